@@ -235,7 +235,7 @@ fn loss(lost: u64, acknowledged: u64, known: LossShare) -> Cell {
 /// What became of sessions besides being lost.
 pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
     named(&[
-        (sessions.wrong_identity, "wrong identity"),
+        (sessions.name_another(), "wrong identity"),
         (sessions.honoured_logouts(), "zombie"),
         (sessions.reset, "reset"),
         (sessions.undecided, "undecided"),
@@ -257,7 +257,7 @@ fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
         sessions.lost,
         sessions,
     );
-    let wrong = sessions.wrong_identity + sessions.honoured_logouts() + sessions.reset;
+    let wrong = sessions.name_another() + sessions.honoured_logouts() + sessions.reset;
     Cell {
         beside: sessions_beside(sessions),
         parts: named(&[

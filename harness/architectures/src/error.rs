@@ -4,8 +4,6 @@ use std::fmt;
 
 use comeback_servers::Target;
 
-use crate::topology;
-
 /// Why something cannot be compared, in the words of the command line.
 #[derive(Debug)]
 pub enum ArchitectureError {
@@ -19,7 +17,12 @@ pub enum ArchitectureError {
     /// The server speaks no HTTP, and the load does.
     NotHttp(&'static Target),
     /// There is no architecture of this name.
-    UnknownArchitecture(String),
+    UnknownArchitecture {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<&'static str>,
+    },
     /// A fault of the store is for architectures with one.
     NoStore(String),
     /// A fault of the cache needs one.
@@ -57,10 +60,10 @@ impl fmt::Display for ArchitectureError {
                 server.protocol.name(),
                 server.name
             ),
-            Self::UnknownArchitecture(name) => write!(
+            Self::UnknownArchitecture { name, known } => write!(
                 f,
                 "there is no architecture '{name}'; the architectures are {}",
-                topology::names().join(", ")
+                known.join(", ")
             ),
             Self::NoStore(name) => write!(f, "--fault-target store: '{name}' has no store"),
             Self::NoCache => f.write_str(

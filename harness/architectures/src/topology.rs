@@ -131,7 +131,10 @@ impl Topology {
         let mut chosen: Vec<&Architecture> = Vec::new();
         for name in names {
             let architecture =
-                find(name).ok_or_else(|| ArchitectureError::UnknownArchitecture(name.clone()))?;
+                find(name).ok_or_else(|| ArchitectureError::UnknownArchitecture {
+                    name: name.clone(),
+                    known: self::names(),
+                })?;
             if !can_take_part(architecture) {
                 return Err(ArchitectureError::NoStore(name.clone()));
             }

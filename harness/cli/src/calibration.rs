@@ -57,9 +57,9 @@ fn take_over(plan: &mut Plan, earlier: &Plan) {
 
 /// Measures every arm, in a temporary folder.
 fn measure(plan: &Plan, seed: Seed, output: &Output) -> Result<Calibrated, CliError> {
-    let (folder, started) = super::campaign::temporary_folder("calibration");
+    let (folder, started) = super::setup::temporary_folder("calibration");
     let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
-    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::setup::end_at_once);
     let begin = |arm: &Arm| {
         output.tell(&format!(
             "calibration: measuring how much load {} bears, on a start of its own; this takes some seconds",

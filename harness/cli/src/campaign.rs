@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
-use comeback_architectures::servers;
 use comeback_model::event::Event;
 use comeback_model::ids::Seed;
 use comeback_model::journal::Header;
@@ -15,12 +14,11 @@ use comeback_model::shard::Shard;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
-use super::{CliError, calibration, ci, report, targets, try_out};
+use super::{CliError, calibration, ci, report, setup, try_out};
 use crate::console::{Progress, Volume};
 use comeback_engine::Ended;
-use comeback_engine::campaign::{self, Host, TooFewFiles};
+use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::needs;
 use comeback_runs::Hooks;
 use comeback_runs::folder::{self, FolderError};
 use comeback_supervise::tag::RunTag;
@@ -64,8 +62,8 @@ pub(super) fn measure(
     // A baseline may have added arms.
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
-    settle(&mut plan)?;
-    check_limits(&plan)?;
+    setup::settle(&mut plan)?;
+    setup::check_limits(&plan)?;
     check_extension(&plan)?;
     if options.preflight {
         try_out::preflight(&plan, seed)?;
@@ -99,35 +97,14 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
     progress.announce(header.seed, folder);
     let hooks = Hooks {
         host: Host::Program,
-        listen: |tag: &RunTag| Interrupt::listen(tag.clone(), end_at_once),
+        listen: |tag: &RunTag| Interrupt::listen(tag.clone(), setup::end_at_once),
         follow: move |event: &Event| progress.follow(event),
     };
     Ok(comeback_runs::run(header, folder, hooks)?)
 }
 
-/// A folder for a start that leaves nothing, and the time of now. It is made by who uses it.
-pub(super) fn temporary_folder(purpose: &str) -> (PathBuf, String) {
-    let started = jiff::Timestamp::now().to_string();
-    let name = format!(
-        "comeback-{purpose}-{}-{}",
-        std::process::id(),
-        started.replace(':', "")
-    );
-    (std::env::temp_dir().join(name), started)
-}
-
-/// The second signal ends the program at once. The warden cleans up.
-#[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
-pub(super) fn end_at_once() {
-    std::process::exit(130);
-}
-
 /// Servers that cannot be started are reported before anything starts. An arm whose server is not installed is skipped if
 // others can run.
-pub(super) fn settle(plan: &mut Plan) -> Result<(), CliError> {
-    servers::check_plan(plan).map_err(targets::refuse)?;
-    needs::settle(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
-}
 
 fn check_extension(plan: &Plan) -> Result<(), CliError> {
     if plan.extend_to > plan.trials && plan.gates.is_empty() {
@@ -138,18 +115,6 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
         ));
     }
     Ok(())
-}
-
-/// Whether its faults can work on this machine, and its clients may have as many connections as they want.
-pub(super) fn check_limits(plan: &Plan) -> Result<(), CliError> {
-    campaign::check_faults(plan).map_err(CliError::Usage)?;
-    campaign::check_files(plan)?.map_err(|TooFewFiles { needed, limit }| {
-        CliError::Usage(format!(
-            "sessions: {} need {needed} open files, and the limit is {limit}: lower --sessions, or raise the \
-             limit with `ulimit -n`",
-            plan.load.clients
-        ))
-    })
 }
 
 fn create_folder(

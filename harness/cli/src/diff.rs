@@ -23,7 +23,8 @@ use super::{CliError, print};
 /// For each arm and metric: both figures, the difference with its interval, the size of the effect, and the smallest
 /// difference that so few trials can show. Times and rates are compared only if both runs have the same machine, load,
 /// windows and fault. Exits 0 if nothing became worse than allowed, 1 if something did, 3 if that cannot be told.
-/// Allowed are +20 % or +100 ms, whichever is more, one percentage point of a rate, and no additional loss.
+/// Allowed are +20 % or +100 ms, whichever is more, one percentage point of a rate, and no additional loss. The service
+/// must have come back from every fault, and nobody may have been shown another user's content.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback diff main-run comeback-runs/latest\n  \

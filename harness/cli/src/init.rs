@@ -17,6 +17,7 @@ mod tests;
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
@@ -120,7 +121,11 @@ pub(super) fn complete(
     let inferred = recording
         .map(|recording| writer.infer(recording))
         .transpose()?;
-    write(file, &draft(inferred.as_ref().map(|found| &found.flow)))?;
+    let text = draft(inferred.as_ref().map(|found| &found.flow));
+    match inferred {
+        Some(_) => write_secret(file, &text)?,
+        None => write(file, &text)?,
+    }
     tell(file, seen, inferred.as_ref());
     let works = inferred.and_then(|found| found.works);
     Ok(if works == Some(false) {
@@ -161,9 +166,19 @@ pub(super) fn exists(file: &Path) -> CliError {
     ))
 }
 
-/// Writes a new experiment file.
+/// Writes a new file.
 pub(super) fn write(file: &Path, text: &str) -> Result<(), CliError> {
-    let opened = OpenOptions::new().write(true).create_new(true).open(file);
+    write_with(file, text, 0o666)
+}
+
+/// Writes a new file that only its owner reads: what was recorded may hold passwords and cookies.
+pub(super) fn write_secret(file: &Path, text: &str) -> Result<(), CliError> {
+    write_with(file, text, 0o600)
+}
+
+fn write_with(file: &Path, text: &str, mode: u32) -> Result<(), CliError> {
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create_new(true).mode(mode).open(file);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(file),
@@ -221,7 +236,7 @@ pub(super) fn in_custody<T>(
     let mut plan = resolve(&document, &origin, &Faults)
         .map_err(super::experiment::usage)?
         .plan;
-    super::campaign::settle(&mut plan)?;
+    super::setup::settle(&mut plan)?;
     let tag = RunTag::new()?;
     let folder = std::env::temp_dir().join(format!("comeback-{purpose}-{}", tag.as_str()));
     let custody = Custody::begin(Host::Program, &tag, &folder)?;

@@ -38,6 +38,7 @@ mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod setup;
 mod shard;
 mod shrink;
 mod table;

@@ -2,9 +2,8 @@
 
 mod har;
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 use std::pin::pin;
 
 use comeback_analysis::verdict::Outcome;
@@ -92,7 +91,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
     let text = har::text(&recording, &address);
     if let Some(path) = &args.har {
-        write_har(path, &text)?;
+        init::write_secret(path, &text)?;
         print(&format!("wrote {}", path.display()));
     }
     if recording.requests.is_empty() {
@@ -273,13 +272,4 @@ fn check_protocol(protocol: Option<Protocol>) -> Result<(), CliError> {
 /// Shows a request whose reply begins.
 fn show(line: &str, status: u16) {
     print_aside(&printable(&format!("  {status} {line}")));
-}
-
-/// Writes a new file that only its owner reads.
-fn write_har(path: &Path, text: &str) -> Result<(), CliError> {
-    let mut options = std::fs::OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(0o600).open(path);
-    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written
-        .map_err(|error| CliError::Usage(format!("{} cannot be written: {error}", path.display())))
 }

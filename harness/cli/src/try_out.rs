@@ -73,8 +73,8 @@ struct Report {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (mut plan, seed) = args.described.resolve()?;
-    super::campaign::settle(&mut plan)?;
-    super::campaign::check_limits(&plan)?;
+    super::setup::settle(&mut plan)?;
+    super::setup::check_limits(&plan)?;
     let seed = options::seed(seed)?;
     if !args.json {
         print_aside(match plan.is_external() {
@@ -140,9 +140,9 @@ pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
 
 /// Takes a user through the flow of each arm, in a temporary folder.
 pub(super) fn walk(plan: &Plan, seed: Seed, reach: Reach) -> Result<Vec<Tried>, CliError> {
-    let (folder, started) = super::campaign::temporary_folder("try");
+    let (folder, started) = super::setup::temporary_folder("try");
     let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
-    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::campaign::end_at_once);
+    let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), super::setup::end_at_once);
     let tried = campaign::try_out(&header, (&folder, reach), Host::Program, listen)?;
     tried.ok_or(CliError::Interrupted)
 }

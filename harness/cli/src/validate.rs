@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 fn check(path: &Path) -> Result<String, CliError> {
     let file = experiment::read(path)?;
     let mut plan = file.resolve(&Faults).map_err(experiment::refuse)?.plan;
-    campaign::settle(&mut plan).map_err(|error| match error {
+    setup::settle(&mut plan).map_err(|error| match error {
         CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),
         other => other,
     })?;

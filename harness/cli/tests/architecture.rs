@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -162,13 +165,81 @@ fn crates_depend_on_what_the_table_says() {
         assert_eq!(depends, ours, "{folder}");
         told.insert(folder.to_owned());
     }
+    let mut members = members();
+    for aside in ["harness/examples/shop", "harness/xtask"] {
+        assert!(members.remove(aside), "{aside} is no member");
+    }
+    assert_eq!(told, members);
+}
+
+/// The folders of the workspace's packages.
+fn members() -> BTreeSet<String> {
     let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, members) = workspace.split_once("members = [").unwrap();
     let members = members.split(']').next().unwrap();
-    let members = members.split('"').skip(1).step_by(2).map(str::to_owned);
-    let aside = ["harness/examples/shop", "harness/xtask"];
-    let members: BTreeSet<String> = members.filter(|name| !aside.contains(&&**name)).collect();
-    assert_eq!(told, members);
+    let members = members.split('"').skip(1).step_by(2);
+    members.map(str::to_owned).collect()
+}
+
+/// The paths that a text names in backticks, below `harness/` or the root. `NAME` and `*` stand for what is still to be written, or for
+/// any name: then the folder is meant.
+fn named_paths(text: &str) -> Vec<PathBuf> {
+    let words = text.split('`').skip(1).step_by(2);
+    let paths = words.filter(|word| word.contains('/') && !word.contains([' ', '<', '[']));
+    let mut named = Vec::new();
+    for path in paths {
+        let known: PathBuf = Path::new(path)
+            .iter()
+            .take_while(|part| !part.to_string_lossy().contains(['*']) && *part != "NAME.rs")
+            .collect();
+        named.push(known);
+    }
+    named
+}
+
+#[test]
+fn every_path_of_where_a_change_goes_exists() {
+    let page = fs::read_to_string(root().join("harness/ARCHITECTURE.md")).unwrap();
+    let (_, section) = page.split_once("## Where a change goes").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let paths = named_paths(section);
+    assert!(paths.len() > 100, "{}", paths.len());
+    let exists = |path: &Path| {
+        [root().join("harness"), root()]
+            .iter()
+            .any(|at| at.join(path).exists())
+    };
+    for path in paths {
+        assert!(exists(&path), "there is no {}", path.display());
+    }
+    let gone = named_paths("`model/src/gone.rs`, `model/src/NAME.rs`, `cargo xtask claims`");
+    let gone: Vec<bool> = gone.iter().map(|path| exists(path)).collect();
+    assert_eq!(gone, [false, true]);
+}
+
+/// Each section that the index names is there, and each section has its four parts.
+#[test]
+fn the_index_of_changes_leads_to_sections_with_the_same_four_parts() {
+    let page = fs::read_to_string(root().join("harness/ARCHITECTURE.md")).unwrap();
+    let (_, section) = page.split_once("## Where a change goes").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut parts = section.split("\n### ");
+    let index = parts.next().unwrap();
+    let rows = index.lines().filter(|line| line.ends_with("* |"));
+    let named: Vec<&str> = rows
+        .filter_map(|row| row.trim_end_matches("* |").rsplit('*').next())
+        .collect();
+    let sections: Vec<&str> = parts
+        .filter(|part| !part.starts_with("Stored copies"))
+        .collect();
+    assert_eq!(named.len(), sections.len());
+    for (name, section) in named.iter().zip(sections) {
+        let heading = section.lines().next().unwrap();
+        assert!(heading.starts_with(name), "{name}: {heading}");
+        for part in ["**Copy**", "**Change**", "**Write anew**", "**Only if**"] {
+            assert_eq!(section.matches(part).count(), 1, "{heading}: {part}");
+        }
+    }
 }
 
 /// Each way to a false pass has its tests, which are there, and each group of dishonest servers stands in the table.

@@ -538,6 +538,51 @@ fn a_program_that_passes_connections_on_is_refused() {
 }
 
 #[test]
+fn a_proxy_is_hit_only_where_it_is_named() {
+    let script = "ln $program $folder/haproxy || cp $program $folder/haproxy
+        echo $$ >$pid
+        exec $folder/haproxy serve memory --port $port --data $folder/data";
+    let server = Server::under(script, "memory");
+    let words = [
+        "a proxy: the server behind it is another process",
+        "external.pid_file",
+    ];
+    assert_refused(&server, &server.by_port(), &words);
+    let named = run(&short(&server.by_pid_file()));
+    if ended_with(&named, 1) {
+        assert_eq!(
+            told(&named, "not_recovered").len(),
+            1,
+            "{}",
+            named.printed()
+        );
+    }
+}
+
+/// The supervisor and the restart command each start a server: the first is there, and the second ends it.
+#[test]
+fn a_restart_command_that_ends_what_a_supervisor_had_started_is_not_the_servers_failure() {
+    let script = "while :; do $serve & echo $! >>$folder/pids; echo $! >$pid; wait $!; done";
+    let server = Server::under(script, "journal");
+    let swap = "until grep -q '\"incarnation\":1' out/journal.jsonl; do sleep 0.05; done
+        kill $(cat $pid)
+        until [ $(wc -l <${pid}s) -ge 3 ]; do sleep 0.05; done";
+    let restart = server.by_restart("journal", swap);
+    let run = run(&short(&restart));
+    if ended_with(&run, 3) {
+        let aborted = told(&run, "trial_aborted");
+        let reason = aborted[0]["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("ended while the restart command")
+                && reason.contains("leave external.restart out"),
+            "{reason}"
+        );
+        assert!(told(&run, "not_recovered").is_empty(), "{}", run.printed());
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
 fn another_program_that_takes_the_port_is_neither_the_server_nor_killed() {
     let server = Server::under("$serve", "journal");
     let folder = tempfile::tempdir().unwrap();

@@ -25,6 +25,7 @@ use comeback_supervise::ownership::{listeners, listening_addresses};
 use comeback_supervise::ports::free_port;
 use comeback_supervise::process::{Addresses, Launch, Process, StartError, adopt_orphans};
 use comeback_supervise::scratch;
+use comeback_supervise::shot::Sent;
 use comeback_supervise::tag::RunTag;
 use comeback_supervise::warden::Warden;
 use nix::unistd::Pid;
@@ -880,6 +881,16 @@ async fn a_stop_waits_for_the_whole_group_and_kills_nobody_meanwhile() {
     assert!(!addressed.take_newcomers().unwrap());
     assert_eq!(process.survivors().unwrap(), []);
     assert!(process.is_cleared());
+}
+
+#[tokio::test]
+async fn a_process_that_has_ended_by_itself_is_sent_nothing_though_nobody_has_reaped_it() {
+    let bench = Bench::new();
+    let process = bench.sh("kill -SEGV $$");
+    let addressed = process.address(Reach::Group).unwrap();
+    soon(process.seen_end().unwrap()).await.unwrap();
+    let sent = process.send(&addressed, Signal::Term).unwrap();
+    assert_eq!(sent, Sent::Not);
 }
 
 #[tokio::test]

@@ -13,11 +13,12 @@ use comeback_model::units::{Elapsed, Span};
 use tokio::sync::oneshot;
 
 use super::EngineError;
+use super::came::Came;
 use super::context::{Faulted, Trial};
-use super::on::{self, Came};
+use super::on;
 use super::seams::{SeenEnd, Shot};
-use crate::clock::Clock;
 use crate::load::{Inject, Moment, OnCounted, Passed, Wanted};
+use crate::supervise::shot::Sent;
 use comeback_faults::FaultError;
 
 /// The load is waited for twice as long as this at least…
@@ -29,14 +30,13 @@ const MOST_PATIENCE: Span = Span::from_secs(1);
 
 /// All shots of a fault, to be fired in one go.
 pub(super) struct Volley {
-    pub(super) clock: Clock,
     pub(super) shots: Vec<(Node, Shot)>,
     /// When one of the nodes ends before an event of the load, nothing is fired.
     pub(super) ends: Vec<(Node, SeenEnd)>,
 }
 
-/// When each was fired, and whether it was.
-type Shots = Vec<(Node, Elapsed, io::Result<()>)>;
+/// What came of each.
+type Shots = Vec<(Node, io::Result<Sent>)>;
 
 /// A volley that was fired.
 pub(super) struct Fired {
@@ -53,11 +53,9 @@ enum Aimed {
     At(Came),
 }
 
-fn fire_all(clock: Clock, shots: Vec<(Node, Shot)>) -> Shots {
+fn fire_all(shots: Vec<(Node, Shot)>) -> Shots {
     let shots = shots.into_iter();
-    shots
-        .map(|(node, shot)| (node, clock.now(), shot()))
-        .collect()
+    shots.map(|(node, shot)| (node, shot())).collect()
 }
 
 /// Sends the fault at its moment, or says why that never came.
@@ -80,12 +78,12 @@ pub(super) async fn fire<S>(
 async fn fire_at_event<S>(
     trial: &Trial<'_, S>,
     (fault, mark): (FaultId, Mark),
-    Volley { clock, shots, ends }: Volley,
+    Volley { shots, ends }: Volley,
 ) -> Result<Result<Fired, FaultError>, EngineError> {
-    let begun = clock.now();
+    let begun = trial.site.clock.now();
     let (tell, told) = oneshot::channel();
     let happens: OnCounted = Box::new(move |passed, met| {
-        drop(tell.send((fire_all(clock, shots), (passed, met))));
+        drop(tell.send((fire_all(shots), (passed, met))));
     });
     let came = on::count(trial, fault, (happens, ends), told).await?;
     Ok(came.map(|(shots, came)| Fired {
@@ -98,9 +96,9 @@ async fn fire_at_event<S>(
 async fn fire_within<S>(
     trial: &Trial<'_, S>,
     fault: FaultId,
-    Volley { clock, shots, .. }: Volley,
+    Volley { shots, .. }: Volley,
 ) -> Result<Fired, EngineError> {
-    let begun = clock.now();
+    let begun = trial.site.clock.now();
     let aimed_at = aim(trial, fault);
     // One after the other: what the load sets off is one thing at a time.
     let _turn = match &aimed_at {
@@ -108,7 +106,7 @@ async fn fire_within<S>(
         None => None,
     };
     let (Some((moment, patience)), Some(trigger)) = (aimed_at, trial.trigger.get()) else {
-        let (shots, aimed) = (fire_all(clock, shots), None);
+        let (shots, aimed) = (fire_all(shots), None);
         return Ok(Fired {
             fault,
             shots,
@@ -118,7 +116,7 @@ async fn fire_within<S>(
     // A write has to be waited for, and for its moment or its reply.
     let patience = patience + trigger.usual_service().unwrap_or(Span::ZERO);
     let (tell, mut told) = oneshot::channel();
-    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, fire_all(clock, shots)))));
+    let inject: Inject = Box::new(move |passed| drop(tell.send((passed, fire_all(shots)))));
     let armed = trigger.arm(moment, inject);
     let told = match tokio::time::timeout(patience.into(), &mut told).await {
         Ok(told) => told,
@@ -191,24 +189,30 @@ impl Aimed {
     }
 }
 
-/// Records K, and how it was aimed.
-pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<(), EngineError> {
+/// Records K of each node that was sent the signal, and how the first was aimed; the nodes that were not, as they ended by themselves.
+pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<Vec<Node>, EngineError> {
     let Fired {
         fault,
         shots,
         aimed,
     } = fired;
-    if let Some((_, first, _)) = shots.first() {
+    let (mut sent, mut missed) = (Vec::new(), Vec::new());
+    for (node, shot) in shots {
+        match shot.map_err(EngineError::Process)? {
+            Sent::At(at) => sent.push((node, at)),
+            Sent::Not => missed.push(node),
+        }
+    }
+    if let Some((_, first)) = sent.first() {
         on::record(trial, fault, *first);
         if let Some(aimed) = aimed {
             trial.record_at(*first, aimed.record(fault, *first));
         }
     }
-    for (node, at, sent) in shots {
+    for (node, at) in sent {
         let begun = trial.begun_by(fault);
         trial.record_at(at, EventKind::FaultRequested { fault, node, begun });
         trial.progress.borrow_mut().begin(fault, node, at);
-        sent.map_err(EngineError::Process)?;
     }
-    Ok(())
+    Ok(missed)
 }

@@ -22,36 +22,55 @@ pub(super) fn is_held<S>(trial: &Trial<'_, S>, node: Node) -> bool {
 /// Who holds these nodes' listening sockets: the start of the last one, when each is held by its start.
 pub(super) fn owners_of(trial: &Trial<'_, impl Processes>, starts: &[Start]) -> Owner {
     let mut last = Owner::Unknown("nothing was started again".to_owned());
-    let mut unknown = None;
+    let (mut unknown, mut unseen) = (None, None);
     for start in starts {
         match owner_of(trial, *start) {
             Owner::New(pid) => last = Owner::New(pid),
             Owner::Old(problem) => return Owner::Old(problem),
+            Owner::Unseen(why) => unseen = Some(why),
             Owner::Unknown(why) => unknown = Some(why),
         }
     }
-    unknown.map_or(last, Owner::Unknown)
+    let unknown = unknown.map_or(last, Owner::Unknown);
+    unseen.map_or(unknown, Owner::Unseen)
 }
 
 /// Who holds a node's listening socket, at this start of it. Of a server that somebody else starts nothing is new but the process
-/// that was found.
+/// that was found; and nothing is old while it cannot be seen whose process that is.
 pub(super) fn owner_of(trial: &Trial<'_, impl Processes>, start: Start) -> Owner {
-    let is_external = trial.arm.target_of(start.0).external.is_some();
+    let (node, incarnation) = start;
+    if trial.arm.target_of(node).external.is_none() {
+        return holder_of(trial, start).1;
+    }
     match holder_of(trial, start) {
-        Owner::Unknown(problem) if is_external => Owner::Old(problem),
-        owner => owner,
+        (_, Owner::Unknown(problem)) | (Whose::Nobodys, Owner::Old(problem)) => {
+            let place = (trial.planned.id, node, incarnation);
+            let unseen = trial.seams.unseen(place).map(Owner::Unseen);
+            unseen.unwrap_or(Owner::Old(problem))
+        }
+        (_, owner) => owner,
     }
 }
 
-fn holder_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> Owner {
+/// Whether a holder that is not the new start is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// It is of an earlier start.
+    Known,
+    /// Nothing is known of it but its age; or there is none.
+    Nobodys,
+}
+
+fn holder_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> (Whose, Owner) {
+    let unknown = |why| (Whose::Nobodys, Owner::Unknown(why));
     if is_held(trial, node) {
-        return Owner::Unknown(HELD.to_owned());
+        return unknown(HELD.to_owned());
     }
     let endpoint = trial.placement.endpoint(node);
     let owners = match trial.seams.owners(endpoint) {
         Ok(owners) => owners,
         Err(error) => {
-            return Owner::Unknown(format!("the owner of {endpoint} is unknown: {error}"));
+            return unknown(format!("the owner of {endpoint} is unknown: {error}"));
         }
     };
     let place = |incarnation| (trial.planned.id, node, incarnation);
@@ -61,8 +80,8 @@ fn holder_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> O
     let mut others = owners.iter().filter(|owner| !is_own(owner));
     let Some(other) = others.next() else {
         return match owners.first() {
-            Some(owner) => Owner::New(owner.pid),
-            None => Owner::Unknown(format!("nobody holds {endpoint}")),
+            Some(owner) => (Whose::Known, Owner::New(owner.pid)),
+            None => unknown(format!("nobody holds {endpoint}")),
         };
     };
     let held = format!("{endpoint} is held by process {}, not a new one", other.pid);
@@ -72,7 +91,8 @@ fn holder_of(trial: &Trial<'_, impl Processes>, (node, incarnation): Start) -> O
     let is_older = begun(latest).is_none_or(|begun| other.start_time < begun);
     let is_since = begun(Incarnation(0)).is_none_or(|begun| other.start_time >= begun);
     match other.place {
-        None if !(is_older && is_since) => Owner::Unknown(held),
-        Some(_) | None => Owner::Old(held),
+        None if !(is_older && is_since) => unknown(held),
+        None => (Whose::Nobodys, Owner::Old(held)),
+        Some(_) => (Whose::Known, Owner::Old(held)),
     }
 }

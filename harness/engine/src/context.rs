@@ -12,10 +12,10 @@ use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
 
-use super::nodes::{called, start_failed};
-use super::on::Events;
+use super::came::Events;
 use super::placement::{Placement, PlacementError, Proxied};
 use super::seams::{Process, Processes};
+use super::words::{called, start_failed};
 use super::{EngineError, Site};
 use crate::load::Trigger;
 use crate::load::probe::Work;

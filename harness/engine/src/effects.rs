@@ -8,9 +8,10 @@ use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::context::Trial;
-use super::nodes::{Hold, Running, called, reply};
+use super::nodes::{Hold, Running, reply};
 use super::on as events;
 use super::seams::{On, Process};
+use super::words::called;
 use comeback_faults::{Act, ActError, FaultError, NodeCall, Step};
 
 /// Carries out a fault's call for a node.

@@ -6,6 +6,7 @@
 mod aim;
 mod attribution;
 mod calibrate;
+mod came;
 pub mod campaign;
 mod context;
 pub mod discover;
@@ -33,6 +34,7 @@ mod trial_loop;
 mod trials;
 mod try_out;
 mod watch;
+mod words;
 
 pub use calibrate::{Measured, Unmeasured, choose};
 pub use error::EngineError;

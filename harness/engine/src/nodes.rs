@@ -17,8 +17,9 @@ use super::attribution::owner_of;
 use super::context::{Early, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
+use super::words::{called, start_failed};
 use crate::load::probe::Owner;
-use crate::supervise::process::{Launch, StartError};
+use crate::supervise::process::Launch;
 use comeback_faults::{Act, Answer, Ended, FaultError};
 
 /// A node under way.
@@ -87,6 +88,13 @@ impl<P: Process> Nodes<P> {
     /// Whether all of them run.
     pub(super) fn are_running(&self) -> bool {
         self.0.iter().all(|running| running.process.is_running())
+    }
+
+    /// Whether an end was seen that is not told yet.
+    pub(super) fn have_untold_end(&self) -> bool {
+        let is_armed = |running: &Running<P>| matches!(running.hold, Hold::Armed(_));
+        let mut free = self.0.iter().filter(|running| !is_armed(running));
+        free.any(|running| running.process.has_untold_end())
     }
 
     pub(super) fn at_mut(&mut self, place: usize) -> &mut Running<P> {
@@ -186,14 +194,6 @@ impl<P: Process> Running<P> {
                 false => self.waiting.push((of, answer)),
             }
         }
-    }
-}
-
-/// A node in a sentence: "replica-0", "the store".
-pub(super) fn called(node: Node) -> String {
-    match node {
-        Node::Replica(_) => node.to_string(),
-        Node::Store | Node::Balancer | Node::Cache => format!("the {node}"),
     }
 }
 
@@ -334,10 +334,12 @@ fn check_attribution(trial: &Trial<'_, impl Processes>, node: Node) -> Result<()
     }
     match owner_of(trial, (node, Incarnation(0))) {
         Owner::New(_) => Ok(()),
-        Owner::Old(problem) | Owner::Unknown(problem) => Err(aborted(format!(
-            "its replies could not be attributed to one process ({problem}): send a response header that changes \
+        Owner::Old(problem) | Owner::Unseen(problem) | Owner::Unknown(problem) => {
+            Err(aborted(format!(
+                "its replies could not be attributed to one process ({problem}): send a response header that changes \
              with each start (--boot-header)"
-        ))),
+            )))
+        }
     }
 }
 
@@ -361,22 +363,4 @@ pub(super) async fn stop_all<S: Processes>(
         }
     }
     Ok(())
-}
-
-/// What to record of a target that could not be started at all.
-pub(super) fn start_failed(node: Node, incarnation: Incarnation, error: &StartError) -> EventKind {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    EventKind::TargetStartFailed {
-        node,
-        incarnation,
-        problem: text,
-        tail: Vec::new(),
-        port_taken_by: None,
-    }
 }

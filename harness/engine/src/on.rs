@@ -3,12 +3,11 @@
 //! A signal is fired at an event of the load by the client that comes to it, on its own thread. Before every other fault the event is
 //! waited for, and the fault is begun at once.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::task::Poll;
 
-use comeback_model::event::{EventKind, Mark, Met, MetWrite};
+use comeback_model::event::Mark;
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{On, OnEvent};
 use comeback_model::units::Elapsed;
@@ -18,56 +17,12 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::EngineError;
+use super::came::Came;
 use super::context::Trial;
-use super::nodes::called;
 use super::seams::SeenEnd;
-use crate::load::{Awaiting, OnCounted, Passed, Wanted};
+use super::words::called;
+use crate::load::{Awaiting, OnCounted, Wanted};
 use comeback_faults::{FaultError, Injection, Sighting};
-
-/// An event that came.
-#[derive(Clone, Debug)]
-pub(super) struct Came {
-    /// When it was begun to be waited for.
-    begun: Elapsed,
-    /// When it came; of a start, when the fault is due after it.
-    at: Elapsed,
-    mark: Option<Mark>,
-    /// When a reply had surely not come yet, where that is known.
-    quiet: Option<Elapsed>,
-    met: Met,
-}
-
-/// By the faults that wait for them, until they are on record.
-pub(super) type Events = BTreeMap<FaultId, Came>;
-
-impl Came {
-    pub(super) const fn of_load(
-        begun: Elapsed,
-        mark: Mark,
-        (passed, met): (Passed, MetWrite),
-    ) -> Self {
-        Self {
-            begun,
-            at: passed.at,
-            mark: Some(mark),
-            quiet: passed.quiet,
-            met: Met::Write(met),
-        }
-    }
-
-    /// What is put on record of a fault that was begun then.
-    pub(super) fn aimed(self, fault: FaultId, first: Elapsed) -> EventKind {
-        let since = |earlier: Elapsed| first.as_us().saturating_sub(earlier.as_us());
-        EventKind::FaultAimed {
-            fault,
-            mark: self.mark,
-            waited_us: since(self.begun),
-            after_us: Some(since(self.at)),
-            quiet_us: self.quiet.map(since),
-            met: Some(self.met),
-        }
-    }
-}
 
 /// Puts on record for which event a fault had waited that is begun now.
 pub(super) fn record<S>(trial: &Trial<'_, S>, fault: FaultId, begun: Elapsed) {
@@ -135,32 +90,6 @@ pub(super) async fn await_event<S>(
     };
     trial.progress.borrow_mut().events.insert(id, came);
     Ok(())
-}
-
-impl Came {
-    fn seen(begun: Elapsed, at: Elapsed, sighting: Sighting) -> Self {
-        let Sighting {
-            at: _,
-            node,
-            incarnation,
-            line,
-        } = sighting;
-        let met = match line {
-            Some(line) => Met::Line {
-                node,
-                incarnation,
-                line,
-            },
-            None => Met::Start { node, incarnation },
-        };
-        Self {
-            begun,
-            at,
-            mark: None,
-            quiet: None,
-            met,
-        }
-    }
 }
 
 /// The first of what is seen of its nodes, if it is in time.

@@ -17,9 +17,9 @@ use comeback_model::units::Span;
 
 use super::EngineError;
 use super::context::{Early, Trial, aborted};
-use super::nodes::{called, start_failed};
 use super::placement::ProxyPlace;
 use super::seams::{Process, Seams};
+use super::words::{called, start_failed};
 use crate::endpoint::Endpoint;
 use crate::supervise::process::Launch;
 

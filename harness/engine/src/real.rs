@@ -132,6 +132,10 @@ impl Processes for Real {
         self.watches.of(place).is_some_and(|watch| watch.held_on())
     }
 
+    fn unseen(&self, place: Place) -> Option<String> {
+        self.watches.of(place)?.unseen()
+    }
+
     fn members_before(&self, place: Place) -> Vec<i32> {
         match self.watches.of(place) {
             Some(watch) => watch.members_before(place),

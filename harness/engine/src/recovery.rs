@@ -235,7 +235,11 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
             Some(Ok(recovered)) => Some(recovered),
             Some(Err(ProbeError::Harness(cause))) => return Err(EngineError::Probe(cause).into()),
             Some(Err(ProbeError::Unattributable(reason))) => return Err(aborted(reason)),
-            None => None,
+            // Nobody knows whether it is back.
+            None => match probe.seen().unseen {
+                Some(why) => return Err(aborted(unattributed(&why))),
+                None => None,
+            },
         };
         let seen = probe.seen();
         // The store and the balancer are not asked themselves.
@@ -250,6 +254,10 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
         });
     }
     Ok(watched)
+}
+
+fn unattributed(why: &str) -> String {
+    format!("after the fault the replies were correct, but whose they were cannot be told: {why}")
 }
 
 /// Before the load: the probe does what it will do after the fault, with each that it will ask then. What the replies
@@ -394,7 +402,7 @@ pub(super) fn look_around<S: Seams>(trial: &Trial<'_, S>) {
         if !processes.is_empty() {
             trial.record(EventKind::OldProcessesAlive { node, processes });
         }
-        if let Owner::Old(problem) = owner_of(trial, (node, incarnation)) {
+        if let Owner::Old(problem) | Owner::Unseen(problem) = owner_of(trial, (node, incarnation)) {
             trial.record(EventKind::OldOwnerSeen { node, problem });
         }
     }

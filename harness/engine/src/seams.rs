@@ -27,13 +27,14 @@ use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
+use crate::supervise::shot::Sent;
 use comeback_faults::{Act, ActError, Disk, Step};
 
 /// A start of a node in a trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
 
-/// A signal that is ready to be sent to all that it addresses, from any thread.
-pub(super) type Shot = Box<dyn FnOnce() -> io::Result<()> + Send>;
+/// A signal that is ready to be sent to all that it addresses, from any thread. It says when it was.
+pub(super) type Shot = Box<dyn FnOnce() -> io::Result<Sent> + Send>;
 
 /// All that the engine stands on.
 pub(super) trait Seams: Processes + Traffic {}
@@ -75,6 +76,8 @@ pub(super) trait Processes {
     fn start_time_of(&self, place: Place) -> Option<u64>;
     /// Whether the listening socket of an earlier start was open after that one's end: who connected then was not accepted by this one.
     fn held_on(&self, place: Place) -> bool;
+    /// Why it cannot be told whether this start is there, of a server that somebody else starts, if somebody is there who may be it.
+    fn unseen(&self, place: Place) -> Option<String>;
     /// The living processes that are older than this start.
     fn members_before(&self, place: Place) -> Vec<i32>;
     /// The same, with what each could answer by; those of an unknown start where `strays` are wanted.
@@ -146,6 +149,16 @@ pub(super) trait Process {
     /// Whether somebody else starts it, and its process was not found yet.
     fn is_awaited(&self) -> bool {
         false
+    }
+
+    /// Whether its end was seen, and is not among the next ends yet, since it takes a while to tell whose doing it was.
+    fn has_untold_end(&self) -> bool {
+        false
+    }
+
+    /// Why its end, which nobody asked for, says nothing of it, if that is so: the run itself may have caused it.
+    fn displaced(&self) -> Option<&str> {
+        None
     }
 
     /// The next of the ends that are left to be seen; it may be given up and asked again. Pending for good when none is.

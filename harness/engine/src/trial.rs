@@ -17,9 +17,9 @@ use tokio::sync::mpsc;
 use super::context::{Early, Trial, aborted, failed};
 use super::interrupt::Interrupt;
 use super::life::{self, Life};
-use super::nodes::called;
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
+use super::words::called;
 use super::{EngineError, Site, health, on, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::Setup;
@@ -136,6 +136,7 @@ impl<S: Seams> Trial<'_, S> {
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
         // Whoever waits for a disk that hangs could not be stopped, either.
         self.check_disks()?;
+        nodes.see_ends().await?;
         if recovered && nodes.are_running() {
             self.enter(Phase::ReadBack);
             nodes.run(self.read_back(load, life)).await??;
@@ -228,7 +229,7 @@ impl<S: Seams> Trial<'_, S> {
         if recovered {
             self.enter(Phase::Settle);
             load.trigger().count_from(clock.now());
-            let mut settle = self.plan.settle_of(self.planned);
+            let mut settle = self.planned.settle(self.plan);
             if self.planned.is_control() {
                 // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
                 settle += self.plan.length_of_faults();

@@ -64,7 +64,7 @@ enum Done {
         fault: FaultId,
         nodes: Vec<Node>,
         fired: Result<Result<Fired, FaultError>, EngineError>,
-        answer: Answer<()>,
+        answer: Answer<Vec<Node>>,
     },
     /// The balancer got an order about a replica.
     Told {
@@ -196,8 +196,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
 
     /// Stops them so, or kills every node.
     pub(super) async fn end_all(&mut self, by_kill: bool) -> Result<(), Early> {
-        // One may have ended by itself at this moment.
-        self.run(std::future::ready(())).await?;
+        self.see_ends().await?;
         tokio::select! {
             biased;
             () = self.interrupt.raised() => Err(Early::Interrupted),
@@ -206,6 +205,21 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 self.proxies.stop().await
             } => Ok(stopped?),
         }
+    }
+
+    /// Sees the ends that have come by now: one may have ended by itself at this moment.
+    pub(super) async fn see_ends(&mut self) -> Result<(), Early> {
+        self.run(std::future::ready(())).await?;
+        while self.nodes.have_untold_end() {
+            tokio::select! {
+                biased;
+                () = self.interrupt.raised() => return Err(Early::Interrupted),
+                (place, end) = self.nodes.next_end() => {
+                    self.see_end(place, end.map_err(EngineError::Process)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether all nodes run.
@@ -247,6 +261,9 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             self.trial.record_exit(&running.process, cause);
         }
         running.answer_waiting();
+        if let (ExitCause::Unexpected, Some(problem)) = (cause, running.process.displaced()) {
+            return Err(aborted(problem.to_owned()));
+        }
         match (end, cause) {
             (End::Exited(exit, at), ExitCause::Unexpected) => {
                 let start = (running.process.node(), running.process.incarnation());
@@ -403,7 +420,7 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             signal,
             reach,
         }: SignalTo,
-        answer: Answer<()>,
+        answer: Answer<Vec<Node>>,
     ) -> Result<(), Early> {
         for running in self.nodes.select_mut(&nodes) {
             if let Err(missed) = running.check_free_for(fault) {
@@ -424,9 +441,9 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
             }
             running.hold = Hold::Armed(fault);
         }
-        let (trial, clock) = (self.trial, self.trial.site.clock);
+        let trial = self.trial;
         self.works.push(Box::pin(async move {
-            let fired = aim::fire(trial, fault, Volley { clock, shots, ends }).await;
+            let fired = aim::fire(trial, fault, Volley { shots, ends }).await;
             Done::Signalled {
                 fault,
                 nodes,
@@ -544,19 +561,18 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 fired,
                 answer,
             } => {
-                let fired = fired?;
-                let hold = match &fired {
-                    Ok(_) => Hold::Signalled(fault),
-                    Err(_never) => Hold::Free,
-                };
-                let fired = match fired {
+                let missed = match fired? {
                     Ok(fired) => Ok(aim::record(self.trial, fired)?),
-                    Err(missed) => Err(missed),
+                    Err(never) => Err(never),
                 };
                 for running in self.nodes.select_mut(&nodes) {
-                    running.hold = hold;
+                    let node = running.process.node();
+                    running.hold = match &missed {
+                        Ok(missed) if !missed.contains(&node) => Hold::Signalled(fault),
+                        Ok(_) | Err(_) => Hold::Free,
+                    };
                 }
-                reply(answer, fired);
+                reply(answer, missed);
             }
             Done::Surrounded {
                 id,

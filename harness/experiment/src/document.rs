@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, RatePart, Statuses, Text, Words};
-pub use super::storm::StormPart;
 
 /// An experiment: servers, the users' load, the fault, and the gates.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -458,4 +457,14 @@ pub struct ArmPart {
     /// Why it takes no part, if that is known beforehand.
     #[serde(skip)]
     pub skip: Option<String>,
+}
+
+/// A storm: kill, recover, verify, and kill again on the same data, to find losses of one kill in a thousand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StormPart {
+    /// How many kills. Default: 1000.
+    pub kills: Option<u32>,
+    /// Whether the run ends with the first kill that took something. Default: false.
+    pub until_failure: Option<bool>,
 }

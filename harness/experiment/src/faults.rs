@@ -3,21 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
 use std::str::FromStr;
 
 use comeback_model::ids::FaultId;
 use comeback_model::plan::fault::{
     Catalogue, Fault, Invalid, Nth, On, OnEvent, Parameters, Reach, Said, Within,
 };
-use comeback_model::plan::{Drain, Signal, Target, needs_own_start};
+use comeback_model::plan::{Signal, needs_own_start};
 use comeback_model::units::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::fill;
 use super::scalar::{AimPart, Text, Words};
 
 /// A fault: the keys that every fault has, and the parameters of its kind.
@@ -329,45 +327,5 @@ impl SurroundingPart {
             ..Said::default()
         };
         catalogue.plan(&self.kind, &self.parameters, said)
-    }
-}
-
-impl DeployPart {
-    /// The target that takes the place of `old`.
-    pub(super) fn to_target(
-        &self,
-        old: &super::document::TargetPart,
-        here: Option<&Path>,
-        asked: Option<&str>,
-    ) -> Result<Target, fill::Fault> {
-        if self.command.is_none() && self.environment.is_empty() {
-            let what = "give the new version: a command, or an environment";
-            return Err((Vec::new(), what.to_owned()));
-        }
-        let new = super::document::TargetPart {
-            command: self.command.clone(),
-            environment: self.environment.clone(),
-            ..Default::default()
-        };
-        old.overridden_by(&new).to_target(here, asked)
-    }
-}
-
-impl DrainPart {
-    /// The commands, `{here}` filled in.
-    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, fill::Fault> {
-        let words = |part: &'static str, words: &Words| {
-            if words.0.is_empty() {
-                let what = "it is empty: give a program to run".to_owned();
-                return Err((vec!["drain", part], what));
-            }
-            let filled = words.0.iter().map(|word| fill::fill_here(word, here));
-            let filled: Result<Vec<String>, String> = filled.collect();
-            filled.map_err(|what| (vec!["drain", part], what))
-        };
-        Ok(Drain {
-            begin: words("begin", &self.begin)?,
-            end: words("end", &self.end)?,
-        })
     }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
-    Attempts, Body, Call, Dialect, Expect, External, FoundBy, Identity, Listener, Mix, Protocol,
-    Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
+    Attempts, Body, Call, Dialect, Drain, Expect, External, FoundBy, Identity, Listener, Mix,
+    Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
 };
 use comeback_model::units::Span;
 
 use super::document::{
-    ExpectPart, ExternalPart, MixPart, RestartPart, SessionPart, StepPart, TargetPart,
+    DeployPart, DrainPart, ExpectPart, ExternalPart, MixPart, RestartPart, SessionPart, StepPart,
+    TargetPart,
 };
 use super::json::to_template;
 use super::request::{parse_command, parse_request};
@@ -516,5 +517,45 @@ fn to_mix(said: Option<&MixPart>, has_logout: bool, has_browse: bool) -> Mix {
         check: said.check.unwrap_or(rest),
         logout,
         browse,
+    }
+}
+
+impl DeployPart {
+    /// The target that takes the place of `old`.
+    pub(super) fn to_target(
+        &self,
+        old: &TargetPart,
+        here: Option<&Path>,
+        asked: Option<&str>,
+    ) -> Result<Target, Fault> {
+        if self.command.is_none() && self.environment.is_empty() {
+            let what = "give the new version: a command, or an environment";
+            return Err((Vec::new(), what.to_owned()));
+        }
+        let new = TargetPart {
+            command: self.command.clone(),
+            environment: self.environment.clone(),
+            ..Default::default()
+        };
+        old.overridden_by(&new).to_target(here, asked)
+    }
+}
+
+impl DrainPart {
+    /// The commands, `{here}` filled in.
+    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, Fault> {
+        let words = |part: &'static str, words: &Words| {
+            if words.0.is_empty() {
+                let what = "it is empty: give a program to run".to_owned();
+                return Err((vec!["drain", part], what));
+            }
+            let filled = words.0.iter().map(|word| fill_here(word, here));
+            let filled: Result<Vec<String>, String> = filled.collect();
+            filled.map_err(|what| (vec!["drain", part], what))
+        };
+        Ok(Drain {
+            begin: words("begin", &self.begin)?,
+            end: words("end", &self.end)?,
+        })
     }
 }

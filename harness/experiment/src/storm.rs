@@ -2,8 +2,6 @@
 
 use comeback_model::plan::{Arrivals, Windows};
 use comeback_model::units::Span;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::document::{LoadPart, RatePart};
 use super::{Document, Problem};
@@ -20,16 +18,6 @@ const FLOOR: f64 = 0.01;
 /// The load before the kill and after the recovery, at least: the engine waits until it is enough to tell whether the server serves.
 const PART: Span = Span::from_ms(8);
 const WINDOW: Span = Span::from_ms(2);
-
-/// A storm: kill, recover, verify, and kill again on the same data, to find losses of one kill in a thousand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StormPart {
-    /// How many kills. Default: 1000.
-    pub kills: Option<u32>,
-    /// Whether the run ends with the first kill that took something. Default: false.
-    pub until_failure: Option<bool>,
-}
 
 impl Document {
     /// The document with the defaults of a storm where it says nothing, if it has one. What it says about the parts of a trial

@@ -26,6 +26,8 @@ pub(crate) struct Ending {
 struct Waited {
     node: Node,
     ending: Ending,
+    /// It ended by itself before the signal could be sent.
+    is_by_itself: bool,
     /// The deadline for its own end.
     until: Instant,
     /// Until when the rest of it is waited for, once that was begun.
@@ -59,15 +61,20 @@ pub(crate) async fn end_all(
     signal: Signal,
 ) -> Result<(), FaultError> {
     let addressed: Vec<Node> = nodes.iter().map(|(node, _)| *node).collect();
-    on.signal(&addressed, signal).await?;
+    let by_themselves = on.signal(&addressed, signal).await?;
     let now = Instant::now();
-    let waits = nodes.iter().map(|(node, ending)| Waited {
-        node: *node,
-        ending: *ending,
-        until: now + ending.grace.unwrap_or(on.confirm_within()).into(),
-        rest_until: None,
-        took_kill: Vec::new(),
-        is_over: false,
+    let waits = nodes.iter().map(|(node, ending)| {
+        let is_by_itself = by_themselves.contains(node);
+        let within = ending.grace.filter(|_| !is_by_itself);
+        Waited {
+            node: *node,
+            ending: *ending,
+            is_by_itself,
+            until: now + within.unwrap_or(on.confirm_within()).into(),
+            rest_until: None,
+            took_kill: Vec::new(),
+            is_over: false,
+        }
     });
     let mut waits: Vec<Waited> = waits.collect();
     loop {
@@ -93,6 +100,12 @@ impl Waited {
     /// Waits for the ends of all that is known of it, as long as they may take.
     async fn wait(&mut self, on: &Injection) -> Result<(), FaultError> {
         let (node, until) = (self.node, self.until);
+        if self.is_by_itself {
+            // How it ends is told if it does so in time.
+            self.is_over = true;
+            let ended = timeout_at(until, on.ended(node, Ended::Leader)).await;
+            return ended.unwrap_or(Ok(()));
+        }
         let rest_until = match (self.rest_until, self.ending.grace) {
             (Some(until), _) => until,
             (None, Some(_)) => {
@@ -127,15 +140,18 @@ impl Waited {
         let signal = self.ending.signal;
         let missed = |problem| Err(FaultError::Missed(problem));
         match on.look_at(self.node).await? {
+            (pid, None) if self.is_by_itself => missed(format!(
+                "process {pid} was about to end by itself when {signal} was to be sent to it"
+            )),
+            (_, Some(exit)) if self.is_by_itself || exit == Exit::Unseen => {
+                missed(format!("the process {exit} before {signal} reached it"))
+            }
             (pid, None) => missed(format!(
                 "process {pid} was still running {} after {signal}",
                 on.confirm_within()
             )),
             (_, Some(exit)) if signal == Signal::Kill && !exit.is_kill() => {
                 missed(format!("the process {exit} before SIGKILL reached it"))
-            }
-            (_, Some(exit @ Exit::Unseen)) => {
-                missed(format!("the process {exit} before {signal} reached it"))
             }
             (_, Some(_)) => on.confirm_end(self.node, self.took_kill).await.map(drop),
         }

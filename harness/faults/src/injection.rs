@@ -35,8 +35,9 @@ pub enum Ended {
 #[derive(Debug)]
 pub enum Call {
     /// Finds all processes of these nodes that it reaches, and sends them a signal in one go, at the moment of the load that
-    /// the plan wants. From then on their exits are the fault's.
-    Signal(SignalTo, Answer<()>),
+    /// the plan wants. From then on their exits are the fault's. Returns the nodes that nothing was sent to, since they had ended by
+    /// themselves at that moment, or were about to.
+    Signal(SignalTo, Answer<Vec<Node>>),
     /// Something that is done to a node, or asked of it, at once.
     Node(Node, NodeCall),
     /// Has the balancer send a replica no more requests, where the arm says how; so long it may take.
@@ -185,8 +186,8 @@ impl Injection {
         Ok(latest.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// Sends a signal to all of these nodes in one go, at its moment.
-    pub async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<(), FaultError> {
+    /// Sends a signal to all of these nodes in one go, at its moment. Returns those that ended by themselves just then, and got none.
+    pub async fn signal(&self, nodes: &[Node], signal: Signal) -> Result<Vec<Node>, FaultError> {
         let (nodes, reach) = (nodes.to_vec(), self.reach);
         self.call(|answer| {
             Call::Signal(

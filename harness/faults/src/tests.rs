@@ -110,7 +110,7 @@ async fn answer_all(
         match call {
             Call::Signal(to, answer) => {
                 asked.extend(to.nodes.into_iter().map(|node| ("signal", node, now)));
-                let _ = answer.send(Ok(()));
+                let _ = answer.send(Ok(Vec::new()));
             }
             Call::Node(node, call) => asked.push((say_yes(call, now), node, now)),
             Call::Drain(node, _, answer) => {

@@ -5,9 +5,7 @@
 mod looks;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
@@ -16,9 +14,10 @@ use comeback_model::schedule::ArrivalStream;
 use comeback_model::units::{Elapsed, Span};
 
 use super::connection::{Broken, Connection, Dialer, Scratch};
-use super::counting::OneWrite;
+use super::counting::{OneWrite, Passed};
 use super::seen::Seen;
-use super::trigger::{Passed, Trigger};
+use super::trigger::Trigger;
+use super::waits::{Job, Waits};
 use comeback_host::clock::Clock;
 use comeback_session::flow::{Flow, Judgement, Next, Session, Turn, User};
 use looks::Former;
@@ -92,105 +91,6 @@ pub struct Tally {
     pub sent: u64,
     /// Could not start in time.
     pub dropped: u64,
-}
-
-/// Something a client must do.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Job {
-    /// An operation of the load.
-    Operate {
-        step: Step,
-        intended: Elapsed,
-        dispatched: Elapsed,
-    },
-    /// Begin a session, unless there is one.
-    LogIn,
-    /// Read every session that this client ever had once. No read begins after this time.
-    Look { round: u32, until: Elapsed },
-    /// Go on with the session of the trial before, if it is whole. No read begins after this time.
-    Resume { until: Elapsed },
-}
-
-/// How a client's task waits: for jobs, and for its socket until a deadline.
-#[derive(Debug, Default)]
-pub(super) struct Waits {
-    jobs: RefCell<VecDeque<Job>>,
-    waker: RefCell<Option<Waker>>,
-    deadline: Cell<Option<Elapsed>>,
-    expired: Cell<bool>,
-    /// The last byte of the request has left.
-    left: Cell<bool>,
-    /// It does a job.
-    busy: Cell<bool>,
-}
-
-impl Waits {
-    /// Hands the client a job.
-    pub(super) fn push(&self, job: Job) {
-        self.jobs.borrow_mut().push_back(job);
-        self.wake();
-    }
-
-    /// Whether the client has nothing to do.
-    pub(super) fn are_idle(&self) -> bool {
-        !self.busy.get() && self.jobs.borrow().is_empty()
-    }
-
-    /// Ends the client's wait when its deadline has passed; called every few milliseconds.
-    pub(super) fn sweep(&self, now: Elapsed) {
-        if self.deadline.get().is_some_and(|deadline| deadline <= now) {
-            self.deadline.set(None);
-            self.expired.set(true);
-            self.wake();
-        }
-    }
-
-    /// Whether the deadline has passed.
-    pub(super) fn has_expired(&self) -> bool {
-        self.expired.get()
-    }
-
-    /// The wait that begins now ends at `deadline`.
-    pub(super) fn start(&self, deadline: Elapsed) {
-        self.expired.set(false);
-        self.left.set(false);
-        self.deadline.set(Some(deadline));
-    }
-
-    /// The last byte of the request has left.
-    pub(super) fn note_left(&self) {
-        self.left.set(true);
-    }
-
-    fn finish(&self) {
-        self.deadline.set(None);
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    async fn next_job(&self) -> Job {
-        std::future::poll_fn(|cx| {
-            let mut waker = self.waker.borrow_mut();
-            if waker
-                .as_ref()
-                .is_none_or(|waker| !waker.will_wake(cx.waker()))
-            {
-                *waker = Some(cx.waker().clone());
-            }
-            match self.jobs.borrow_mut().pop_front() {
-                Some(job) => {
-                    self.busy.set(true);
-                    Poll::Ready(job)
-                }
-                None => Poll::Pending,
-            }
-        })
-        .await
-    }
 }
 
 /// A simulated user.
@@ -269,7 +169,7 @@ impl Client {
                     self.shared.logins.set(self.shared.logins.get() + resumed);
                 }
             }
-            self.waits.busy.set(false);
+            self.waits.rest();
             let left = self.shared.outstanding.get() - 1;
             self.shared.outstanding.set(left);
             if left == 0 {
@@ -532,7 +432,7 @@ impl Client {
                         write: tried.write,
                         sent: now,
                     };
-                    let has_left = || self.waits.left.get();
+                    let has_left = || self.waits.has_left();
                     let exchange =
                         shared
                             .trigger

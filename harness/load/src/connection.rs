@@ -1,6 +1,6 @@
 //! One connection of one client: its sent and received bytes, and how it broke.
 //!
-//! We own the socket, so that *refused before a byte was sent* and *reset after the request had left* can be distinguished. Every wait ends when the client's deadline has passed (see [`super::client::Waits`]).
+//! We own the socket, so that *refused before a byte was sent* and *reset after the request had left* can be distinguished. Every wait ends when the client's deadline has passed (see [`super::waits::Waits`]).
 
 #[cfg_attr(not(feature = "http2"), path = "connection/without_http2.rs")]
 mod http2;
@@ -14,16 +14,16 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Wire;
 
 use self::http2::Http2;
 use self::stream::Stream;
-use super::client::Waits;
-use super::socket::{Plain, Socket, class_of_connect};
+use super::plain::Plain;
+use super::socket::{Socket, class_of_connect};
 use super::tls::Handshake;
+use super::waits::{Expired, Waits};
 use comeback_model::endpoint::Endpoint;
 use comeback_session::reading::Grammar;
 use comeback_session::wire::{Reply, Wanted};
@@ -169,22 +169,3 @@ impl Connection {
 const fn broken(class: ErrorClass, sent: bool) -> Broken {
     Broken { class, sent }
 }
-
-impl Waits {
-    /// Polls until ready, or until the deadline has passed.
-    async fn unless_expired<T>(
-        &self,
-        mut poll: impl FnMut(&mut Context) -> Poll<T>,
-    ) -> Result<T, Expired> {
-        std::future::poll_fn(|cx| match poll(cx) {
-            Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending if self.has_expired() => Poll::Ready(Err(Expired)),
-            Poll::Pending => Poll::Pending,
-        })
-        .await
-    }
-}
-
-/// The deadline passed.
-#[derive(Debug)]
-struct Expired;

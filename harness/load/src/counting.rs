@@ -10,12 +10,19 @@ use comeback_model::event::{Mark, MetWrite};
 use comeback_model::ids::ClientId;
 use comeback_model::units::Elapsed;
 
-use super::trigger::Passed;
-
 /// A client is awake for a reply when so many acknowledgements are left: those of as many may be on their way.
 const NEAR: u32 = 4;
 /// None is waited for.
 const NONE: u32 = u32::MAX;
+
+/// A client passed the mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// When it did.
+    pub at: Elapsed,
+    /// When a reply had surely not come yet, where that is known.
+    pub quiet: Option<Elapsed>,
+}
 
 /// What happens at a counted event.
 pub type OnCounted = Box<dyn FnOnce(Passed, MetWrite) + Send>;

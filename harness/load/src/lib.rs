@@ -16,12 +16,14 @@ mod counting;
 #[cfg(test)]
 mod kept_connections;
 pub mod pacer;
+mod plain;
 pub mod probe;
 mod seen;
 mod socket;
 #[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 mod tls;
 mod trigger;
+mod waits;
 mod worker;
 
 use std::fmt;
@@ -37,9 +39,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use client::{Looked, Tally};
-pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Wanted};
+pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Passed, Wanted};
 use pacer::Pacer;
-pub use trigger::{Inject, Moment, Passed, Trigger};
+pub use trigger::{Inject, Moment, Trigger};
 use worker::Command;
 pub use worker::{Opened, Setup};
 

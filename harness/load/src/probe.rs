@@ -5,6 +5,7 @@
 //! proportional. Probes without an answer do not block it: further ones are sent meanwhile. Each probe does the work of a whole
 //! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
+mod transcript;
 mod walk;
 mod work;
 
@@ -20,7 +21,8 @@ use comeback_model::operation::Step;
 use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
-pub use self::walk::{Exchange, Left, Replied, Walk, Walked, Who};
+pub use self::transcript::{Exchange, Replied};
+pub use self::walk::{Left, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};
 use super::connection::{Dialer, Scratch};
@@ -113,6 +115,8 @@ pub enum Owner {
     New(i32),
     /// A process that is not of the new start, in words.
     Old(String),
+    /// Somebody who may be of the new start, and who cannot be seen, or told from others; and why.
+    Unseen(String),
     /// That cannot be told, and why.
     Unknown(String),
 }
@@ -124,6 +128,8 @@ pub struct Seen {
     pub probes: u64,
     /// The observation of the last failed one.
     pub last_failure: Option<String>,
+    /// The last answer was correct, and counts for nothing only since its sender cannot be seen: why not.
+    pub unseen: Option<String>,
     /// The begin of the latest failed probe. The target was not back then.
     pub last_failed: Option<Elapsed>,
     /// The begin of the last failed attempt to connect before any was accepted.
@@ -168,6 +174,13 @@ struct Asking<'p> {
     answer: Pin<Box<dyn Future<Output = Result<Done, Failure>> + 'p>>,
 }
 
+/// Why a correct answer is not taken for the new process's.
+struct NotNew {
+    problem: String,
+    /// It may be, and cannot be seen.
+    is_unseen: bool,
+}
+
 /// One probe's answer.
 struct Answer {
     begun: Elapsed,
@@ -205,7 +218,7 @@ impl<'a> Probe<'a> {
         let mut probe = Self::new(setup)?;
         probe.keeps_transcript = true;
         let mut wanted = wanted_of(&probe.setup, &probe.flow);
-        wanted.headers.extend(walk::SHOWN.map(str::to_owned));
+        wanted.headers.extend(transcript::SHOWN.map(str::to_owned));
         wanted.headers.sort();
         wanted.headers.dedup();
         probe.dialer = Dialer::new(probe.setup.endpoint.clone(), wanted)?;
@@ -388,18 +401,20 @@ impl<'a> Probe<'a> {
         waiting: &[Asking<'_>],
         owner: &mut impl FnMut() -> Owner,
     ) -> Result<Option<Recovered>, ProbeError> {
+        let mut unseen = None;
         let problem = match result {
             Ok(done) => match self.attribute(&done, owner)? {
                 Ok(recovered) => {
                     self.note_left_out(begun, recovered.at, waiting);
                     return Ok(Some(recovered));
                 }
-                Err(problem) => {
+                Err(not) => {
                     // The answer was not from the new process, so the accepted connection does not count.
                     let mut seen = self.seen.borrow_mut();
                     seen.accepted = None;
                     seen.last_refused = Some(begun);
-                    problem
+                    unseen = not.is_unseen.then(|| not.problem.clone());
+                    not.problem
                 }
             },
             Err(Failure::Target {
@@ -416,6 +431,7 @@ impl<'a> Probe<'a> {
         let mut seen = self.seen.borrow_mut();
         seen.last_failed = seen.last_failed.max(Some(begun));
         seen.last_failure = Some(problem);
+        seen.unseen = unseen;
         Ok(None)
     }
 
@@ -449,8 +465,9 @@ impl<'a> Probe<'a> {
         &self,
         done: &Done,
         owner: &mut impl FnMut() -> Owner,
-    ) -> Result<Result<Recovered, String>, ProbeError> {
+    ) -> Result<Result<Recovered, NotNew>, ProbeError> {
         let old = &self.setup.old_boots;
+        let not_new = |problem, is_unseen| NotNew { problem, is_unseen };
         let mut boots = done.boots.iter().flatten();
         let recovered = |evidence, unowned| Recovered {
             at: done.at,
@@ -463,8 +480,9 @@ impl<'a> Probe<'a> {
                     "the new process calls itself {boot} like the old one: the boot header does not change with \
                      each start"
                 ))),
-                Owner::Old(_) | Owner::Unknown(_) => Ok(Err(format!(
-                    "the old process still answers (boot id {boot})"
+                Owner::Old(_) | Owner::Unseen(_) | Owner::Unknown(_) => Ok(Err(not_new(
+                    format!("the old process still answers (boot id {boot})"),
+                    false,
                 ))),
             };
         }
@@ -474,11 +492,13 @@ impl<'a> Probe<'a> {
             (Some(boot), Owner::New(_)) => Ok(recovered(Evidence::BootId(boot), None)),
             (Some(boot), Owner::Unknown(why)) => Ok(recovered(Evidence::BootId(boot), Some(why))),
             // One that outlived the fault may have taken a new name.
-            (Some(boot), Owner::Old(problem)) => Err(format!(
-                "{problem}, though the reply carries a new boot id ({boot})"
+            (Some(boot), Owner::Old(problem)) => Err(not_new(
+                format!("{problem}, though the reply carries a new boot id ({boot})"),
+                false,
             )),
             (None, Owner::New(pid)) => Ok(recovered(Evidence::SocketOwner(pid), None)),
-            (None, Owner::Old(problem) | Owner::Unknown(problem)) => Err(problem),
+            (None, Owner::Old(problem) | Owner::Unknown(problem)) => Err(not_new(problem, false)),
+            (_, Owner::Unseen(problem)) => Err(not_new(problem, true)),
         })
     }
 }

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::socket::Plain;
+use super::plain::Plain;
 
 /// Does the TLS handshake on fresh streams.
 pub(super) struct Handshake(TlsConnector);

@@ -13,7 +13,7 @@ use comeback_model::event::Mark;
 use comeback_model::operation::Step;
 use comeback_model::units::{Elapsed, Span};
 
-use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Wanted};
+use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Passed, Wanted};
 use comeback_host::clock::Clock;
 use tokio::time::Sleep;
 
@@ -22,6 +22,8 @@ const RECENT: usize = 255;
 
 /// A thread stays awake for a reply this long. If replies take longer, waking up is a small part of it.
 const AWAKE: Span = Span::from_ms(5);
+/// And at most this long, where the very next acknowledgements are waited for.
+const AWAKE_AT_MOST: Span = Span::from_ms(250);
 /// An acknowledgement is read as soon as it came, when that came no longer ago. On a busy machine many are not.
 const PROMPT: Span = Span::from_us(50);
 /// The runtime's timers tick at a millisecond; the last stretch is waited for more exactly.
@@ -49,15 +51,6 @@ impl Moment {
 
 /// What happens at the moment; it gets nothing when the moment did not come.
 pub type Inject = Box<dyn FnOnce(Option<Passed>) + Send>;
-
-/// A client passed the mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed {
-    /// When it did.
-    pub at: Elapsed,
-    /// When a reply had surely not come yet, where that is known.
-    pub quiet: Option<Elapsed>,
-}
 
 /// Shared by the engine and all clients of a trial.
 #[derive(Clone, Debug, Default)]
@@ -291,6 +284,15 @@ impl Trigger {
         .await
     }
 
+    /// How long a thread stays awake for a reply. What an event waits for must be read as soon as it comes, however slow writes are.
+    fn awake(&self) -> Span {
+        let usual = match self.0.counting.is_near() {
+            true => self.usual_service().unwrap_or(Span::ZERO),
+            false => Span::ZERO,
+        };
+        Span::from_us(usual.as_us().saturating_mul(2)).clamp(AWAKE, AWAKE_AT_MOST)
+    }
+
     /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
     pub fn note_sent(&self) -> Option<(Candidate, Span)> {
         let candidate = self.0.counting.note_sent()?;
@@ -312,6 +314,7 @@ impl Trigger {
     /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
     async fn listen<T>(&self, clock: Clock, exchange: impl Future<Output = T>) -> (T, Elapsed) {
         let begun = clock.now();
+        let awake = self.awake();
         // The runtime asks the kernel between two polls: what the second does not find came after the first.
         let (mut before, mut latest) = (begun, begun);
         let mut exchange = pin!(exchange);
@@ -321,7 +324,7 @@ impl Trigger {
             }
             let now = clock.now();
             (before, latest) = (latest, now);
-            if now < begun + AWAKE && self.listens() {
+            if now < begun + awake && self.listens() {
                 stay_awake(cx);
             }
             Poll::Pending
@@ -527,6 +530,26 @@ mod tests {
         assert!(before <= quiet && quiet <= clock.now());
         drop(armed);
         assert_eq!(trigger.attend((Step::Act, clock), reply()).await.1, None);
+    }
+
+    #[test]
+    fn for_the_acknowledgement_that_an_event_is_a_thread_stays_awake_as_long_as_writes_take() {
+        let awake = |usual: u64, nth: Option<u32>| {
+            let trigger = Trigger::default();
+            trigger.note_service(Span::from_ms(usual));
+            let wanted = nth.map(|nth| Wanted {
+                mark: Mark::Reply,
+                nth,
+                share: 0.0,
+            });
+            let _awaiting =
+                wanted.map(|wanted| trigger.0.counting.wait_for(wanted, Box::new(|_, _| ())));
+            trigger.awake()
+        };
+        let ms = Span::from_ms;
+        assert_eq!((awake(20, None), awake(20, Some(1_000))), (ms(5), ms(5)));
+        assert_eq!((awake(20, Some(1)), awake(1, Some(1))), (ms(40), ms(5)));
+        assert_eq!(awake(900, Some(1)), ms(250));
     }
 
     #[tokio::test]

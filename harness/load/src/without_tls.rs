@@ -8,7 +8,7 @@ use comeback_model::plan::Protocol;
 use reqwest::ClientBuilder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::socket::Plain;
+use super::plain::Plain;
 
 /// A handshake that cannot be had.
 pub(super) enum Handshake {}

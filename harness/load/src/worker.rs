@@ -13,11 +13,12 @@ use comeback_model::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use super::client::{Client, Job, Looked, Refusal, Shared, Tally, Waits, order_of};
+use super::client::{Client, Looked, Refusal, Shared, Tally, order_of};
 use super::connection::{Dialer, Scratch};
 use super::pacer::Pacer;
 use super::seen::{AGE, CACHE_STATUS};
 use super::trigger::Trigger;
+use super::waits::{Job, Waits};
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
 use comeback_session::flow::Flow;

@@ -2,7 +2,8 @@
 
 mod parts;
 
-pub use parts::{Evidence, Exit, ExitCause, Mark, Met, MetWrite, OldProcess, Phase, Survivor};
+pub use crate::plan::fault::Mark;
+pub use parts::{Evidence, Exit, ExitCause, Met, MetWrite, OldProcess, Phase, Survivor};
 
 use serde::{Deserialize, Serialize};
 

@@ -13,6 +13,7 @@ pub mod event;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+mod machine;
 pub mod operation;
 pub mod plan;
 pub mod said;

@@ -7,13 +7,18 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use crate::event::Mark;
 use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
-use crate::plan::fault::Nth;
+use crate::plan::fault::{Mark, Nth};
 use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
 use crate::shard::Shards;
 use crate::units::Span;
+
+/// One kill of so many, and the last one, is followed by a long load: a server that serves for some ms and then fails is not back.
+const LONG_EACH: u32 = 100;
+
+/// It lasts as long as in a run of another kind.
+const LONG: Span = Span::from_secs(2);
 
 /// Every trial of a run, in the order they run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,8 +63,7 @@ impl Schedule {
                 planned.after + fault.map_or(Span::ZERO, |fault| fault.effect.lasts())
             };
             let last = trial.faults.iter().map(over).max();
-            length +=
-                before + plan.settle_of(trial) + last.unwrap_or_else(|| plan.length_of_faults());
+            length += before + trial.settle(plan) + last.unwrap_or_else(|| plan.length_of_faults());
         }
         length
     }
@@ -190,6 +194,19 @@ impl PlannedTrial {
         }
         let among = u64::from(most.saturating_sub(least)) + 1;
         least + Draw::nth(self.load_seed, fault).below(among) as u32
+    }
+
+    /// How long the load of a trial lasts after the recovery, at least. In a storm some trials have a longer one than the others, the
+    /// last one without a fault, too.
+    pub fn settle(&self, plan: &Plan) -> Span {
+        let is_long = match self.is_control() {
+            true => self.id.0 == plan.controls,
+            false => (self.turn + 1).is_multiple_of(LONG_EACH) || self.turn + 1 == plan.trials,
+        };
+        match plan.storm.is_some() && is_long {
+            true => LONG.max(plan.windows.settle),
+            false => plan.windows.settle,
+        }
     }
 
     /// The draws of what a fault does to a node.

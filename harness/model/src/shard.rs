@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TrialId;
-use crate::journal::Machine;
+use crate::machine::Machine;
 
 /// The most shards of a run: one that is split further has more parts than rounds.
 const MOST: u32 = 10_000;

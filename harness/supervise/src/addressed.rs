@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 use super::members::Member;
 use super::process::{Process, to_group};
 use super::roster::Place;
+use super::shot::{Sent, Sight};
 use super::tag::RunTag;
 use super::{orphans, proc};
 use comeback_host::clock::Clock;
@@ -148,6 +149,7 @@ impl Addressed {
 #[derive(Debug)]
 pub struct Shot {
     leader: nix::unistd::Pid,
+    sight: Sight,
     to_group: bool,
     /// Of those outside the leader's group.
     outside: Vec<OwnedFd>,
@@ -155,23 +157,25 @@ pub struct Shot {
 }
 
 impl Shot {
-    /// Sends it.
+    /// Sends it, unless the leader has ended, or is about to: then it ended by itself.
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn fire(self) -> io::Result<()> {
-        let signal = self.signal.number().try_into()?;
-        match self.to_group {
-            true => to_group(self.leader, signal)?,
-            false => nix::sys::signal::kill(self.leader, signal)?,
-        }
-        for descriptor in &self.outside {
-            match pidfd_send_signal(descriptor, native(self.signal)?) {
-                Err(Errno::SRCH) => {}
-                sent => sent?,
+    pub fn fire(self) -> io::Result<Sent> {
+        self.sight.fire(|| {
+            let signal = self.signal.number().try_into()?;
+            match self.to_group {
+                true => to_group(self.leader, signal)?,
+                false => nix::sys::signal::kill(self.leader, signal)?,
             }
-        }
-        Ok(())
+            for descriptor in &self.outside {
+                match pidfd_send_signal(descriptor, native(self.signal)?) {
+                    Err(Errno::SRCH) => {}
+                    sent => sent?,
+                }
+            }
+            Ok(true)
+        })
     }
 }
 
@@ -193,11 +197,11 @@ impl Process {
         Ok(addressed)
     }
 
-    /// Sends them a signal.
+    /// Sends them a signal, unless the leader is ending already.
     ///
     /// # Errors
     /// If the leader has been reaped, or the system refuses.
-    pub fn send(&self, addressed: &Addressed, signal: Signal) -> io::Result<()> {
+    pub fn send(&self, addressed: &Addressed, signal: Signal) -> io::Result<Sent> {
         self.shot(addressed, signal)?.fire()
     }
 
@@ -217,8 +221,10 @@ impl Process {
                 }
             }
         }
+        let descriptor = self.descriptor.get_ref().try_clone()?;
         Ok(Shot {
             leader: nix::unistd::Pid::from_raw(self.pid()),
+            sight: Sight::of(self.pid(), descriptor, self.clock),
             to_group: addressed.reach != Reach::Process,
             outside,
             signal,

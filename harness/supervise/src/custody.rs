@@ -45,7 +45,12 @@ impl Custody {
             true => None,
             false => Cgroup::create(tag.as_str()),
         };
-        let lease = Lease::new(tag, &scratch, group.as_ref(), host == Host::Program)?;
+        let lease = Lease::new(
+            tag.as_str(),
+            &scratch,
+            group.as_ref(),
+            host == Host::Program,
+        )?;
         tag.roster().take_lease(&lease);
         let record = lease.write().ok().map(|(file, path)| {
             tag.roster().keep((file, path.clone()));

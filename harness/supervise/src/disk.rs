@@ -20,7 +20,8 @@ use comeback_host::undo::Undo;
 use comeback_model::ids::{Incarnation, Node, TrialId};
 use comeback_model::plan::DiskModel;
 
-use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::RunTag;
+use super::variables::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, TRIAL_VARIABLE};
 
 /// How long an answer may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);

@@ -28,6 +28,7 @@ use super::roster::Place;
 
 mod before;
 mod find;
+mod kinds;
 mod process;
 mod restart;
 
@@ -73,11 +74,33 @@ impl Identity {
 
 /// Why the process of a server is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotFound(String);
+pub struct NotFound {
+    problem: String,
+    /// It may be there: who listens cannot be seen, or told from another.
+    is_unseen: bool,
+}
+
+impl NotFound {
+    /// It is not there, or another is.
+    fn because(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            is_unseen: false,
+        }
+    }
+
+    /// Whether it is there cannot be seen.
+    fn unseen(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            is_unseen: true,
+        }
+    }
+}
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.problem)
     }
 }
 
@@ -88,19 +111,19 @@ impl std::error::Error for NotFound {}
 /// # Errors
 /// With the reason why not, and the mend.
 pub fn check(external: &External) -> Result<(), NotFound> {
-    let found = find(external).map_err(|NotFound(problem)| {
+    let found = find(external).map_err(|missing| {
         let mend = match &external.by {
             FoundBy::Port => "start the server first, or correct external.port",
             FoundBy::PidFile(_) => {
                 "start the server first, or correct external.pid_file and external.address; the file must name the process that listens"
             }
         };
-        NotFound(format!("{problem}: {mend}"))
+        NotFound::because(format!("{missing}: {mend}"))
     })?;
     let pid = found.identity.pid;
     let may = signal::kill(nix::unistd::Pid::from_raw(pid), None);
     may.map_err(|error| {
-        NotFound(format!(
+        NotFound::because(format!(
             "{} may not be signalled ({}): run Comeback as its user, or as root",
             told(pid),
             error.desc()
@@ -231,6 +254,12 @@ impl Watch {
         self.0.borrow().missing.clone()
     }
 
+    /// Why it cannot be told whether the awaited start is there, if somebody listens who may be it.
+    pub fn unseen(&self) -> Option<String> {
+        let missing = self.missing().filter(|missing| missing.is_unseen)?;
+        Some(missing.to_string())
+    }
+
     /// A fault addresses these processes of the server.
     fn note_before(&self, processes: &[Identity]) -> io::Result<()> {
         let mut seen = self.0.borrow_mut();
@@ -251,6 +280,12 @@ impl Watch {
         }
         seen.known.push((sighting.identity, place));
         Some(sighting)
+    }
+
+    /// Whether another new process listens that may be this start.
+    fn sees_another(&self, place: Place) -> bool {
+        let sighted = self.0.borrow_mut().sight(place);
+        sighted.is_ok_and(|sighting| sighting.is_some())
     }
 
     fn has_answered(&self, place: Place) -> bool {
@@ -300,7 +335,7 @@ impl Seen {
         if start.0 > 0
             && let Err(error) = self.before.look(self.external.port)
         {
-            self.missing = Some(NotFound(format!("/proc cannot be read: {error}")));
+            self.missing = Some(NotFound::unseen(format!("/proc cannot be read: {error}")));
             return;
         }
         match self.sight(place) {
@@ -323,7 +358,7 @@ impl Seen {
         let (.., start) = place;
         if start.0 > 0 {
             if self.known.iter().any(|(known, _)| *known == identity) {
-                return Err(NotFound(format!(
+                return Err(NotFound::because(format!(
                     "process {}, which was there before, is still there",
                     identity.pid
                 )));
@@ -332,7 +367,7 @@ impl Seen {
         }
         let program = self.program.get_or_insert_with(|| found.program.clone());
         if found.program.differs_from(program) {
-            return Err(NotFound(format!(
+            return Err(NotFound::because(format!(
                 "{} listens on 127.0.0.1:{}, and runs another program, or as another user, than the server did",
                 told(identity.pid),
                 self.external.port

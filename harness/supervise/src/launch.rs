@@ -15,7 +15,8 @@ use comeback_model::ids::{Incarnation, Node, TrialId};
 use comeback_model::plan::Target;
 
 use super::roster::Place;
-use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::RunTag;
+use super::variables::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, TRIAL_VARIABLE};
 use comeback_host::clock::Clock;
 use comeback_host::program;
 use comeback_model::endpoint::Endpoint;

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
 use super::proc;
-use super::tag::RunTag;
 
 /// How a record's file is named after the run's tag.
 const SUFFIX: &str = "lease";
@@ -60,7 +59,7 @@ pub struct Stored {
 
 impl Lease {
     pub(super) fn new(
-        tag: &RunTag,
+        tag: &str,
         scratch: &Path,
         cgroup: Option<&Cgroup>,
         is_inside: bool,
@@ -193,11 +192,12 @@ fn is_own_folder(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tag::RunTag;
     use super::*;
 
     fn example() -> Lease {
         let tag = RunTag::new().expect("/proc is there");
-        Lease::new(&tag, Path::new("/x/data"), None, false).expect("/proc is there")
+        Lease::new(tag.as_str(), Path::new("/x/data"), None, false).expect("/proc is there")
     }
 
     #[test]

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Cgroup;
+use super::dying::is_dying;
 use super::lease::{self, Lease};
 use super::members::Member;
 use super::roster::Elders;
-use super::tag::{RUN_VARIABLE, RunTag};
+use super::tag::RunTag;
+use super::variables::RUN_VARIABLE;
 use super::warden::{free, put_away};
 use super::{proc, scratch};
 
@@ -162,7 +164,7 @@ impl Here {
 fn outlives(tag: &RunTag) -> bool {
     let deadline = Instant::now() + DEAD_WITHIN;
     while tag.harness_is_alive() {
-        if !proc::is_dying(tag.harness().0) || Instant::now() >= deadline {
+        if !is_dying(tag.harness().0) || Instant::now() >= deadline {
             return true;
         }
         std::thread::sleep(PAUSE);

@@ -18,7 +18,8 @@ use comeback_model::ids::{Incarnation, Node, TrialId};
 use super::cgroup::Cgroup;
 use super::proc::{self, Stat};
 use super::roster::{Elders, Place};
-use super::tag::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::RunTag;
+use super::variables::{INCARNATION_VARIABLE, NODE_VARIABLE, RUN_VARIABLE, TRIAL_VARIABLE};
 use super::{memory, orphans};
 
 /// A process of a run.

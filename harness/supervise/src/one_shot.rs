@@ -9,7 +9,8 @@ use comeback_model::units::Span;
 use tokio::process::Command;
 
 use super::launch::{Addresses, Values, find_program};
-use super::tag::{NODE_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::RunTag;
+use super::variables::{NODE_VARIABLE, RUN_VARIABLE, TRIAL_VARIABLE};
 
 /// The command, and the values of its placeholders.
 #[derive(Clone, Copy, Debug)]

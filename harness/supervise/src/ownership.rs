@@ -8,7 +8,7 @@ use std::path::Path;
 
 use comeback_model::event::{OldProcess, Survivor};
 use comeback_model::ids::{Incarnation, Node, TrialId};
-use procfs::net::{TcpNetEntries, UdpNetEntries};
+use procfs::net::{TcpNetEntries, TcpNetEntry, UdpNetEntries};
 use procfs::prelude::FromBufReadSI;
 
 use super::members::Member;
@@ -78,11 +78,15 @@ pub(super) struct Holders {
     pub(super) processes: Vec<Stat>,
     /// A socket's holder may not be looked into: it is not among the processes.
     pub(super) has_unseen: bool,
+    /// The users who opened the sockets.
+    pub(super) opened_by: HashSet<u32>,
 }
 
 /// The processes that hold a listening socket which a connection to this endpoint reaches, whoever's they are.
 pub(super) fn holders(endpoint: &Endpoint) -> io::Result<Holders> {
-    let sockets = listening_on(endpoint.port)?;
+    let listening = reached(listening_sockets()?, endpoint.port);
+    let opened_by = listening.iter().map(|socket| socket.uid).collect();
+    let sockets = inodes(listening);
     let mut unseen = sockets.clone();
     let mut processes = Vec::new();
     if !sockets.is_empty() {
@@ -98,12 +102,13 @@ pub(super) fn holders(endpoint: &Endpoint) -> io::Result<Holders> {
         sockets,
         processes,
         has_unseen: !unseen.is_empty(),
+        opened_by,
     })
 }
 
 /// The processes that could answer a client of this port of 127.0.0.1: they listen there, or hold a connection that was made.
 pub(super) fn who_could_answer(port: u16) -> io::Result<Vec<Stat>> {
-    let wanted = reached(sockets_in(whole_table)?, port);
+    let wanted = inodes(reached(sockets_in(whole_table)?, port));
     let mut holders = proc::all()?;
     holders.retain(|stat| !stat.is_zombie && !held_by(stat.pid, &wanted).is_empty());
     Ok(holders)
@@ -111,14 +116,19 @@ pub(super) fn who_could_answer(port: u16) -> io::Result<Vec<Stat>> {
 
 /// The listening sockets that a connection to this port of 127.0.0.1 reaches, by their inodes.
 pub(super) fn listening_on(port: u16) -> io::Result<HashSet<u64>> {
-    Ok(reached(listening_sockets()?, port))
+    Ok(inodes(reached(listening_sockets()?, port)))
 }
 
-fn reached(sockets: Vec<(SocketAddr, u64)>, port: u16) -> HashSet<u64> {
-    let sockets = sockets.into_iter();
-    let reached = sockets
-        .filter(|(address, _)| address.port() == port && is_reached_by_loopback(address.ip()));
-    reached.map(|(_, inode)| inode).collect()
+fn reached(mut sockets: Vec<TcpNetEntry>, port: u16) -> Vec<TcpNetEntry> {
+    sockets.retain(|socket| {
+        let address = socket.local_address;
+        address.port() == port && is_reached_by_loopback(address.ip())
+    });
+    sockets
+}
+
+fn inodes(sockets: Vec<TcpNetEntry>) -> HashSet<u64> {
+    sockets.into_iter().map(|socket| socket.inode).collect()
 }
 
 /// The sockets at a path; of several only those that are reached, where that can be told.
@@ -141,12 +151,12 @@ fn listening_at(path: &Path) -> io::Result<HashSet<u64>> {
 /// If `/proc` cannot be read.
 pub fn listening_addresses(pids: &[i32]) -> io::Result<Vec<SocketAddr>> {
     let sockets = listening_sockets()?;
-    let inodes: HashSet<u64> = sockets.iter().map(|(_, inode)| *inode).collect();
+    let inodes: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
     let held: HashSet<u64> = pids.iter().flat_map(|pid| held_by(*pid, &inodes)).collect();
     let mut addresses: Vec<_> = sockets
         .into_iter()
-        .filter(|(_, inode)| held.contains(inode))
-        .map(|(address, _)| address)
+        .filter(|socket| held.contains(&socket.inode))
+        .map(|socket| socket.local_address)
         .collect();
     addresses.sort_unstable();
     addresses.dedup();
@@ -253,15 +263,15 @@ pub fn is_bound_udp(port: u16) -> io::Result<bool> {
     Ok(bound.any(|address| address.port() == port && is_reached_by_loopback(address.ip())))
 }
 
-/// Every listening TCP socket: its address and its inode.
-fn listening_sockets() -> io::Result<Vec<(SocketAddr, u64)>> {
+/// Every listening TCP socket.
+fn listening_sockets() -> io::Result<Vec<TcpNetEntry>> {
     sockets_in(listening_part)
 }
 
-/// Of every TCP socket in this part of the kernel's tables: its address and its inode. One without a process has the inode 0.
+/// Every TCP socket in this part of the kernel's tables. One without a process has the inode 0.
 fn sockets_in(
     part: impl Fn(BufReader<File>) -> io::Result<String>,
-) -> io::Result<Vec<(SocketAddr, u64)>> {
+) -> io::Result<Vec<TcpNetEntry>> {
     let mut sockets = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let file = match File::open(path) {
@@ -273,12 +283,7 @@ fn sockets_in(
         let table = part(BufReader::new(file))?;
         let entries = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info())
             .map_err(proc::into_io)?;
-        sockets.extend(
-            entries
-                .0
-                .into_iter()
-                .map(|entry| (entry.local_address, entry.inode)),
-        );
+        sockets.extend(entries.0);
     }
     Ok(sockets)
 }

@@ -223,20 +223,6 @@ pub(super) fn arguments(pid: i32) -> Vec<String> {
         .collect()
 }
 
-/// Whether a process is ending: SIGKILL is pending, its end has begun, or it dumps core. A large process takes a while.
-pub(super) fn is_dying(pid: i32) -> bool {
-    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let status = read("status");
-    is_killed(&status) || dumps_core(&status) || is_ending(&read("stat"))
-}
-
-fn dumps_core(status: &str) -> bool {
-    let mut words = status
-        .lines()
-        .filter_map(|line| line.strip_prefix("CoreDumping:"));
-    words.any(|word| word.trim() == "1")
-}
-
 /// How a process ended, as wait(2) has it, if it waits to be reaped and this may be seen. An end with status 0 looks like one that
 /// may not be seen.
 pub(super) fn wait_status(pid: i32, start_time: u64) -> Option<i32> {
@@ -266,31 +252,20 @@ pub(super) fn executable(pid: i32) -> Option<PathBuf> {
     Some(text.strip_suffix(" (deleted)").unwrap_or(text).into())
 }
 
-/// Whether SIGKILL is pending, for the thread or for all of them.
-fn is_killed(status: &str) -> bool {
-    const KILL: u64 = 1 << 8;
-    let pending = status.lines().filter_map(|line| {
-        line.strip_prefix("SigPnd:")
-            .or(line.strip_prefix("ShdPnd:"))
-    });
-    let mut masks = pending.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    masks.any(|mask| mask & KILL != 0)
-}
-
-/// Whether the kernel's flags of a process say that it exits.
-fn is_ending(stat: &str) -> bool {
-    const EXITING: u64 = 0x4;
-    let flags = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.split(' ').nth(6)?.parse::<u64>().ok());
-    flags.is_some_and(|flags| flags & EXITING != 0)
-}
-
 /// The user that a process runs as.
 pub(super) fn owner(pid: i32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}"))
         .ok()
         .map(|found| found.uid())
+}
+
+/// The users that a process may act as: its real, effective, saved and file system user. Empty if it is gone.
+pub(super) fn users(pid: i32) -> Vec<u32> {
+    let status = procfs::process::Status::from_file(format!("/proc/{pid}/status"));
+    status.map_or_else(
+        |_| Vec::new(),
+        |status| vec![status.ruid, status.euid, status.suid, status.fuid],
+    )
 }
 
 /// The pid of this process.
@@ -316,24 +291,6 @@ pub(super) fn into_io(error: procfs::ProcError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_that_dies_is_told_from_one_that_lives() {
-        assert!(is_killed(
-            "Name:\tx\nSigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
-        ));
-        assert!(is_killed(
-            "SigPnd:\t0000000000000000\nShdPnd:\t0000000000004100\n"
-        ));
-        assert!(!is_killed(
-            "SigPnd:\t0000000000004000\nSigBlk:\t0000000000000100\n"
-        ));
-        assert!(is_ending("7 (a) b) R 1 7 7 0 -1 4194308 0 0"));
-        assert!(!is_ending("7 (a) b) R 1 7 7 0 -1 4194304 0 0"));
-        assert!(dumps_core("Name:\tx\nCoreDumping:\t1\n"));
-        assert!(!dumps_core("Name:\tx\nCoreDumping:\t0\n"));
-        assert!(!is_dying(own_pid()));
-    }
 
     #[test]
     fn a_variable_is_found_by_its_whole_name() {

@@ -19,7 +19,7 @@ use super::cgroup::Cgroup;
 use super::lease::Lease;
 use super::memory::Shared;
 use super::proc::{self, Stat};
-use super::tag::RUN_VARIABLE;
+use super::variables::RUN_VARIABLE;
 
 /// The message that dismisses the warden.
 pub(super) const DISMISSED: &str = "dismissed";

@@ -14,15 +14,6 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::proc;
 use super::roster::Roster;
 
-/// The environment variable that carries the tag.
-pub const RUN_VARIABLE: &str = "COMEBACK_RUN";
-/// The environment variable that carries the trial's number.
-pub const TRIAL_VARIABLE: &str = "COMEBACK_TRIAL";
-/// The environment variable that carries the node.
-pub const NODE_VARIABLE: &str = "COMEBACK_NODE";
-/// The environment variable that carries the incarnation's number.
-pub const INCARNATION_VARIABLE: &str = "COMEBACK_INCARNATION";
-
 /// Names a run: `<harness pid>-<harness start time in clock ticks>-<8 random hex digits>`.
 ///
 /// A clone is the same tag: what one has seen started, the other knows of.

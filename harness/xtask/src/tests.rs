@@ -175,10 +175,34 @@ impl Program {
         if !status.success() {
             return Err(status.to_string());
         }
-        let left = fs::read_dir(temporary.path()).map_err(|error| error.to_string())?;
-        match left.count() {
-            0 => Ok(()),
-            left => Err(format!("it left {left} temporary files or folders")),
+        let left: Vec<_> = fs::read_dir(temporary.path())
+            .map_err(|error| error.to_string())?
+            .flatten()
+            .map(|left| described(&left.path()))
+            .collect();
+        if left.is_empty() {
+            return Ok(());
         }
+        Err(format!(
+            "it left temporary files or folders: {}",
+            left.join("; ")
+        ))
+    }
+}
+
+/// A file, or a folder with what is in it, for a message.
+fn described(path: &Path) -> String {
+    let names = |folder| -> Vec<_> {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|inner| inner.file_name().to_string_lossy().into_owned())
+            .collect()
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match names(path) {
+        inner if inner.is_empty() => name.into_owned(),
+        inner => format!("{name} with {}", inner.join(", ")),
     }
 }

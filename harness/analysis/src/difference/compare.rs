@@ -18,7 +18,8 @@ use crate::verdict::samples::{Base, Judged};
 use crate::verdict::shards::lacking;
 use crate::verdict::tally::Tally;
 use crate::verdict::{
-    Check, Outcome, check, no_control, samples, unrecovered, what_is_missing, what_is_never_excused,
+    Check, Outcome, check, did_not_grow, no_control, samples, unrecovered, what_is_missing,
+    what_is_never_excused,
 };
 
 /// What is compared, in the order it is shown, and whether that is asked of every run. The share of errors
@@ -291,14 +292,18 @@ fn no_worse(name: &str, metric: Metric) -> String {
 }
 
 impl Asked {
-    /// What both show without any fault, as a token that nobody can take back is honoured after the logout, did not change.
+    /// What both show without any fault, as a token that nobody can take back is honoured after the logout, and the new run no
+    /// more than the earlier one, did not change.
     fn concerns(&self, arm: &ArmAnalysis, base: &ArmAnalysis) -> bool {
         if !self.only_where_found {
             return true;
         }
         let is_found = |count| Tally::of(count, arm).found_anywhere() > 0;
         let is_usual = |gate: &Gate| {
-            without_a_fault(gate, arm).is_some() && without_a_fault(gate, base).is_some()
+            let stored = true;
+            without_a_fault(gate, arm).is_some()
+                && without_a_fault(gate, base).is_some()
+                && did_not_grow(gate, arm, Base { arm: base, stored })
         };
         self.metric.count().is_some_and(is_found) && !self.gate.as_ref().is_some_and(is_usual)
     }

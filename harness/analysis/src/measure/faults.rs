@@ -2,54 +2,15 @@
 //! plan has one fault, the trial's own figures say all that.
 
 use comeback_model::ids::FaultId;
-use comeback_model::plan::fault::{Effect, Fault};
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Listener, Plan};
 
 use super::facts::{Facts, FaultFacts};
 use super::load::Load;
+use super::planned::{are_several, effect_of, ids, name_of};
 use super::served::{self, Usual};
 use super::types::{FaultAnalysis, NotBack, Return};
-use super::{Time, findings, injection, recovery};
-
-/// The faults of a plan, in its order.
-pub(super) fn planned(plan: &Plan) -> &[Fault] {
-    &plan.faults
-}
-
-/// The fault as it was planned.
-fn fault_of(plan: &Plan, fault: FaultId) -> Option<&Fault> {
-    planned(plan).get(fault.0 as usize)
-}
-
-/// What becomes of the nodes that a fault hits.
-pub(super) fn effect_of(plan: &Plan, fault: FaultId) -> Option<Effect> {
-    Some(fault_of(plan, fault)?.effect)
-}
-
-/// What people call a fault: by its kind, and by its number among several of that kind.
-pub(super) fn name_of(plan: &Plan, fault: FaultId) -> String {
-    let Some(kind) = fault_of(plan, fault).map(|fault| &fault.kind) else {
-        return format!("fault {}", fault.0);
-    };
-    let alike = |until: usize| {
-        let faults = planned(plan).iter().take(until);
-        faults.filter(|other| other.kind == *kind).count()
-    };
-    match alike(usize::MAX) {
-        1 => kind.clone(),
-        _ => format!("{kind} {}", alike(fault.0 as usize + 1)),
-    }
-}
-
-/// The numbers of a plan's faults.
-fn ids(plan: &Plan) -> impl Iterator<Item = FaultId> {
-    (0..).map(FaultId).take(planned(plan).len())
-}
-
-/// Whether a plan has more than one fault.
-pub(super) fn are_several(plan: &Plan) -> bool {
-    planned(plan).len() > 1
-}
+use super::{Time, injection, recovery};
 
 /// Whether every fault of the plan took effect.
 pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
@@ -191,7 +152,7 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<String> {
         let Some(effect) = effect_of(plan, fault) else {
             continue;
         };
-        let own = injection::findings(effect, facts, own).into_iter();
+        let own = injection::findings(plan, effect, (facts, own)).into_iter();
         let all = own.chain(overtaken(plan, facts, fault));
         found.extend(all.map(|finding| about(plan, fault, finding)));
     }
@@ -203,10 +164,27 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<String> {
 pub(super) fn not_recovered(plan: &Plan, facts: &Facts) -> Vec<String> {
     let faults = facts.faults().map(|(fault, _)| fault);
     let told = faults.filter_map(|fault| {
-        let finding = findings::not_recovered(facts, fault)?;
+        let finding = unrecovered(facts, fault)?;
         Some(about(plan, fault, finding))
     });
     told.collect()
+}
+
+/// That a fault was not recovered from while that was waited for.
+fn unrecovered(facts: &Facts, fault: FaultId) -> Option<String> {
+    let own = facts.of_fault(fault)?;
+    let (given_up, last_failure) = own.given_up.as_ref()?;
+    if facts.recovered_from(fault).is_some() {
+        return None;
+    }
+    let looked = given_up.since(own.cut()?).as_secs();
+    let seen = match last_failure.as_str() {
+        "" => String::new(),
+        failure => format!("; the last probe saw: {failure}"),
+    };
+    Some(format!(
+        "no correct reply of a new process within {looked:.1} s{seen}"
+    ))
 }
 
 /// A finding that names its fault, where there are several.

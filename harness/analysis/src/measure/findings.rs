@@ -1,14 +1,13 @@
 //! What a reader of a trial should know, as sentences.
 
 use comeback_model::event::Exit;
-use comeback_model::ids::{FaultId, Incarnation, Node};
+use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{Arm, Listener, Plan, Signal};
 
 use super::facts::{Ended, Facts};
 use super::faults;
 use super::ledger::Oddities;
-use super::void::last_words;
-use super::words::{counted, grouped, was};
+use super::words::{counted, grouped, last_words, processes, was};
 use super::{BlindTime, CacheTally, LatencyTally};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
@@ -130,29 +129,12 @@ fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
     facts.stopped_as.iter().filter_map(took_kill).collect()
 }
 
-/// That a fault was not recovered from while that was waited for.
-pub(super) fn not_recovered(facts: &Facts, fault: FaultId) -> Option<String> {
-    let own = facts.of_fault(fault)?;
-    let (given_up, last_failure) = own.given_up.as_ref()?;
-    if facts.recovered_from(fault).is_some() {
-        return None;
-    }
-    let looked = given_up.since(own.cut()?).as_secs();
-    let seen = match last_failure.as_str() {
-        "" => String::new(),
-        failure => format!("; the last probe saw: {failure}"),
-    };
-    Some(format!(
-        "no correct reply of a new process within {looked:.1} s{seen}"
-    ))
-}
-
-/// What the recovery is known by, where that is less than usual.
 /// That looks at sessions prove nothing.
 const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session: whether a \
      session without a write is known cannot be told; say where replies name the user (identity), or what the page for \
      strangers shows (logged_out_page)";
 
+/// What the recovery is known by, where that is less than usual.
 fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {
     let limit = facts.probe_limit.as_ref().filter(|_| !facts.control);
     let login = limit.map(|problem| {
@@ -190,6 +172,7 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         logged_out_yet_anothers,
         lost_later,
         anothers_later,
+        anothers_logins,
         writes_lost_later: _,
         writes_excess_later: _,
         stale_reads_later: _,
@@ -216,6 +199,13 @@ fn about_sessions(oddities: &Oddities) -> impl Iterator<Item = String> {
         ),
         sentence(lost_later, "begun after the fault were lost"),
         sentence(anothers_later, "begun after the fault named another user"),
+        (anothers_logins > 0).then(|| {
+            let logins = counted(anothers_logins, "login");
+            format!(
+                "{logins} {} answered in another user's name",
+                was(anothers_logins)
+            )
+        }),
     ]
     .into_iter()
     .flatten()
@@ -252,7 +242,6 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
     .flatten()
 }
 
-/// Whose content a cache showed to others.
 pub(super) fn blind(time: BlindTime) -> Option<String> {
     (time.ms >= BLIND_MS).then(|| {
         "clients failed while the health check said that the server is ready: who relies on it sends them there"
@@ -260,6 +249,7 @@ pub(super) fn blind(time: BlindTime) -> Option<String> {
     })
 }
 
+/// Whose content a cache showed to others.
 pub(super) fn about_cache(tally: Option<&CacheTally>) -> Option<String> {
     let anothers = tally?.another_users;
     let replies = |count| match count {
@@ -272,15 +262,4 @@ pub(super) fn about_cache(tally: Option<&CacheTally>) -> Option<String> {
             replies(anothers)
         )
     })
-}
-
-/// Processes by their ids: `process 12`, `processes 12, 13`.
-pub(super) fn processes(pids: &[i32]) -> String {
-    let list: Vec<String> = pids.iter().map(i32::to_string).collect();
-    let noun = if pids.len() == 1 {
-        "process"
-    } else {
-        "processes"
-    };
-    format!("{noun} {}", list.join(", "))
 }

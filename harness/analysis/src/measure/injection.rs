@@ -8,10 +8,10 @@ use comeback_model::plan::{Plan, Signal, Workload};
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Drained, Facts, FaultFacts, was_sent_by};
-use super::faults::effect_of;
-use super::findings::processes;
 use super::held_back::{held_back, proxied};
 use super::load::Load;
+use super::planned::effect_of;
+use super::words::processes;
 use super::{ErrorTally, MetWrites};
 
 /// A write that was acknowledged so long before the fault may still be under way in the server.
@@ -19,15 +19,12 @@ const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
 /// The bug whose detection is told: acknowledged so long before it is stored.
 const EARLY: Span = Span::from_us(100);
 
+/// The signals that the kernel sends a program which does what it may not, and that of `abort()`: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+/// SIGFPE, SIGSEGV, SIGSYS.
+const CRASHES: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
+
 /// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
-
-/// From the first to the last of those that a fault was sent to, in ms; absent unless it was sent to several.
-pub(super) fn spread_ms(own: &FaultFacts) -> Option<f64> {
-    let injections = own.injections();
-    let (first, last) = (injections.first()?, injections.last()?);
-    (injections.len() > 1).then(|| last.ms_after(*first))
-}
 
 /// Operations are under way in it that had left by `until`, and were not finished at `since`.
 struct Stretch {
@@ -290,9 +287,13 @@ fn chance_of_early(
 }
 
 /// What a reader should know of how a fault was done.
-pub(super) fn findings(effect: Effect, facts: &Facts, own: &FaultFacts) -> Vec<String> {
+pub(super) fn findings(
+    plan: &Plan,
+    effect: Effect,
+    (facts, own): (&Facts, &FaultFacts),
+) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(spread) = spread_ms(own).filter(|spread| *spread > AT_ONCE_MS)
+    if let Some(spread) = own.spread_ms().filter(|spread| *spread > AT_ONCE_MS)
         && !effect.replaces()
         && !facts.control
     {
@@ -302,9 +303,32 @@ pub(super) fn findings(effect: Effect, facts: &Facts, own: &FaultFacts) -> Vec<S
         ));
     }
     found.extend(took_kill(effect, facts, own));
+    if effect.asks() {
+        found.extend(crashed(plan, facts, own));
+    }
     let drains = own.drains.iter();
     found.extend(drains.filter_map(|drain| problem_of(facts, drain)));
     found
+}
+
+/// Those that crashed where they were told to stop. Whether the stop made them do so, or they did right before it, nobody can tell.
+fn crashed(plan: &Plan, facts: &Facts, own: &FaultFacts) -> Vec<String> {
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    let crashes = CRASHES.iter().flat_map(|signal| {
+        let exit = Exit::Signal(*signal);
+        own.faulted_as(exit).map(move |node| (node, exit, *signal))
+    });
+    let is_asked_for = |node: Node, signal: i32| {
+        arm.is_some_and(|arm| arm.target_of(node).stop.signal.number() == signal)
+    };
+    let told = crashes.filter(|(node, _, signal)| !is_asked_for(*node, *signal));
+    told.map(|(node, exit, _)| {
+        let name = name_of(facts, node);
+        format!(
+            "{name} {exit} where it was told to stop: it crashed, by the stop or right before it"
+        )
+    })
+    .collect()
 }
 
 /// Those that a stop had to kill. A journal that names no processes tells it of a rolling restart by how the leader ended.

@@ -1,7 +1,7 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
 use comeback_model::ids::Node;
-use comeback_model::operation::Operation;
+use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::{Plan, Workload};
 use comeback_model::units::{Elapsed, Span};
 
@@ -54,6 +54,8 @@ pub(super) struct Oddities {
     pub(super) lost_later: u64,
     /// Sessions begun after the fault that name another user.
     pub(super) anothers_later: u64,
+    /// Logins whose reply named another user.
+    pub(super) anothers_logins: u64,
     /// Writes acknowledged after the fault, and absent.
     pub(super) writes_lost_later: u64,
     /// Writes of sessions begun after the fault that are there more often than sent.
@@ -78,6 +80,12 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
         .iter()
         .filter(|operation| is_login_in_flight(facts, operation))
         .count() as u64;
+    let anothers_logins = operations
+        .iter()
+        .filter(|operation| is_anothers_login(operation))
+        .count() as u64;
+    ledger.oddities.anothers_logins = anothers_logins;
+    ledger.sessions.wrong_identity_later += anothers_logins;
     let sessions = sessions(writes, facts, operations);
     let mut answered = Answered::default();
     for session in sessions.iter().filter(|session| !session.is_logged_out()) {
@@ -91,6 +99,11 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
         ledger.loss_window_ms = None;
     }
     ledger
+}
+
+/// Whether it is a login whose reply named another user.
+fn is_anothers_login(operation: &Operation) -> bool {
+    operation.step == Step::Login && operation.error == Some(ErrorClass::WrongIdentity)
 }
 
 /// Whether replies may have been held back before a fault's effect was complete: when they were sent nobody knows then.
@@ -321,7 +334,10 @@ impl Ledger {
             Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken => {
                 oddities.lost_later += 1;
             }
-            Fate::Refused(Refusal::WrongIdentity) => oddities.anothers_later += 1,
+            Fate::Refused(Refusal::WrongIdentity) => {
+                oddities.anothers_later += 1;
+                self.sessions.wrong_identity_later += 1;
+            }
             Fate::Known { balance, later: _ } => {
                 let excess = balance.duplicated.saturating_add(balance.phantom);
                 oddities.writes_lost_later += balance.lost + balance.lost_later;

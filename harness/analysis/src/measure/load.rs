@@ -10,7 +10,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use super::facts::{Facts, FaultSpan};
 use super::types::LatencyCounter;
-use super::{Availability, Continuity, ErrorTally, LatencyTally, Return, Time};
+use super::{Availability, Continuity, ErrorTally, LatencyTally, Retries, Return, Time};
 use crate::measure::Windowed;
 
 /// A trial's measured operations: the opening logins, the warm-up and the final looks are not among them.
@@ -137,6 +137,20 @@ impl<'a> Load<'a> {
             after: latency.after.finish(),
         };
         (errors, latency)
+    }
+
+    /// What trying again came to.
+    pub(super) fn retries(&self) -> Retries {
+        let mut retries = Retries::default();
+        for operation in &self.operations {
+            retries.operations += u64::from(operation.tries > 0);
+            retries.tries += u64::from(operation.tries);
+            if operation.tries > 1 {
+                retries.repeated += 1;
+                retries.saved += u64::from(operation.is_correct());
+            }
+        }
+        retries
     }
 
     /// How many operations were correct within the objective, out of all of them.

@@ -26,9 +26,9 @@ mod ledger;
 mod load;
 mod looks;
 mod oracle;
+mod planned;
 mod recovery;
 pub(crate) mod replaced;
-mod retries;
 mod served;
 mod sessions;
 mod steady;
@@ -45,16 +45,15 @@ mod writes;
 use std::collections::BTreeSet;
 
 pub use causes::causes_of;
-pub use dots::{Dot, Ending};
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
-pub use trial::TrialAnalysis;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
-    CacheTally, Cause, Chain, Continuity, Culprit, Doing, Downtime, ErrorTally, Extension,
-    FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
-    LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return,
-    SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Void, WhileDown, Windowed, WriteCounts,
+    CacheTally, Cause, Chain, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally,
+    Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss,
+    LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
+    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
+    Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};
@@ -72,7 +71,7 @@ fn given_up(header: &Header, run: &RunFacts, arm: ArmId) -> String {
         .filter(|facts| facts.arm == arm)
         .find_map(|facts| {
             let (_, problem, said) = facts.start_failed.as_ref()?;
-            Some(format!(": {problem}{}", void::last_words(said.as_deref())))
+            Some(format!(": {problem}{}", words::last_words(said.as_deref())))
         });
     let left = header.schedule.trials.len();
     let left = left.saturating_sub(run.trials.len()) as u64;

@@ -5,7 +5,6 @@ use comeback_model::plan::Listener;
 use comeback_model::units::Elapsed;
 
 use super::facts::Facts;
-use super::injection;
 use super::{Chain, Return, Time};
 
 /// The chain of a trial; empty in a control trial. Of several faults each of its times is the longest of any of them.
@@ -71,7 +70,7 @@ pub(super) fn chain_of(
             .sent()
             .filter(|_| !own.degrades)
             .map(|sent| sent.ms_after(cut)),
-        spread: injection::spread_ms(own),
+        spread: own.spread_ms(),
         exit: own.injected().and_then(|(_, exit)| exit),
         launched,
         executed,

@@ -88,7 +88,7 @@ impl StormTally {
         let is_void = trial.void.is_some() && !trial.is_spoiled_for_times();
         let lost = match is_void {
             true => 0,
-            false => sessions.lost + sessions.reset + sessions.wrong_identity + writes.lost,
+            false => sessions.lost + sessions.reset + sessions.name_another() + writes.lost,
         };
         let is_back = matches!(trial.returned, Some(Return::ForGood));
         let is_open = sessions.undecided > 0 || writes.unverifiable > 0;

@@ -6,13 +6,13 @@ use comeback_model::event::Survivor;
 use comeback_model::ids::{BootId, Incarnation};
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::Plan;
-use comeback_model::units::Span;
+use comeback_model::units::{Elapsed, Span};
 
 use super::facts::Facts;
 use super::faults;
 use super::load::{Load, Part};
 use super::types::{BeforeTheFault, Doing, Return, Spoils, Void};
-use super::words::{counted, percent, waited_for_disk};
+use super::words::{counted, last_words, percent, waited_for_disk};
 use crate::measure::{IdleKill, SessionCounts, WriteCounts};
 
 /// What is handed out later than this, and then not sent in time, a server that answers has nothing to do with.
@@ -20,6 +20,9 @@ const LATE: Span = Span::from_ms(10);
 
 /// A disk that keeps somebody waiting for one part in so many of the baseline may be why too little is sent.
 const STALL: u64 = 5;
+
+/// A process that somebody else starts may have begun so long before it is taken to have: two ticks of the kernel's clock for processes.
+const BEGUN_BEFORE: Span = Span::from_ms(20);
 
 /// The share of what a server managed, at most, that it also bears.
 const BEARABLE: f64 = 0.8;
@@ -36,6 +39,7 @@ enum Why {
     HarnessFailed { after_the_fault: bool },
     Renamed,
     OldAnswers,
+    OthersAnswer,
     NeverWorked,
     WrongBefore,
     NoSamples { by_lag: bool },
@@ -54,6 +58,7 @@ impl Why {
             | Self::HarnessFailed { .. }
             | Self::Renamed
             | Self::OldAnswers
+            | Self::OthersAnswer
             | Self::NeverWorked
             | Self::WrongBefore => Spoils::Everything,
             // What was found is certain.
@@ -86,6 +91,7 @@ impl Why {
             }
             | Self::Renamed
             | Self::OldAnswers
+            | Self::OthersAnswer
             | Self::NeverWorked
             | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
@@ -109,7 +115,7 @@ impl Shown<'_> {
         let counts = [
             sessions.lost,
             sessions.reset,
-            sessions.wrong_identity,
+            sessions.name_another(),
             writes.lost,
         ];
         counts.iter().any(|count| *count > 0)
@@ -141,6 +147,7 @@ pub(super) fn reason(
             failed_by_us(facts, operations),
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
+            answered_by_others(plan, facts, operations).map(|reason| (Why::OthersAnswer, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
             wrong_before(plan, shown.before).map(|reason| (Why::WrongBefore, reason)),
             // A storm measures no times.
@@ -282,6 +289,35 @@ fn by_an_unknown_name(facts: &Facts, operations: &[&Operation]) -> Option<String
     Some(format!(
         "an old process may answer: the final look was answered as boot id {boot}, which is not the new process's"
     ))
+}
+
+/// Whoever holds the port of a server that somebody else starts is taken for the server. If a request that was sent after its end was
+/// answered correctly before a new process of it had begun, and it left none behind, it is another who serves: a container, of which the
+/// killed process only held the port. A service that did not come back has failed, whoever answers.
+fn answered_by_others(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Option<String> {
+    facts.recovered()?;
+    let left_some = !facts.left.is_empty() || !facts.survivors.is_empty();
+    if !plan.is_external() || left_some {
+        return None;
+    }
+    let absences = facts.absences();
+    let is_within = |operation: &&&Operation| {
+        let mut absences = absences.iter();
+        let asked = operation.asked();
+        operation.is_correct()
+            && absences.any(|(end, next)| {
+                let is_before = |next: Elapsed| operation.finished + BEGUN_BEFORE < next;
+                asked.is_some_and(|asked| asked > *end) && next.is_none_or(is_before)
+            })
+    };
+    let count = operations.iter().filter(is_within).count() as u64;
+    (count > 0).then(|| {
+        let requests = counted(count, "request");
+        format!(
+            "somebody else answers: {requests} that came after the server's end had a correct reply before its new process had begun. \
+             The process that holds the port is not the one that serves, or not alone"
+        )
+    })
 }
 
 /// In a storm: what is wrong before a kill is no kill's doing, and what is wrong after it may be that.
@@ -444,9 +480,4 @@ fn most_frequent_failure(load: &Load<'_>) -> String {
         counted(count, "operation"),
         class.label()
     )
-}
-
-/// What a process's output says of its end, as the end of a sentence.
-pub(super) fn last_words(said: Option<&str>) -> String {
-    said.map_or_else(String::new, |said| format!("; its output: {said}"))
 }

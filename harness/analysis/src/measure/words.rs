@@ -1,4 +1,4 @@
-//! Figures in the sentences of an analysis.
+//! What the sentences of an analysis are made of.
 
 use comeback_model::units::Span;
 
@@ -44,6 +44,22 @@ pub(crate) fn waited_for_disk(stalled: Span) -> String {
         "meanwhile this machine's disk kept somebody waiting for {:.1} s",
         stalled.as_secs()
     )
+}
+
+/// What a process's output says of its end, as the end of a sentence.
+pub(super) fn last_words(said: Option<&str>) -> String {
+    said.map_or_else(String::new, |said| format!("; its output: {said}"))
+}
+
+/// Processes by their ids: `process 12`, `processes 12, 13`.
+pub(super) fn processes(pids: &[i32]) -> String {
+    let list: Vec<String> = pids.iter().map(i32::to_string).collect();
+    let noun = if pids.len() == 1 {
+        "process"
+    } else {
+        "processes"
+    };
+    format!("{noun} {}", list.join(", "))
 }
 
 #[cfg(test)]

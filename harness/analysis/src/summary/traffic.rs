@@ -255,6 +255,7 @@ pub(super) fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         known_later: add(|counts| counts.known_later),
         reset: add(|counts| counts.reset),
         wrong_identity: add(|counts| counts.wrong_identity),
+        wrong_identity_later: add(|counts| counts.wrong_identity_later),
         zombie: add(|counts| counts.zombie),
         zombie_later: add(|counts| counts.zombie_later),
         undecided: add(|counts| counts.undecided),

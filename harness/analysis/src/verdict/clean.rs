@@ -26,7 +26,7 @@ fn trouble(bearing: Bearing, arm: &ArmAnalysis) -> Option<String> {
         Bearing::Errors => errors(arm),
         Bearing::LostSessions => lost_sessions(arm),
         Bearing::Identity => in_control(arm, "session", "showed another user's content", |trial| {
-            (trial.sessions.wrong_identity, trial.sessions.acknowledged)
+            (trial.sessions.name_another(), trial.sessions.acknowledged)
         }),
         Bearing::Zombies => in_control(arm, "session", "were honoured after the logout", |trial| {
             (trial.sessions.zombie, trial.sessions.logged_out)

@@ -65,6 +65,18 @@ pub(crate) fn judge<'a>(
     }
 }
 
+/// Whether the figures alone show that a count did not grow, whatever went wrong in either arm without a fault. What the
+/// baseline shows wherever it could is no more than that here, be there ever so few trials.
+pub(crate) fn did_not_grow(gate: &Gate, arm: &ArmAnalysis, base: Base<'_>) -> bool {
+    let is_full = |count| {
+        let tally = Tally::of(count, base.arm);
+        let is_whole = count.traits().is_part_of_the_whole && tally.aside.0 == 0;
+        is_whole && tally.found > 0 && tally.found == tally.out_of
+    };
+    gate.metric().count().is_some_and(is_full)
+        || matches!(judge(gate, arm, || Ok(base)), Judged::Holds)
+}
+
 /// Whether the service came back for good from every fault.
 pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
     let none = Bound {

@@ -34,7 +34,7 @@ pub use baseline::{arm_without_baseline, machine_differences, objections};
 pub use family::{Family, family_of};
 use figure::Missing;
 use headline::{Broken, headline};
-pub(crate) use judge::unrecovered;
+pub(crate) use judge::{did_not_grow, unrecovered};
 pub use replace::{Replacement, replacements};
 use samples::{Base, Judged};
 pub use sharpness::sees_with;

@@ -163,7 +163,17 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
     match count {
         Count::LostSessions => of_sessions(sessions.lost),
         Count::ResetSessions => of_sessions(sessions.reset),
-        Count::WrongIdentity => of_sessions(sessions.wrong_identity),
+        // One that was begun after the fault refutes as well, but without any it is no evidence.
+        Count::WrongIdentity => {
+            let earlier = of_sessions(sessions.wrong_identity);
+            let later = sessions.wrong_identity_later;
+            Tally {
+                found: earlier.found.saturating_add(later),
+                most: earlier.most.saturating_add(later),
+                out_of: earlier.out_of.saturating_add(later),
+                ..earlier
+            }
+        }
         // One that was logged out after the fault refutes as well, but without any it is no evidence.
         Count::ZombieSessions => uncounted(
             sessions.honoured_logouts(),

@@ -13,8 +13,7 @@ use comeback_model::plan::{Arm, Protocol, Signal, Stop, Target};
 use comeback_model::said;
 use comeback_model::schedule::Shuffler;
 
-use super::interrupt::debian;
-use super::unwritable;
+use super::{packaged, unwritable};
 use comeback_engine::EngineError;
 use comeback_engine::readiness::wait_until_ready;
 use comeback_host::clock::Clock;
@@ -205,7 +204,7 @@ impl Deployment<'_> {
             Slot::At(port) | Slot::Again(port) => port,
             Slot::Free => ports::free_port().map_err(EngineError::Port)?,
         };
-        debian::furnish(&self.arm.name, &data, port)
+        packaged::furnish(&self.arm.name, &data, port)
             .map_err(|cause| EngineError::folder("fill", &data, cause))?;
         let incarnation = Incarnation(u32::from(matches!(slot, Slot::Again(_))));
         let addresses = Addresses {

@@ -9,8 +9,8 @@ use comeback_model::plan::Arm;
 
 use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::grow::weigh;
-use super::interrupt::debian::Packaged;
 use super::line::Line;
+use super::packaged::Packaged;
 use super::user::{Step, User, log_in};
 use comeback_engine::EngineError;
 use comeback_supervise::ports;

@@ -7,6 +7,7 @@ mod grow;
 mod idle;
 mod interrupt;
 mod line;
+mod packaged;
 mod race;
 mod reorder;
 mod replay;
@@ -30,7 +31,7 @@ use comeback_host::inside;
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::tag::RunTag;
 pub use idle::PROXY;
-pub use interrupt::debian::{Packaged, find as packaged};
+pub use packaged::{Packaged, find as packaged};
 
 /// What was found, in the claim's folder.
 pub const FACTS: &str = "facts.jsonl";

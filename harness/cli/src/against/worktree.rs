@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use comeback_host::undo::{GIT_VARIABLES, Undo};
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::scratch;
-use comeback_supervise::tag::{RUN_VARIABLE, RunTag};
+use comeback_supervise::tag::RunTag;
+use comeback_supervise::variables::RUN_VARIABLE;
 
 use crate::{CliError, warn};
 

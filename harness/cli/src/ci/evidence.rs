@@ -49,7 +49,7 @@ fn badness(trial: &TrialAnalysis) -> (bool, bool, bool, u64, u64) {
     let ready = trial.chain.ready;
     let lost = trial.sessions.lost
         + trial.sessions.reset
-        + trial.sessions.wrong_identity
+        + trial.sessions.name_another()
         + trial.writes.lost
         + trial.writes.duplicated;
     (

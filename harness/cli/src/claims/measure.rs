@@ -115,8 +115,8 @@ impl Job<'_> {
     /// Whether a run can be measured here, without measuring anything.
     fn check(run: &Comparison) -> Result<(), CliError> {
         let mut plan = compare::plan(run.clone(), |_| {})?;
-        campaign::settle(&mut plan)?;
-        campaign::check_limits(&plan)
+        setup::settle(&mut plan)?;
+        setup::check_limits(&plan)
     }
 
     fn run(&self, run: &Comparison, folder: &Path) -> Result<(), CliError> {
@@ -185,7 +185,7 @@ impl Job<'_> {
                 false => |arm| print_aside(&format!("  {arm}")),
             },
         };
-        let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), campaign::end_at_once);
+        let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), setup::end_at_once);
         match comeback_claims::run(&task, listen)? {
             Ended::Complete => Ok(()),
             Ended::Interrupted => Err(CliError::Interrupted),

@@ -9,11 +9,11 @@ mod schema;
 
 use serde_json::Value;
 
-use self::operation::{Operation, is_user, operations};
+use self::operation::{Operation, operations};
 use self::proposal::Proposal;
 use self::schema::Document;
 use super::recorded::{Exchange, Said, Unusable};
-use super::roles::{LOGIN_PLACES, LOGINS, is_password};
+use super::roles::{LOGIN_PLACES, LOGINS, is_password, is_user};
 
 /// Reads a document.
 ///

@@ -235,7 +235,7 @@ impl Writer<'_> {
     /// Takes a user through the flow.
     fn walk(&self, flow: &Flow) -> Result<Option<Tried>, CliError> {
         let mut plan = self.plan(flow)?;
-        campaign::settle(&mut plan)?;
+        setup::settle(&mut plan)?;
         // The first requests to a cold server may take long, and nothing is measured here.
         plan.load.timeout = plan.load.timeout.max(PATIENCE);
         let tried = try_out::walk(&plan, options::seed(None)?, Reach::FirstStart)?;

@@ -17,7 +17,7 @@ pub(super) struct Roles {
 const LOGIN_SCORE: i32 = 3;
 
 const PASSWORDS: [&str; 5] = ["password", "passwd", "passwort", "pwd", "passphrase"];
-pub(super) const USERS: [&str; 9] = [
+const USERS: [&str; 9] = [
     "user",
     "username",
     "login",
@@ -64,6 +64,11 @@ pub(super) fn is_sign_up(exchange: &Exchange) -> bool {
 pub(super) fn is_password(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == "pass" || PASSWORDS.iter().any(|known| name.contains(known))
+}
+
+/// Whether a field names a user.
+pub(super) fn is_user(name: &str) -> bool {
+    USERS.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// The name that the user typed into a login.

@@ -144,9 +144,17 @@ fn a_session_through_the_recorder_gives_a_file_that_works() {
     }
     assert!(seen.contains("  200 POST /login\n"), "{seen}");
     assert_works(folder, "shop.toml");
-    let har = folder.join("shop.har");
-    let mode = std::fs::metadata(&har).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "others may read the passwords: {mode:o}");
+    for file in ["shop.har", "shop.toml"] {
+        let mode = std::fs::metadata(folder.join(file))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(
+            mode & 0o077,
+            0,
+            "others may read the passwords of {file}: {mode:o}"
+        );
+    }
     // The HAR file says the same.
     let again = call(folder, &["init", "again.toml", "--from-har", "shop.har"]);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
@@ -263,6 +271,8 @@ fn a_login_to_django_in_a_browser_gives_a_file_that_works() {
         .args([&here.join("tests/data/browse.py"), Path::new(&page)])
         .arg(folder.join("profile"))
         .current_dir(folder)
+        // What a browser that is killed leaves goes with the folder.
+        .env("TMPDIR", folder)
         .output()
         .unwrap();
     assert!(browsed.status.success(), "{}", stderr(&browsed));

@@ -119,6 +119,14 @@ impl Process for ExternalProcess {
     /// Its output is not the run's to read, and no plan waits for a line of it.
     fn on_line(&self, _text: String, _found: OnLine) {}
 
+    fn has_untold_end(&self) -> bool {
+        Self::has_untold_end(self)
+    }
+
+    fn displaced(&self) -> Option<&str> {
+        Self::displaced(self)
+    }
+
     async fn next_end(&mut self) -> io::Result<End> {
         Ok(match self.next().await? {
             Next::Executed => End::Executed,

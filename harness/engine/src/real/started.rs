@@ -78,6 +78,14 @@ impl Process for Started {
         either!(self, process => Process::on_line(process.as_ref(), text, found));
     }
 
+    fn has_untold_end(&self) -> bool {
+        either!(self, process => Process::has_untold_end(process.as_ref()))
+    }
+
+    fn displaced(&self) -> Option<&str> {
+        either!(self, process => Process::displaced(process.as_ref()))
+    }
+
     async fn next_end(&mut self) -> io::Result<End> {
         either!(self, process => process.next_end().await)
     }

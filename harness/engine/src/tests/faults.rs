@@ -126,6 +126,44 @@ async fn a_process_that_ended_by_itself_before_the_kill_is_no_kill() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_several_nodes_one_that_is_ending_is_not_signalled_and_the_others_are() {
+    let told = two_replicas()
+        .fault("terminate", &json!({}), Aim::AllReplicas)
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_ms(640), exit(11))];
+            its.ends_slowly = Span::from_ms(100);
+        })
+        .run()
+        .await;
+    assert_eq!(told.exits(REPLICA_0)[0].1, ExitCause::Unexpected);
+    assert!(told.requested(REPLICA_0).is_empty());
+    assert_eq!(told.requested(REPLICA_1).len(), 1);
+    let by_the_fault = ExitCause::Injected(FaultId::FIRST);
+    assert_eq!(told.exits(REPLICA_1)[0].1, by_the_fault);
+    assert_eq!(
+        told.missed(),
+        Some("the process was ended by signal 11 (SIGSEGV) before SIGTERM reached it")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_takes_longer_to_end_by_itself_than_a_fault_to_land_is_no_kill() {
+    let told = one_replica()
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_secs(5), exit(11))];
+            its.ends_slowly = Span::from_secs(10);
+        })
+        .run()
+        .await;
+    let reason = told.missed().unwrap();
+    assert!(
+        reason.contains("was about to end by itself when SIGKILL was to be sent to it"),
+        "{reason}"
+    );
+    assert!(told.confirmed(REPLICA_0).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_that_outlives_a_kill_was_missed() {
     let told = one_replica()
         .node(REPLICA_0, |its| its.ends_after = None)

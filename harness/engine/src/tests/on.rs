@@ -176,6 +176,42 @@ async fn a_node_that_ends_by_itself_is_not_signalled_by_a_fault_that_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_is_ending_at_the_event_is_not_signalled_and_its_end_is_its_own() {
+    // It dumps core from 637 to 687 ms; the third acknowledgement comes at 639 ms.
+    let crash = comeback_model::event::Exit::Signal(11);
+    let told = one_replica()
+        .fault("terminate", &json!({}), Aim::Replica(0))
+        .that_writes()
+        .on(0, OnEvent::Acknowledgement(nth(3)))
+        .node(REPLICA_0, |its| {
+            its.exits = vec![(0, Span::from_ms(687), crash)];
+            its.ends_slowly = Span::from_ms(50);
+        });
+    let told = told.run().await;
+    let unexpected = comeback_model::event::ExitCause::Unexpected;
+    assert_eq!(told.exits(REPLICA_0)[0], (ms(687), unexpected));
+    assert!(told.requested(REPLICA_0).is_empty());
+    assert!(told.confirmed(REPLICA_0).is_empty());
+    let why = "the process was ended by signal 11 (SIGSEGV) before SIGTERM reached it";
+    assert_eq!(told.all_missed(), [(0, why)]);
+    assert!(told.analyzed().void.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_is_sent_when_its_signal_is_and_not_when_its_process_is_looked_at() {
+    let late = Span::from_us(300);
+    let told = one_replica()
+        .that_writes()
+        .on(0, OnEvent::Acknowledgement(nth(3)))
+        .node(REPLICA_0, |its| its.sent_after = late);
+    let told = told.run().await;
+    let sent = ms(639) + late;
+    assert_eq!(told.requested(REPLICA_0), [sent]);
+    let expected = (sent, Some(Mark::Reply), Some(300), write(3, 46, 45));
+    assert_eq!(met(&told, 0), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fault_that_waits_does_not_hold_up_the_restart_after_an_earlier_one() {
     let status = comeback_model::event::Exit::Status(1);
     let told = one_replica()

@@ -211,6 +211,38 @@ async fn a_new_boot_id_is_no_recovery_of_a_server_that_others_start_while_its_pr
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_others_start_and_that_cannot_be_seen_is_neither_back_nor_failed() {
+    let unseen = |until: Span| {
+        one_replica()
+            .with(|plan| {
+                plan.arms[0].target.external = Some(External {
+                    by: FoundBy::Port,
+                    port: 8080,
+                    restart: None,
+                });
+            })
+            .node(REPLICA_0, |its| its.is_unseen = Some(until))
+    };
+    // It serves after 100 ms.
+    let told = unseen(Span::from_ms(150)).run().await;
+    let started = told.starts(REPLICA_0)[1].0;
+    assert_eq!(told.first_correct(), [started + Span::from_ms(150)]);
+    let told = unseen(Span::from_secs(60)).run().await;
+    let is_missing = |kind: &EventKind| matches!(kind, EventKind::NotRecovered { .. });
+    assert!(!told.events.iter().any(|event| is_missing(&event.kind)));
+    let why = "after the fault the replies were correct, but whose they were cannot be told: it cannot be seen whose process that is";
+    let aborted = told.events.iter().find_map(|event| match &event.kind {
+        EventKind::TrialAborted { reason } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(aborted, Some(why));
+    // Whoever cannot be seen, and answers nobody, has not come back.
+    let silent = unseen(Span::from_secs(60)).node(REPLICA_0, |its| its.serves_after = None);
+    let told = silent.run().await;
+    assert!(told.events.iter().any(|event| is_missing(&event.kind)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn untouched_nodes_are_asked_who_they_are_at_the_end() {
     let told = two_replicas()
         .node(REPLICA_0, |its| its.is_named = true)

@@ -25,9 +25,9 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use tokio::task::JoinHandle;
 
-use super::super::client::Waits;
 use super::super::socket::Socket;
-use super::{Broken, Expired, broken};
+use super::super::waits::{Expired, Waits};
+use super::{Broken, broken};
 use comeback_session::wire::relayed::RelayReader;
 use comeback_session::wire::{Head, KEPT_BODY, MAX_HEAD, MAX_HEADERS, Reply, Wanted, keep};
 

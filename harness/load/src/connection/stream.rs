@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use comeback_model::operation::ErrorClass;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::super::client::Waits;
 use super::super::socket::Socket;
-use super::{Broken, Expired, Scratch, broken};
+use super::super::waits::{Expired, Waits};
+use super::{Broken, Scratch, broken};
 use comeback_session::reading::{Grammar, Progress, Reading};
 use comeback_session::wire::{Framing, Malformed, Reply, Wanted};
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::super::client::Waits;
 use super::super::socket::Socket;
+use super::super::waits::Waits;
 use super::Broken;
 use comeback_session::wire::{Reply, Wanted};
 

@@ -8,8 +8,8 @@ use comeback_model::operation::{ErrorClass, Step};
 use comeback_model::units::Elapsed;
 
 use super::{Exchange, Probe, Replied};
-use crate::client::Waits;
 use crate::connection::{Broken, Connection};
+use crate::waits::Waits;
 use comeback_session::flow::{Flow, Next, Session, Shown, User};
 use comeback_session::wire::Reply;
 

@@ -68,16 +68,6 @@ pub struct MetWrite {
     pub acknowledged_before: u64,
 }
 
-/// What of the load a fault waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mark {
-    /// A client sends a write; the fault follows within the time that one takes.
-    Request,
-    /// A client has read a write's acknowledgement; the fault follows at once.
-    Reply,
-}
-
 /// The parts of a trial, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

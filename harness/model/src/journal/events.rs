@@ -6,11 +6,9 @@ use std::io::{BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
-use super::operations::Intervals;
 use super::seal::Seal;
 use super::{EVENTS, Header, JournalError, OLDEST, SEVERAL, VERSION, unreadable};
 use crate::event::{Event, EventKind};
-use crate::units::Elapsed;
 
 /// Writes one line of the events file.
 ///
@@ -20,36 +18,6 @@ pub fn write_line(mut to: impl Write, line: &impl Serialize) -> std::io::Result<
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     to.write_all(&bytes)
-}
-
-/// When a trial began and, if it did, ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Interval {
-    pub(super) began: Elapsed,
-    pub(super) ended: Option<Elapsed>,
-}
-
-impl Interval {
-    /// Notes what an event says of when trials began and ended.
-    pub(super) fn note(intervals: &mut Intervals, event: &Event) {
-        let Some(trial) = event.trial else {
-            return;
-        };
-        match event.kind {
-            EventKind::TrialStarted { .. } => {
-                intervals.entry(trial).or_insert(Self {
-                    began: event.at,
-                    ended: None,
-                });
-            }
-            EventKind::TrialEnded => {
-                if let Some(interval) = intervals.get_mut(&trial) {
-                    interval.ended.get_or_insert(event.at);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Reads the lines of the events file, one after another.

@@ -12,6 +12,7 @@
 #[cfg(any(test, feature = "testing"))]
 mod enlarge;
 mod events;
+mod interval;
 mod lines;
 mod operations;
 mod outline;
@@ -36,6 +37,7 @@ pub use write::Sealer;
 
 use crate::event::Event;
 use crate::ids::{Seed, TrialId};
+pub use crate::machine::Machine;
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::schedule::Schedule;
@@ -90,23 +92,6 @@ impl Header {
         let shards = self.shards.as_ref()?;
         Some(shards.index_of(trial, self.plan.in_each_round()))
     }
-}
-
-/// The machine of a run. Figures of different machines are not compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {
-    /// Operating system and kernel release.
-    pub system: String,
-    /// The processor's own name for itself.
-    pub processor: String,
-    /// Cores this process may use.
-    pub cores: u32,
-    /// Memory in MiB.
-    pub memory_mib: u64,
-    /// File system under the targets' data folders.
-    pub data_filesystem: String,
-    /// `release` or `debug` build of the harness and its reference servers.
-    pub build: String,
 }
 
 /// Which run.

@@ -1,12 +1,11 @@
 //! The operations file: rows of CSV. Which writes a reply showed is one word, see [`crate::operation::Found`].
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Seek, SeekFrom, Write};
+use std::ops::Range;
 
-use super::events::Interval;
+use super::interval::{Interval, Intervals};
 use super::lines::Lines;
-use super::outline::Place;
-use super::row::parse_row;
+use super::row::{COLUMNS, parse_row};
 use super::{JournalError, unreadable};
 use crate::ids::TrialId;
 use crate::operation::Operation;
@@ -18,32 +17,6 @@ pub(super) const PART: &str = "operations";
 /// A range of a few bytes can name a million writes. All those of a file together stay within what fits
 /// into memory; a run of ten million looks at ten writes each is within it.
 const MOST_SHOWN: usize = 100_000_000;
-
-/// The columns of the operations file.
-pub(super) const COLUMNS: [&str; 22] = [
-    "trial",
-    "client",
-    "generation",
-    "step",
-    "intended_us",
-    "dispatched_us",
-    "sent_us",
-    "finished_us",
-    "outcome",
-    "error",
-    "status",
-    "value",
-    "write",
-    "found",
-    "boot",
-    "replica",
-    "failed_replica",
-    "unframed",
-    "cache",
-    "age_s",
-    "tries",
-    "resent_us",
-];
 
 /// Writes rows of the operations file; its header row goes first when `first` is set.
 ///
@@ -69,8 +42,13 @@ pub(super) fn write_columns(to: impl Write) -> std::io::Result<()> {
     rows.flush()
 }
 
-/// Of each trial that began, when it lasted.
-pub(super) type Intervals = BTreeMap<TrialId, Interval>;
+/// Rows that follow each other in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Place {
+    pub(super) bytes: Range<u64>,
+    /// The number of the first line.
+    pub(super) line: u64,
+}
 
 /// Reads the rows of the operations file, one after another.
 #[derive(Debug)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Seek};
 use std::ops::Range;
 
-use super::events::{Events, Interval};
-use super::operations::{Intervals, Rows, Times, read_again};
+use super::events::Events;
+use super::interval::{Interval, Intervals};
+use super::operations::{Place, Rows, Times, read_again};
 use super::seal::Check;
 use super::{Header, JournalError};
 use crate::event::Event;
@@ -27,14 +28,6 @@ pub struct Outline {
 struct Rowed {
     count: usize,
     places: Vec<Place>,
-}
-
-/// Rows that follow each other in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
-    pub(super) bytes: Range<u64>,
-    /// The number of the first line.
-    pub(super) line: u64,
 }
 
 /// Reads a run through, and checks all of it. `note` sees each event, in the order they were recorded.

@@ -10,6 +10,32 @@ use crate::ids::{BootId, ClientId, TrialId};
 use crate::operation::{Found, Operation};
 use crate::units::Elapsed;
 
+/// The columns of the operations file.
+pub(super) const COLUMNS: [&str; 22] = [
+    "trial",
+    "client",
+    "generation",
+    "step",
+    "intended_us",
+    "dispatched_us",
+    "sent_us",
+    "finished_us",
+    "outcome",
+    "error",
+    "status",
+    "value",
+    "write",
+    "found",
+    "boot",
+    "replica",
+    "failed_replica",
+    "unframed",
+    "cache",
+    "age_s",
+    "tries",
+    "resent_us",
+];
+
 /// Digits of which any number fits into 64 bits.
 const SAFE_DIGITS: usize = 19;
 
@@ -67,12 +93,12 @@ pub(super) fn parse_any(row: &str) -> Result<Operation, String> {
     if records.next().is_some() || row.bytes().filter(|byte| *byte == b'"').count() % 2 > 0 {
         return Err("it is not one row of CSV".to_owned());
     }
-    let (found, wanted) = (record.len(), super::operations::COLUMNS.len());
+    let (found, wanted) = (record.len(), COLUMNS.len());
     if found != wanted {
         return Err(format!("it has {found} fields and not {wanted}"));
     }
     record.set_position(None);
-    let columns = csv::StringRecord::from(super::operations::COLUMNS.as_slice());
+    let columns = csv::StringRecord::from(COLUMNS.as_slice());
     let operation = record.deserialize(Some(&columns));
     operation.map_err(|error| error.to_string())
 }

@@ -1,13 +1,9 @@
-//! Servers that somebody else starts, and what a plan cannot ask of them.
+//! Servers that somebody else starts.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use super::error::{Field, PlanError, invalid};
-use super::fault::{Effect, Reach};
-use super::{Arm, Listener, Plan, ReadyProbe};
 
 /// A server that somebody else starts: a service manager, a supervisor, a shell, or a person. The harness finds its process,
 /// and leaves it running.
@@ -33,7 +29,7 @@ pub enum FoundBy {
 }
 
 impl External {
-    fn is_at_place_of(&self, other: &Self) -> bool {
+    pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
         let is_named_alike = matches!(self.by, FoundBy::PidFile(_)) && self.by == other.by;
         self.port == other.port || is_named_alike
     }
@@ -53,134 +49,10 @@ impl fmt::Display for External {
     }
 }
 
-impl Plan {
-    /// Whether its servers are started by somebody else. They are all, or none.
-    pub fn is_external(&self) -> bool {
-        self.arms.iter().any(|arm| arm.target.external.is_some())
-    }
-
-    /// What needs a start by the harness, a folder of its own or a proxy cannot be asked of a server that somebody else starts.
-    pub(super) fn validate_external(&self) -> Result<(), PlanError> {
-        if !self.is_external() {
-            return Ok(());
-        }
-        for (index, arm) in self.arms.iter().enumerate() {
-            validate_arm(arm).map_err(|problem| PlanError {
-                field: Field::External,
-                arm: Some(index),
-                problem,
-            })?;
-        }
-        self.validate_own_servers()?;
-        if self.storm.is_some() {
-            return invalid(
-                Field::External,
-                "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: remove \
-                 [storm]",
-            );
-        }
-        if let Some((id, surrounding)) = self.named_surroundings().next() {
-            let kind = &surrounding.kind;
-            return invalid(
-                Field::FaultKind(id),
-                format!(
-                    "a surrounding such as {kind} begins with the start of the server, and [target] external is started by others: remove it"
-                ),
-            );
-        }
-        for (id, fault) in self.named_faults() {
-            let kind = &fault.kind;
-            if !matches!(fault.effect, Effect::Ends(_) | Effect::StandsStill(_))
-                || !fault.needs.are_none()
-            {
-                return invalid(Field::FaultKind(id), needs_own_start(kind));
-            }
-            if fault.on.is_some() {
-                return invalid(
-                    Field::FaultOn(id),
-                    "an event is waited for at a server that Comeback starts itself, and [target] external is started by others:                      leave on out",
-                );
-            }
-            if fault.reach == Reach::Group {
-                return invalid(
-                    Field::FaultReach(id),
-                    "the process group of a server that Comeback did not start may hold its supervisor, or your shell: write \
-                     to = \"process\", or \"tree\" for the process and all that it started",
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Plan {
-    /// Each arm must have a server of its own: else it would be compared with itself.
-    fn validate_own_servers(&self) -> Result<(), PlanError> {
-        for (index, arm) in self.arms.iter().enumerate() {
-            let is_same = |other: &&Arm| match (&arm.target.external, &other.target.external) {
-                (Some(own), Some(its)) => own.is_at_place_of(its),
-                _ => false,
-            };
-            if let Some(other) = self.arms[..index].iter().find(is_same) {
-                return Err(PlanError {
-                    field: Field::External,
-                    arm: Some(index),
-                    problem: format!(
-                        "the arm {} has the same server, which would be compared with itself: name a server of its own for each, or \
-                         write two experiments",
-                        other.name
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
 /// That a kind of fault is none for a server that somebody else starts.
 pub fn needs_own_start(kind: &str) -> String {
     format!(
         "a {kind} needs a server that Comeback starts itself, and [target] external is started by others: use kill, terminate, \
          abort, segfault, signal, stop or pause, or name the server's command in place of external"
     )
-}
-
-fn validate_arm(arm: &Arm) -> Result<(), String> {
-    let target = &arm.target;
-    let refuse = |what: &str| Err(what.to_owned());
-    if target.external.is_none() {
-        return refuse(
-            "an experiment has servers that Comeback starts, or servers that others start, and not both: write two experiments",
-        );
-    }
-    if !target.command.is_empty() || !target.environment.is_empty() {
-        return refuse(
-            "it is started by others, so it has no command and no environment here: remove them, or remove external",
-        );
-    }
-    let others = [
-        (arm.replicas > 1, "several replicas are"),
-        (arm.balancer.is_some(), "a [balancer] is"),
-        (arm.cache.is_some(), "a [cache] is"),
-        (arm.store.is_some(), "a [store] is"),
-        (arm.next.is_some(), "a new version ([deploy]) is"),
-        (target.listener == Listener::Held, "a held listener is"),
-    ];
-    if let Some((_, what)) = others.into_iter().find(|(is_there, _)| *is_there) {
-        return Err(format!(
-            "{what} set up only for servers that Comeback starts: remove it, or name the server's command in place of external"
-        ));
-    }
-    if target.folder.is_some() {
-        return refuse("it is started by others, so no folder is its own: remove --against");
-    }
-    if target.socket.is_some() {
-        return refuse("it is found and asked at a port of 127.0.0.1: remove socket");
-    }
-    if matches!(target.ready.probe, ReadyProbe::Log(_)) {
-        return refuse(
-            "its output goes to whoever started it, so no line of it is seen: use ready = { http = \"/health\" } or { tcp = true }",
-        );
-    }
-    Ok(())
 }

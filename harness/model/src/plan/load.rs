@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Field, PlanError, invalid};
-use super::validate::validate_path;
+use super::path::validate_path;
 use super::{Call, Mix, Workload};
 use crate::units::Span;
 

@@ -14,6 +14,7 @@ pub mod fault;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
 mod load;
+mod path;
 mod protocol;
 mod remeasure;
 mod retry;

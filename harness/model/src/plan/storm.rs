@@ -7,8 +7,6 @@ use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Ending};
 use super::{Plan, Workload};
 use crate::ids::FaultId;
-use crate::schedule::PlannedTrial;
-use crate::units::Span;
 
 /// How the trials of a plan follow each other in a storm: each is one kill. All of them share the data folder, the port and the
 /// users' sessions, and those without a fault come first.
@@ -18,25 +16,7 @@ pub struct Storm {
     pub until_failure: bool,
 }
 
-/// One kill of so many, and the last one, is followed by a long load: a server that serves for some ms and then fails is not back.
-const LONG_EACH: u32 = 100;
-/// It lasts as long as in a run of another kind.
-const LONG: Span = Span::from_secs(2);
-
 impl Plan {
-    /// How long the load of a trial lasts after the recovery, at least. In a storm some trials have a longer one than the others, the
-    /// last one without a fault, too.
-    pub fn settle_of(&self, trial: &PlannedTrial) -> Span {
-        let is_long = match trial.is_control() {
-            true => trial.id.0 == self.controls,
-            false => (trial.turn + 1).is_multiple_of(LONG_EACH) || trial.turn + 1 == self.trials,
-        };
-        match self.storm.is_some() && is_long {
-            true => LONG.max(self.windows.settle),
-            false => self.windows.settle,
-        }
-    }
-
     /// A storm is about one server, one kind of kill, and losses.
     pub(super) fn validate_storm(&self) -> Result<(), PlanError> {
         if self.storm.is_none() {
@@ -107,7 +87,8 @@ mod tests {
     use super::*;
     use crate::gate::Gate;
     use crate::ids::Seed;
-    use crate::schedule::expand;
+    use crate::schedule::{PlannedTrial, expand};
+    use crate::units::Span;
 
     fn storm() -> Plan {
         let mut plan = test_plan();
@@ -123,7 +104,7 @@ mod tests {
         let long = |plan: &Plan| {
             let trials = expand(plan, Seed(7)).trials.into_iter();
             trials
-                .filter(|trial| plan.settle_of(trial) >= Span::from_secs(2))
+                .filter(|trial| trial.settle(plan) >= Span::from_secs(2))
                 .map(|trial| trial.id.0)
                 .collect::<Vec<_>>()
         };

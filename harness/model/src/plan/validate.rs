@@ -1,9 +1,11 @@
 //! Everything about a plan that can be known to be wrong before something is started.
 
+mod external;
 mod on;
 
 use super::error::{Field, PlanError, invalid};
 use super::fault::{Effect, Fault};
+use super::path::validate_path;
 use super::retry;
 use super::{Aim, Arm, Listener, Plan, Protocol, ReadyProbe, Target, Windows};
 use crate::ids::{FaultId, Node};
@@ -395,22 +397,6 @@ impl Windows {
         }
         Ok(())
     }
-}
-
-/// A path is sent as it stands: what is not visible ASCII would end the request line, or spoil it.
-pub(super) fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
-    let is_template = path.contains("{{") || path.contains("{%");
-    let is_sound = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_sound || is_template {
-        return Ok(());
-    }
-    invalid(
-        field,
-        format!(
-            "{path:?} is not a path: it must begin with /, and spaces and letters beyond ASCII must be written \
-             as %20 and the like"
-        ),
-    )
 }
 
 /// Whether a text can be the name of a header or a method (RFC 9110, section 5.6.2).

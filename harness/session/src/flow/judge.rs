@@ -242,7 +242,7 @@ impl Flow {
                 return Ok(Judgement::acknowledged(counter));
             }
             (Step::Login, Named::Other) => {
-                return Err(unknown(ErrorClass::WrongAnswer, Why::NamesAnother));
+                return Err(unknown(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             (Step::Login, Named::Nobody) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NamesNobody));

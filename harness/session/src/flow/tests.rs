@@ -551,6 +551,16 @@ fn a_page_for_strangers_is_a_rejected_session() {
 }
 
 #[test]
+fn a_login_that_is_answered_in_another_users_name_is_no_login() {
+    let mut visit = Visit::new(SessionFlow::reference());
+    let anothers = said(200, r#"{"user":"u8","visits":0}"#);
+    assert_eq!(
+        visit.result(Step::Login, anothers),
+        (Outcome::Indeterminate, Some(ErrorClass::WrongIdentity))
+    );
+}
+
+#[test]
 fn an_unmet_expectation_is_a_wrong_answer() {
     let mut visit = Visit::new(SessionFlow {
         check: Request {

@@ -8,40 +8,13 @@ use std::path::{Path, PathBuf};
 use comeback_model::endpoint::Endpoint;
 use comeback_model::plan::{External, FoundBy, Protocol};
 
+use super::kinds::{Kind, kind_of};
 use super::{Identity, NotFound};
 use crate::ownership::{self, Holders};
 use crate::proc::{self, Stat};
 
-/// Programs that hold a socket for the processes that they start.
-const MANAGERS: [&str; 3] = ["systemd", "systemd-socket-proxyd", "init"];
 /// How the daemon of PM2 calls itself, which listens for all of its applications; what it runs is node.
 const PM2: [&str; 2] = ["PM2 ", "God Daemon"];
-/// Programs that pass connections on to a server elsewhere: their end is not its end.
-const FORWARDERS: [&str; 19] = [
-    "docker-proxy",
-    "rootlessport",
-    "rootlessport-child",
-    "rootlesskit",
-    "slirp4netns",
-    "pasta",
-    "pasta.avx2",
-    "passt",
-    "passt.avx2",
-    "VBoxHeadless",
-    "com.docker.backend",
-    "gvproxy",
-    "ssh",
-    "sshd",
-    "kubectl",
-    "oc",
-    "k3s",
-    "k9s",
-    "socat",
-];
-
-/// What begins the names of such programs, too.
-const VIRTUAL_MACHINE: &str = "qemu-system-";
-
 /// A process that was found, and the listening sockets that reach it.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -71,24 +44,15 @@ impl Program {
         differ(self.user.as_ref(), other.user.as_ref()) || differ(self.name(), other.name())
     }
 
-    fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         self.executable
             .as_deref()
             .and_then(Path::file_name)?
             .to_str()
     }
-
-    fn is_one_of(&self, names: &[&str]) -> bool {
-        self.name().is_some_and(|name| names.contains(&name))
-    }
-
-    fn is_forwarder(&self) -> bool {
-        let is_machine = |name: &str| name.starts_with(VIRTUAL_MACHINE);
-        self.is_one_of(&FORWARDERS) || self.name().is_some_and(is_machine)
-    }
 }
 
-fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+pub(super) fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
     one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
@@ -101,7 +65,7 @@ pub(super) fn told(pid: i32) -> String {
 pub(super) fn find(external: &External) -> Result<Found, NotFound> {
     let port = external.port;
     let address = format!("127.0.0.1:{port}");
-    let unreadable = |error: io::Error| NotFound(format!("/proc cannot be read: {error}"));
+    let unreadable = |error: io::Error| NotFound::unseen(format!("/proc cannot be read: {error}"));
     let endpoint = Endpoint::tcp(Protocol::Http, port);
     let holders = ownership::holders(&endpoint).map_err(unreadable)?;
     let named = match &external.by {
@@ -109,7 +73,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
         FoundBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
     };
     if holders.sockets.is_empty() {
-        return Err(NotFound(match named {
+        return Err(NotFound::because(match named {
             None => format!("nobody listens on {address}"),
             Some((path, pid)) => {
                 format!(
@@ -120,7 +84,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
         }));
     }
     let Some(first) = holders.processes.first().filter(|_| !holders.has_unseen) else {
-        return Err(NotFound(format!(
+        return Err(NotFound::unseen(format!(
             "somebody listens on {address}, but it cannot be seen whose process that is: run Comeback as the server's user, or as root"
         )));
     };
@@ -128,7 +92,7 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
         Some((path, pid)) => {
             let own = holders.processes.iter().find(|holder| holder.pid == *pid);
             own.ok_or_else(|| {
-                NotFound(format!(
+                NotFound::because(format!(
                     "{path} names {}, but {address} is held by {}",
                     told(*pid),
                     told(first.pid)
@@ -139,8 +103,8 @@ pub(super) fn find(external: &External) -> Result<Found, NotFound> {
     };
     check_alone(found, &holders, &address)?;
     let program = Program::of(found.pid);
-    check_kind(found, &program, &address)?;
-    check_handed_down(found, &address)?;
+    check_kind(found, &program, (&address, named.is_some()))?;
+    check_handed_down(found, &holders, &address)?;
     if named.is_none() {
         check_one_program(found, &program, &holders, &address)?;
     }
@@ -177,40 +141,46 @@ fn check_alone(found: &Stat, holders: &Holders, address: &str) -> Result<(), Not
             "{address} is held by {own} and by {its}, and neither started the other: replies could come from either"
         ),
     };
-    Err(NotFound(problem))
+    Err(NotFound::because(problem))
 }
 
 /// It must be none that is never signalled, and no program that is known to be something else than a server.
-fn check_kind(found: &Stat, program: &Program, address: &str) -> Result<(), NotFound> {
+fn check_kind(
+    found: &Stat,
+    program: &Program,
+    (address, is_named): (&str, bool),
+) -> Result<(), NotFound> {
     let own = proc::own_pid();
     let is_above = proc::ancestors(own)
         .iter()
         .any(|(pid, _)| *pid == found.pid);
-    let refused = |why: &str| {
-        let held = format!("{address} is held by {}", told(found.pid));
-        Err(NotFound(format!("{held}, {why}")))
-    };
     let command = proc::command(found.pid);
     let is_pm2 = PM2.iter().all(|part| command.contains(part));
-    if found.pid == 1 || found.pid == own || is_above || is_pm2 || program.is_one_of(&MANAGERS) {
-        return refused(
-            "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled",
-        );
-    }
-    if program.is_forwarder() {
-        return refused(
+    let kind = kind_of(program);
+    let is_manager = found.pid == 1 || is_pm2 || kind == Some(Kind::Manager);
+    let why = match kind {
+        _ if is_manager || found.pid == own || is_above => {
+            "which started Comeback itself or manages the services of this machine (as with socket activation): it is never signalled"
+        }
+        Some(Kind::Forwarder) => {
             "which passes connections on: the server is another process, perhaps in a container. Let Comeback start the server, or run \
-             Comeback where it runs",
-        );
-    }
-    Ok(())
+             Comeback where it runs"
+        }
+        Some(Kind::Proxy) if !is_named => {
+            "a proxy: the server behind it is another process, whose end is not the proxy's. Give the port at which the server itself \
+             listens; if the proxy is what you test, name its process by external.pid_file"
+        }
+        Some(_) | None => return Ok(()),
+    };
+    let held = format!("{address} is held by {}", told(found.pid));
+    Err(NotFound::because(format!("{held}, {why}")))
 }
 
 /// Nobody who cannot be looked at may hold the socket, too: it would outlive the server.
-fn check_handed_down(found: &Stat, address: &str) -> Result<(), NotFound> {
+fn check_handed_down(found: &Stat, holders: &Holders, address: &str) -> Result<(), NotFound> {
     let environment = proc::environment(found.pid).unwrap_or_default();
     if proc::variable(&environment, "LISTEN_FDS").is_some() {
-        return Err(NotFound(format!(
+        return Err(NotFound::because(format!(
             "{address} is held by {}, which was handed its socket when it was started (LISTEN_FDS): the socket outlives the server. Have \
              the server open its own",
             told(found.pid)
@@ -224,15 +194,45 @@ fn check_handed_down(found: &Stat, address: &str) -> Result<(), NotFound> {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
         descriptors.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
-    let mut others = proc::ancestors(found.pid).into_iter().map(|(pid, _)| pid);
-    match others.find(|pid| !above.contains(pid) && is_hidden(pid)) {
-        None => Ok(()),
-        Some(pid) => Err(NotFound(format!(
+    let ancestors = proc::ancestors(found.pid).into_iter().map(|(pid, _)| pid);
+    let hidden: Vec<i32> = ancestors.filter(is_hidden).collect();
+    if let Some(pid) = hidden.iter().find(|pid| !above.contains(pid)) {
+        return Err(NotFound::unseen(format!(
             "{address} is held by {}, and what started it, {}, may hold it, too, and cannot be looked at: run Comeback as root",
+            told(found.pid),
+            told(*pid)
+        )));
+    }
+    let users: Vec<(i32, Vec<u32>)> = (hidden.into_iter())
+        .map(|pid| (pid, proc::users(pid)))
+        .collect();
+    match may_have_handed_down(&environment, &holders.opened_by, &users) {
+        None => Ok(()),
+        Some(pid) => Err(NotFound::unseen(format!(
+            "{address} is held by {}, which does not show the environment that it was started with. So {}, which started it and cannot be \
+             looked at, may have handed it the socket: run Comeback as root",
             told(found.pid),
             told(pid)
         ))),
     }
+}
+
+/// Which of these hidden ancestors, each with its users, may have opened the socket and keep it, by what the server shows: what a service
+/// manager hands down, it says in the environment. Where the server has written over that (as PostgreSQL, nginx and Redis do), the socket
+/// still tells whose it is.
+fn may_have_handed_down(
+    environment: &[u8],
+    opened_by: &HashSet<u32>,
+    hidden: &[(i32, Vec<u32>)],
+) -> Option<i32> {
+    if proc::is_intact(environment) {
+        return None;
+    }
+    let mut hidden = hidden.iter();
+    // Of one whose user is not known nothing is known.
+    let opened =
+        |users: &[u32]| users.is_empty() || users.iter().any(|user| opened_by.contains(user));
+    hidden.find(|(_, users)| opened(users)).map(|(pid, _)| *pid)
 }
 
 /// Workers are copies of what started them. A supervisor that holds the socket executes its server, be it by the same interpreter.
@@ -250,7 +250,7 @@ fn check_one_program(
     };
     match holders.processes.iter().find(is_another) {
         None => Ok(()),
-        Some(other) => Err(NotFound(format!(
+        Some(other) => Err(NotFound::unseen(format!(
             "{address} is held by {} and by {}, which run different programs, or the same one twice: it cannot be told whether the first is \
              the server or its supervisor. Name the server's process by external.pid_file",
             told(found.pid),
@@ -262,19 +262,20 @@ fn check_one_program(
 /// The process that a pid file names.
 fn pid_in(path: &Path) -> Result<i32, NotFound> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| NotFound(format!("the pid file {shown} cannot be read: {error}")))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        NotFound::because(format!("the pid file {shown} cannot be read: {error}"))
+    })?;
     // Some servers write more lines below it.
     let first = text.split_whitespace().next().unwrap_or_default();
     let pid = first.parse().ok().filter(|pid| *pid > 0);
     let pid = pid.ok_or_else(|| {
-        NotFound(format!(
+        NotFound::because(format!(
             "the pid file {shown} holds no process id, but {first:?}"
         ))
     })?;
     match proc::stat(pid) {
         Ok(stat) if !stat.is_zombie => Ok(pid),
-        Ok(_) | Err(_) => Err(NotFound(format!(
+        Ok(_) | Err(_) => Err(NotFound::because(format!(
             "the pid file {shown} names process {pid}, which does not run"
         ))),
     }
@@ -307,4 +308,31 @@ pub(super) fn descendants(of: Identity) -> io::Result<Vec<Stat>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_wrote_over_its_environment_may_hold_a_socket_of_whoever_has_its_user_and_is_hidden()
+     {
+        let intact = b"PATH=/bin\0HOME=/\0".as_slice();
+        let written_over = b"server: ready\0\0\0\0\0".as_slice();
+        let by = |user: u32| HashSet::from([user]);
+        let root = (1, vec![0, 0, 0, 0]);
+        let manager = (70, vec![1_000, 1_000, 1_000, 1_000]);
+        let both = [manager, root];
+        let found = |environment, user, hidden: &[(i32, Vec<u32>)]| {
+            may_have_handed_down(environment, &by(user), hidden)
+        };
+        assert_eq!(found(intact, 0, &both), None);
+        assert_eq!(found(written_over, 0, &both), Some(1));
+        assert_eq!(found(b"", 0, &both), Some(1));
+        assert_eq!(found(written_over, 1_000, &both), Some(70));
+        // The server itself opened it.
+        assert_eq!(found(written_over, 1_000, &both[1..]), None);
+        assert_eq!(found(written_over, 0, &[]), None);
+        assert_eq!(found(written_over, 0, &[(9, Vec::new())]), Some(9));
+    }
 }

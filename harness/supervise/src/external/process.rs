@@ -23,9 +23,8 @@ use comeback_model::event::{Exit, Survivor};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{External, Reach, Signal};
 use comeback_model::said::Line;
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 use futures_util::future::join_all;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
@@ -35,15 +34,19 @@ use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
 use crate::roster::Place;
+use crate::shot::{Sent, Sight};
 use crate::tag::RunTag;
 
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
+/// How soon a script ends after the last command in it.
+const SCRIPT_TAKES: Span = Span::from_secs(1);
+/// How long a command may take from the end of one server until another one listens, and the pause between two looks.
+const SWAP_TAKES: Span = Span::from_secs(10);
+const SWAP_PAUSE: Duration = Duration::from_millis(20);
 /// No signal was sent yet.
 const NONE: i32 = 0;
-/// It had ended, or was about to, when a signal was to be sent to it: it ended by itself.
-const MISSED: i32 = -1;
 
 /// The next thing to be seen of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct ExternalProcess {
     next_look: Instant,
     held: Option<Held>,
     exit: Option<(Exit, Elapsed)>,
+    /// Why its end says nothing of it, if that is so.
+    displaced: Option<String>,
     tail: Vec<Line>,
 }
 
@@ -80,6 +85,8 @@ struct Held {
     descriptor: AsyncFd<OwnedFd>,
     /// The listening sockets that reach it, by their inodes.
     sockets: HashSet<u64>,
+    /// The restart command started it, or is it.
+    is_of_restart: bool,
     /// When its end was seen.
     ended: Option<Elapsed>,
     /// The signal that was sent to it last while it ran, to end it.
@@ -93,8 +100,9 @@ struct Held {
 }
 
 impl Held {
-    fn of(sighting: Sighting) -> io::Result<Self> {
+    fn of(sighting: Sighting, restart: Option<&Restart>) -> io::Result<Self> {
         Ok(Self {
+            is_of_restart: restart.is_some_and(|restart| restart.started(sighting.identity)),
             identity: sighting.identity,
             executed: sighting.executed,
             descriptor: watched::watch(sighting.descriptor)?,
@@ -111,7 +119,6 @@ impl Held {
     fn exit(&self, status: Option<i32>) -> Exit {
         let sent = self.sent.load(Ordering::SeqCst);
         match (status.map(ExitStatus::from_raw), sent) {
-            (_, MISSED) => Exit::Unseen,
             (Some(status), _) if status.signal().is_some_and(|signal| signal != sent) => {
                 status.signal().map_or(Exit::Unseen, Exit::Signal)
             }
@@ -192,6 +199,7 @@ impl ExternalProcess {
             next_look: Instant::now(),
             held: None,
             exit: None,
+            displaced: None,
             tail: Vec::new(),
         })
     }
@@ -226,6 +234,17 @@ impl ExternalProcess {
     /// How and when it ended, if it has.
     pub const fn exit(&self) -> Option<(Exit, Elapsed)> {
         self.exit
+    }
+
+    /// Whether its end was seen, and it is not told yet whose doing that was.
+    pub fn has_untold_end(&self) -> bool {
+        let held = self.held.as_ref().filter(|_| self.exit.is_none());
+        held.is_some_and(|held| held.ended.is_some())
+    }
+
+    /// Why its end says nothing of it, if that is so: the run itself may have ended it.
+    pub fn displaced(&self) -> Option<&str> {
+        self.displaced.as_deref()
     }
 
     /// Whether its process was not seen yet.
@@ -302,6 +321,7 @@ impl ExternalProcess {
                     if status.is_none() && self.is_succeeded().await? {
                         continue;
                     }
+                    self.displaced = self.displaced_by_restart().await?;
                     let exit = self.held.as_ref().map_or(Exit::Unseen, |held| held.exit(status));
                     self.exit = Some((exit, at));
                     self.watch.note_end(at);
@@ -323,11 +343,18 @@ impl ExternalProcess {
             return Ok(false);
         };
         let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
-        if !is_by_itself || self.place.2 == Incarnation(0) {
+        let Some(ended) = held.ended.filter(|_| is_by_itself) else {
+            return Ok(false);
+        };
+        if self.place.2 == Incarnation(0) {
             return Ok(false);
         }
         let is_launcher = match &mut self.restart {
-            Some(restart) => restart.ends_well().await?,
+            Some(restart) => {
+                restart
+                    .ends_well(self.clock.instant(ended + SCRIPT_TAKES))
+                    .await?
+            }
             None => false,
         };
         if !is_launcher && self.watch.has_answered(self.place) {
@@ -339,16 +366,46 @@ impl ExternalProcess {
         let executed = held.executed;
         self.held = Some(Held {
             executed,
-            ..Held::of(sighting)?
+            ..Held::of(sighting, self.restart.as_ref())?
         });
         Ok(true)
+    }
+
+    /// Whether what ended by itself may have been ended by the run's own restart command, in words: that was under way, had not started
+    /// it, ends well, and leaves another process in its place. So does a command that stops the server first, where a supervisor had
+    /// started it meanwhile.
+    async fn displaced_by_restart(&mut self) -> io::Result<Option<String>> {
+        let Some((held, restart)) = self.held.as_ref().zip(self.restart.as_mut()) else {
+            return Ok(None);
+        };
+        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
+        let Some(ended) = held.ended.filter(|_| is_by_itself && !held.is_of_restart) else {
+            return Ok(None);
+        };
+        let until = self.clock.instant(ended + SWAP_TAKES);
+        if !restart.ends_well(until).await? {
+            return Ok(None);
+        }
+        while !self.watch.sees_another(self.place) {
+            if self.clock.now() >= ended + SWAP_TAKES {
+                return Ok(None);
+            }
+            tokio::time::sleep(SWAP_PAUSE).await;
+        }
+        Ok(Some(format!(
+            "process {}, which something else had started, ended while the restart command '{}' was under way, and another took its place: \
+             nobody can tell whether the command ended it. If a supervisor starts the server anyway, leave external.restart out; else have \
+             the command start the server only",
+            held.identity.pid,
+            restart.told()
+        )))
     }
 
     /// Looks for its process; whether it was found.
     fn look(&mut self) -> io::Result<bool> {
         self.watch.look();
         if let Some(sighting) = self.watch.take_sighting(self.place) {
-            self.held = Some(Held::of(sighting)?);
+            self.held = Some(Held::of(sighting, self.restart.as_ref())?);
             return Ok(true);
         }
         let failed = match &mut self.restart {
@@ -368,10 +425,10 @@ impl ExternalProcess {
     /// # Errors
     /// With what was found in its place.
     pub fn confirm(&mut self) -> Result<(), NotFound> {
-        let unwatched = |error: io::Error| NotFound(error.to_string());
+        let unwatched = |error: io::Error| NotFound::unseen(error.to_string());
         if self.is_awaited() && !self.look().map_err(unwatched)? {
             let missing = self.watch.missing();
-            return Err(missing.unwrap_or_else(|| NotFound("its process was not found".to_owned())));
+            return Err(missing.unwrap_or_else(|| NotFound::because("its process was not found")));
         }
         Ok(())
     }
@@ -441,10 +498,10 @@ impl ExternalProcess {
         let held = self.held()?;
         let others = held.others.iter().filter(|other| other.ended.is_none());
         let others = others.map(|other| other.descriptor.get_ref().try_clone());
+        let descriptor = held.descriptor.get_ref().try_clone()?;
         Ok(ExternalShot {
-            pid: held.identity.pid,
+            sight: Sight::of(held.identity.pid, descriptor, self.clock),
             at: self.watch.shot(),
-            leader: held.descriptor.get_ref().try_clone()?,
             others: others.collect::<io::Result<_>>()?,
             sent: Arc::clone(&held.sent),
             signal,
@@ -469,8 +526,9 @@ impl ExternalProcess {
     /// If the system refuses.
     pub fn kill_rest(&self) -> io::Result<Vec<i32>> {
         let mut killed = Vec::new();
-        if let Ok(held) = self.held() {
-            self.shot(Signal::Kill)?.fire()?;
+        if let Ok(held) = self.held()
+            && self.shot(Signal::Kill)?.fire()? != Sent::Not
+        {
             killed.push(held.identity.pid);
         }
         if let Some(held) = &self.held {
@@ -568,10 +626,9 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
 /// A signal that is ready to be sent to a server that somebody else started.
 #[derive(Debug)]
 pub struct ExternalShot {
-    pid: i32,
+    sight: Sight,
     /// Where its moment is written.
     at: Arc<AtomicU64>,
-    leader: OwnedFd,
     others: Vec<OwnedFd>,
     sent: Arc<AtomicI32>,
     signal: Signal,
@@ -582,34 +639,22 @@ impl ExternalShot {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn fire(self) -> io::Result<()> {
-        // In this order: as long as it has not ended, the number is its own.
-        let has_gone = proc::is_dying(self.pid) || has_ended(&self.leader)?;
-        let now = proc::now_in_ticks();
-        if has_gone || !send(&self.leader, self.signal)? {
-            // Unless a signal before this one was what ended it.
-            let of_none = |sent| (sent == NONE).then_some(MISSED);
-            let _ = (self.sent).fetch_update(Ordering::SeqCst, Ordering::SeqCst, of_none);
-            return Ok(());
-        }
-        // A stop sends a second one: what came after the first is new.
-        if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
-            self.at.store(now, Ordering::SeqCst);
-        }
-        for other in &self.others {
-            send(other, self.signal)?;
-        }
-        Ok(())
+    pub fn fire(self) -> io::Result<Sent> {
+        self.sight.fire(|| {
+            let now = proc::now_in_ticks();
+            if !send(self.sight.process(), self.signal)? {
+                return Ok(false);
+            }
+            // A stop sends a second one: what came after the first is new.
+            if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
+                self.at.store(now, Ordering::SeqCst);
+            }
+            for other in &self.others {
+                send(other, self.signal)?;
+            }
+            Ok(true)
+        })
     }
-}
-
-fn has_ended(process: &OwnedFd) -> io::Result<bool> {
-    let mut end = [PollFd::new(process, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    Ok(poll(&mut end, Some(&now))? > 0)
 }
 
 /// Whether it was there to be sent to.
@@ -633,6 +678,7 @@ fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bo
 mod tests {
     use std::process::{Child, Command};
 
+    use rustix::event::{PollFd, PollFlags, poll};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     use super::*;
@@ -641,10 +687,10 @@ mod tests {
     fn aimed(child: &Child) -> (ExternalShot, Arc<AtomicI32>, Arc<AtomicU64>) {
         let pid = Pid::from_child(child);
         let (sent, at) = (Arc::new(AtomicI32::new(NONE)), Arc::default());
+        let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
         let shot = ExternalShot {
-            pid: pid.as_raw_pid(),
+            sight: Sight::of(pid.as_raw_pid(), process, Clock::start()),
             at: Arc::clone(&at),
-            leader: pidfd_open(pid, PidfdFlags::empty()).expect("it runs"),
             others: Vec::new(),
             sent: Arc::clone(&sent),
             signal: Signal::Kill,
@@ -656,12 +702,12 @@ mod tests {
     fn a_signal_that_no_process_was_there_for_is_not_on_record_as_sent() {
         let mut child = Command::new("true").spawn().expect("it is there");
         let (shot, sent, at) = aimed(&child);
-        let leader = shot.leader.try_clone().expect("a descriptor");
+        let leader = shot.sight.process().try_clone().expect("a descriptor");
         child.wait().expect("it ends");
         // It was reaped: the kernel knows it no more.
         assert!(!send(&leader, Signal::Kill).expect("that is no error"));
-        shot.fire().expect("that is no error");
-        assert_eq!(sent.load(Ordering::SeqCst), MISSED);
+        assert_eq!(shot.fire().expect("that is no error"), Sent::Not);
+        assert_eq!(sent.load(Ordering::SeqCst), NONE);
         assert_eq!(at.load(Ordering::SeqCst), 0);
     }
 
@@ -673,7 +719,7 @@ mod tests {
             .spawn()
             .expect("it is there");
         let (shot, sent, at) = aimed(&child);
-        shot.fire().expect("it is sent");
+        assert_ne!(shot.fire().expect("it is sent"), Sent::Not);
         assert_eq!(sent.load(Ordering::SeqCst), Signal::Kill.number());
         let at = at.load(Ordering::SeqCst);
         assert!((before..=proc::now_in_ticks()).contains(&at), "{at}");

@@ -17,19 +17,23 @@ use comeback_model::event::Exit;
 use comeback_model::said::Line;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
+use super::Identity;
+use super::find::descends;
 use crate::launch::find_program;
+use crate::proc;
 
 /// How many of its last lines are quoted.
 const LAST: usize = 10;
-/// How often it is looked at whether it ends, and the pause between: a script ends soon after the last command in it.
-const LOOKS: u32 = 200;
+/// Between two looks at whether it ends.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A restart under way.
 #[derive(Debug)]
 pub(super) struct Restart {
     child: Child,
+    identity: Option<Identity>,
     /// Readable from its end on.
     end: AsyncFd<OwnedFd>,
     was_seen_over: bool,
@@ -65,7 +69,10 @@ impl Restart {
             .stderr(output);
         let child = command.spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        // It is not reaped yet, so that the number is its own.
+        let stat = proc::stat(child.id().cast_signed()).ok();
         Ok(Self {
+            identity: stat.as_ref().map(Identity::of),
             child,
             end: watched::watch(end)?,
             was_seen_over: false,
@@ -85,18 +92,32 @@ impl Restart {
         Ok(())
     }
 
-    /// Whether it was under way up to now, and ends well; one that goes on does not.
-    pub(super) async fn ends_well(&mut self) -> io::Result<bool> {
+    /// Whether this process is it, or was started by it.
+    pub(super) fn started(&self, process: Identity) -> bool {
+        let stat = proc::stat(process.pid).ok();
+        let from = stat.and_then(|stat| descends(&stat, self.identity.as_slice()));
+        from.is_some()
+    }
+
+    /// Whether it was under way up to now, and ends well until then; one that goes on does not.
+    pub(super) async fn ends_well(&mut self, until: Instant) -> io::Result<bool> {
         if self.was_seen_over {
             return Ok(false);
         }
-        for _ in 0..LOOKS {
+        loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.success());
             }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
-        Ok(false)
+    }
+
+    /// The command, in words.
+    pub(super) fn told(&self) -> &str {
+        &self.told
     }
 
     /// How it failed, if it has just done so: with its last lines. One that is under way, or ended well, has not.

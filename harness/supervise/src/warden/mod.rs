@@ -20,7 +20,8 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::cgroup::Cgroup;
 use super::roster::{DISMISSED, Elders};
-use super::tag::{INCARNATION_VARIABLE, RUN_VARIABLE, RunTag, TRIAL_VARIABLE};
+use super::tag::RunTag;
+use super::variables::{INCARNATION_VARIABLE, RUN_VARIABLE, TRIAL_VARIABLE};
 use super::{lease, proc, scratch};
 
 /// The warden of a harness in somebody else's program.

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use super::board::Board;
 use super::effects::Way;
-use super::node::Watch;
 use super::pump::{End, Pump};
+use super::watch::Watch;
 
 /// Relays a connection until it ends.
 pub(super) async fn relay(

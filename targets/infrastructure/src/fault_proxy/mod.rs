@@ -18,6 +18,7 @@ mod orders;
 mod pump;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

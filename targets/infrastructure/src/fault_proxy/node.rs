@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown, listen, shutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::board::Board;
 use super::link;
+use super::watch::{Unmet, Watch};
 
 /// As many connections may wait to be accepted as the kernel allows.
 const BACKLOG: i32 = 4096;
@@ -21,30 +22,6 @@ const BACKLOG: i32 = 4096;
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// What ends a connection is no reason to look more often than this.
 const SUSPECT_EVERY: Duration = Duration::from_millis(5);
-
-/// A client that could not be connected to the node, and why.
-type Unmet = (TcpStream, io::Error);
-
-/// Tells that the node may be gone.
-#[derive(Debug)]
-pub(super) struct Watch {
-    unmet: mpsc::UnboundedSender<Unmet>,
-    ended: Notify,
-}
-
-impl Watch {
-    /// The node took no connection for this client. It is reset when the proxy listens no more than the node does: whoever sees it
-    /// and comes again meets what he would meet without a proxy.
-    pub(super) fn is_unmet(&self, client: TcpStream, why: io::Error) {
-        // Without a front the proxy ends, and the client's connection with it.
-        let _ = self.unmet.send((client, why));
-    }
-
-    /// The node ended a connection: maybe with all others.
-    pub(super) fn has_ended(&self) {
-        self.ended.notify_one();
-    }
-}
 
 /// The place.
 pub(super) struct Front {
@@ -62,11 +39,7 @@ impl Front {
         })?;
         listener.set_nonblocking(true)?;
         listen(&listener, BACKLOG)?;
-        let (tells, unmet) = mpsc::unbounded_channel();
-        let watch = Arc::new(Watch {
-            unmet: tells,
-            ended: Notify::new(),
-        });
+        let (watch, unmet) = Watch::new();
         Ok(Self {
             listener,
             to,

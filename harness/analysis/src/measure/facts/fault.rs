@@ -79,6 +79,13 @@ impl FaultFacts {
         injections
     }
 
+    /// From the first to the last of those that a fault was sent to, in ms; absent unless it was sent to several.
+    pub(in crate::measure) fn spread_ms(&self) -> Option<f64> {
+        let injections = self.injections();
+        let (first, last) = (injections.first()?, injections.last()?);
+        (injections.len() > 1).then(|| last.ms_after(*first))
+    }
+
     /// Whether its effect was confirmed, and nothing denies it.
     pub(in crate::measure) fn landed(&self) -> bool {
         self.cut().is_some() && self.missed.is_none()

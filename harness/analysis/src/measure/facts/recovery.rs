@@ -53,6 +53,20 @@ impl Facts {
         falls.next().map(|_| *first)
     }
 
+    /// When a node had no process by a fault: from each end by it until a process of the next start had begun, if one did.
+    pub(in crate::measure) fn absences(&self) -> Vec<(Elapsed, Option<Elapsed>)> {
+        let ends = |(node, _, by): &&(Node, Elapsed, Option<FaultId>)| {
+            let own = by.and_then(|by| self.faults.get(&by)?.faulted.get(node));
+            own.is_some_and(|(_, exit)| exit.is_some()) && !self.control
+        };
+        let absence = |(node, end, _): &(Node, Elapsed, Option<FaultId>)| {
+            let starts = self.restarts.iter().filter(|(of, _)| of == node);
+            let starts = starts.map(|(_, restart)| restart.executed);
+            (*end, starts.filter(|start| start >= end).min())
+        };
+        self.falls.iter().filter(ends).map(absence).collect()
+    }
+
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.
     pub(in crate::measure) fn fell_by(&self, hit: &Hit) -> Elapsed {
         let mut falls = self.falls.iter();

@@ -107,6 +107,25 @@ fn a_stop_that_took_sigkill_is_told_with_those_it_took() {
 }
 
 #[test]
+fn a_crash_where_a_stop_was_asked_for_is_told() {
+    let ended_by = |signal: i32, effect: Effect| {
+        let mut story = Story::faulted().with_effect(effect);
+        for event in &mut story.events {
+            if let EventKind::TargetExited { exit, .. } = &mut event.kind {
+                *exit = Exit::Signal(signal);
+            }
+        }
+        story.trial().findings
+    };
+    let told = "was ended by signal 11 (SIGSEGV) where it was told to stop: it crashed, by the stop or right before it";
+    let is_told = |findings: &[String]| findings.iter().any(|finding| finding.ends_with(told));
+    let findings = ended_by(11, Effect::Ends(Ending::AsAsked));
+    assert!(is_told(&findings), "{findings:?}");
+    assert!(!is_told(&ended_by(15, Effect::Ends(Ending::AsAsked))));
+    assert!(!is_told(&ended_by(11, Effect::Ends(Ending::BySignal))));
+}
+
+#[test]
 fn a_survivor_is_named_with_its_command() {
     let left = vec![comeback_model::event::Survivor {
         pid: 123,

@@ -316,6 +316,31 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
 }
 
 #[test]
+fn who_logs_in_after_the_fault_and_gets_the_session_of_another_user_counts() {
+    let stood = [login(0, 500), finds(0, 0)];
+    let later = [login(1, 3_500), look(1, 3_600).rejected(WrongIdentity)];
+    let handed_out = || one(|n| (n.survived, n.wrong_identity_later) = (1, 1));
+    let operations = [
+        stood[0].clone(),
+        later[0].clone(),
+        later[1].clone(),
+        stood[1].clone(),
+    ];
+    let trial = check_faulted(operations, handed_out(), writes(0, 0));
+    assert_eq!(
+        trial.findings,
+        ["1 session begun after the fault named another user"]
+    );
+    let anothers = login(1, 3_500).failing_as(WrongIdentity);
+    let operations = [stood[0].clone(), anothers, stood[1].clone()];
+    let trial = check_faulted(operations, handed_out(), writes(0, 0));
+    assert_eq!(
+        trial.findings,
+        ["1 login was answered in another user's name"]
+    );
+}
+
+#[test]
 fn a_goodbye_that_shows_nothing_tells_nothing_for_it_is_said_to_strangers_too() {
     let undecided = || one(|n| n.undecided = 1);
     let gone = || meets(0, SessionRejected);

@@ -378,3 +378,62 @@ fn an_old_process_that_may_answer_at_the_final_look_spoils_the_trial() {
         "an old process still answers: 127.0.0.1:80 is held by process 7, not a new one",
     );
 }
+
+#[test]
+fn a_correct_reply_while_no_process_of_an_external_server_was_there_spoils_the_trial() {
+    let begun = 3_080;
+    let is_restart = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::TargetExecuted {
+                incarnation: Incarnation(1),
+                ..
+            }
+        )
+    };
+    let own = |replies: &[u64]| {
+        let story = sound().without(is_restart);
+        let story = story.meanwhile(begun, executed(1, begun));
+        story.does(replies.iter().map(|at| look(0, *at)))
+    };
+    let of_others = |story: Story| {
+        story.planned(|plan| {
+            plan.arms[0].target.external = Some(comeback_model::plan::External {
+                by: comeback_model::plan::FoundBy::Port,
+                port: 8_080,
+                restart: None,
+            });
+        })
+    };
+    let told = |requests: &str| {
+        format!(
+            "somebody else answers: {requests} that came after the server's end had a correct reply before its new process had begun. \
+             The process that holds the port is not the one that serves, or not alone"
+        )
+    };
+    check(&of_others(own(&[CUT + 10, CUT + 20])), &told("2 requests"));
+    // Nobody knows that better of a server of the run's own than its boot ids and its processes.
+    assert_eq!(own(&[CUT + 10]).trial().void, None);
+    // It may have begun a little earlier than is known.
+    assert_eq!(of_others(own(&[begun - 15])).trial().void, None);
+    // What was sent before its end it may have answered.
+    let before = own(&[]).does([look(0, FAULT - 1).finished(CUT + 1)]);
+    assert_eq!(of_others(before).trial().void, None);
+    // A worker that it left serves on.
+    let left = EventKind::FaultConfirmed {
+        fault: FaultId::FIRST,
+        node: Node::default(),
+        evidence: String::new(),
+        took_kill: Vec::new(),
+        left: vec![comeback_model::event::Survivor {
+            pid: 7,
+            command: "worker".to_owned(),
+        }],
+    };
+    let left = own(&[CUT + 10]).meanwhile(CUT, left);
+    assert_eq!(of_others(left).trial().void, None);
+    // A service that did not come back has failed, whoever answers.
+    let never = Story::never_recovered().without(is_restart);
+    let never = never.serves(1_000, 3_000, 10).does([look(0, 4_000)]);
+    assert_eq!(of_others(never).trial().void, None);
+}

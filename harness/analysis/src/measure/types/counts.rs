@@ -68,6 +68,10 @@ pub struct SessionCounts {
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
+    /// Names another user, and was begun after the fault, or at a login that never succeeded: a fault hands sessions to others
+    /// that way, too. Not part of `acknowledged`.
+    #[serde(default)]
+    pub wrong_identity_later: u64,
     /// Of `logged_out`: sessions that are honoured afterwards.
     pub zombie: u64,
     /// Logged out after the fault, and honoured nevertheless; no evidence that a logout outlives the fault.
@@ -90,6 +94,12 @@ impl WriteCounts {
 }
 
 impl SessionCounts {
+    /// Sessions that name another user, whenever they were begun.
+    pub const fn name_another(&self) -> u64 {
+        self.wrong_identity
+            .saturating_add(self.wrong_identity_later)
+    }
+
     /// Logged-out sessions that are honoured, whenever their logout was.
     pub const fn honoured_logouts(&self) -> u64 {
         self.zombie.saturating_add(self.zombie_later)

@@ -1,7 +1,9 @@
 //! What an analysis consists of. Everything here is plain data: see the siblings for how it is computed.
 
+mod analysis;
 mod cause;
 mod counts;
+mod dots;
 mod journeys;
 mod latency;
 mod nodes;
@@ -9,8 +11,10 @@ mod tallies;
 mod time;
 mod trial;
 
+pub use analysis::TrialAnalysis;
 pub use cause::Cause;
 pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
+pub use dots::{Dot, Ending};
 pub use journeys::{JourneyOperations, Journeys};
 pub(in crate::measure) use latency::LatencyCounter;
 pub use latency::LatencyTally;
@@ -25,7 +29,6 @@ pub use trial::{
     MetWrites, NotBack, Return, Shortfall, Spoils, Void,
 };
 
-use super::TrialAnalysis;
 use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
 use comeback_model::plan::Storm;

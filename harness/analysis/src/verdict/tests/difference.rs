@@ -346,6 +346,32 @@ fn what_both_runs_show_without_any_fault_did_not_change() {
 }
 
 #[test]
+fn what_both_runs_show_without_any_fault_is_asked_where_it_grew() {
+    let with = |anothers: usize| {
+        let fates = [
+            vec![Fate::Anothers; anothers],
+            vec![Fate::Finds(1); 20 - anothers],
+        ];
+        fates.concat()
+    };
+    let run_of = |name, after_faults: usize| {
+        let mut trials = vec![faulted().with(&with(after_faults)); 8];
+        trials.push(control().with(&with(1)));
+        run(name, &trials)
+    };
+    let verdict = |base: usize, new: usize| {
+        let difference = differ(&run_of("then", base), &run_of("now", new), &[]);
+        let rows = &difference.arms[0].metrics;
+        let is_asked = rows.iter().any(|row| row.metric == "wrong_identity");
+        (difference.verdict, is_asked)
+    };
+    assert_eq!(verdict(0, 20), (Outcome::Inconclusive, true));
+    assert_eq!(verdict(1, 20), (Outcome::Inconclusive, true));
+    assert!(!verdict(1, 1).1, "it did not grow");
+    assert!(!verdict(2, 1).1, "it shrank");
+}
+
+#[test]
 fn what_replaced_trials_show_is_not_known_to_be_within_what_is_allowed() {
     let base = run("then", &around(90));
     let standing = |replaced_ready: u64| {

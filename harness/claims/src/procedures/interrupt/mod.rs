@@ -4,7 +4,6 @@
 //! The request has been sent, and its reply is not read: it is interrupted. For each place in the exchange, and each time
 //! with new processes, several clients are interrupted by one kill.
 
-pub(crate) mod debian;
 mod http;
 
 use std::fs::{self, Permissions};
@@ -20,6 +19,7 @@ use futures_util::stream;
 
 use self::http::Http;
 use super::context::{ClaimContext, Deployment, Server, Trouble};
+use super::packaged;
 use crate::procedures::clients::dns::{Dns, Question};
 use crate::procedures::clients::ftp::{Account, Ftp};
 use crate::procedures::clients::telnet::{self, Telnet, Typed};
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
             })
             .await
         }
-        "dns" | debian::UNBOUND => {
+        "dns" | packaged::UNBOUND => {
             interrupt(context, arm, |port, number| {
                 // Each client has ids of its own.
                 let first_id = (number * MANY as u32) as u16;
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
             })
             .await
         }
-        "ftp" | debian::VSFTPD => {
+        "ftp" | packaged::VSFTPD => {
             interrupt(context, arm, |port, number| {
                 let account = Account {
                     user: USER,
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
             })
             .await
         }
-        "telnet" | debian::TELNETD => {
+        "telnet" | packaged::TELNETD => {
             interrupt(context, arm, |port, number| {
                 Telnet::new(port, typed(number))
             })

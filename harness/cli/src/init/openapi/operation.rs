@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::recorded::Unusable;
-use super::super::roles::{LOGIN_PLACES, LOGOUTS, SIGN_UPS, USERS, is_password};
+use super::super::roles::{LOGIN_PLACES, LOGOUTS, SIGN_UPS, is_password};
 use super::schema::{Document, FORM};
 
 /// The methods that an operation may have.
@@ -227,9 +227,4 @@ fn is_count(name: &str) -> bool {
         "count", "visits", "total", "number", "quantity", "balance", "value", "amount",
     ];
     counts.iter().any(|count| name.contains(count))
-}
-
-/// Whether a field names a user.
-pub(super) fn is_user(name: &str) -> bool {
-    USERS.contains(&name.to_ascii_lowercase().as_str())
 }

@@ -4,8 +4,8 @@ use comeback_model::plan::is_token;
 use serde_json::{Value, json};
 
 use super::super::recorded::{Body, Exchange, Said};
-use super::super::roles::is_password;
-use super::operation::{Operation, is_user};
+use super::super::roles::{is_password, is_user};
+use super::operation::Operation;
 use super::schema::{Document, FORM, PASSWORD};
 
 /// Stands for a token of the login until a reply has given one.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::roles::is_password;
+use super::super::roles::{is_password, is_user};
 
 /// A chain of references and a nesting of schemas end here.
 const DEPTH_MAX: usize = 12;
@@ -204,7 +204,7 @@ fn text(schema: &Value, name: &str) -> String {
         "uri" | "url" => "http://127.0.0.1/",
         _ if name.contains("email") => "alice@example.com",
         _ if is_password(&name) => PASSWORD,
-        _ if super::operation::is_user(&name) => "alice",
+        _ if is_user(&name) => "alice",
         _ => "example",
     }
     .to_owned();

@@ -53,6 +53,10 @@ pub(super) struct Behaviour {
     pub(super) serves_after: Option<Span>,
     /// From a signal until the process ends by it; it does not without.
     pub(super) ends_after: Option<Span>,
+    /// How long before an end of its own it is seen to end.
+    pub(super) ends_slowly: Span,
+    /// From the moment at which a signal is asked for until it is sent: the process is looked at first.
+    pub(super) sent_after: Span,
     /// With which exit it ends then, where not by the signal.
     pub(super) ends_with: Option<Exit>,
     /// The same of its other processes.
@@ -73,6 +77,8 @@ pub(super) struct Behaviour {
     pub(super) is_named: bool,
     /// The owner of its socket is not known, from its second start on.
     pub(super) is_hidden: bool,
+    /// Until when, after its execution, nobody can see whose process it is that somebody else started, from its second start on.
+    pub(super) is_unseen: Option<Span>,
     /// How often others are found that it started since.
     pub(super) newcomers: u32,
     /// What becomes of what a fault does to it.
@@ -85,6 +91,8 @@ impl Default for Behaviour {
             ready_after: Some(Span::ZERO),
             serves_after: Some(Span::from_ms(100)),
             ends_after: Some(Span::from_ms(1)),
+            ends_slowly: Span::ZERO,
+            sent_after: Span::ZERO,
             ends_with: None,
             others_end_after: Vec::new(),
             still_after: Some(Span::from_ms(2)),
@@ -95,6 +103,7 @@ impl Default for Behaviour {
             says: Vec::new(),
             is_named: false,
             is_hidden: false,
+            is_unseen: None,
             newcomers: 0,
             acts: Acts::Hold,
         }
@@ -165,6 +174,11 @@ impl Mock {
 
     fn node_at(&self, endpoint: &Endpoint) -> Option<Node> {
         self.places.borrow().get(&endpoint.port).copied()
+    }
+
+    fn is_unseen(&self, latest: &Latest) -> bool {
+        let until = self.behaviour(latest.place.1).is_unseen;
+        until.is_some_and(|until| self.clock.now() < latest.executed + until)
     }
 
     fn latest(&self, node: Node) -> Option<Latest> {
@@ -311,7 +325,9 @@ impl Processes for Mock {
             place: Some(latest.place),
         };
         let is_shown = |latest: &Latest| {
-            latest.place.2 == Incarnation(0) || !self.behaviour(latest.place.1).is_hidden
+            let behaviour = self.behaviour(latest.place.1);
+            let is_hidden = behaviour.is_hidden || self.is_unseen(latest);
+            latest.place.2 == Incarnation(0) || !is_hidden
         };
         Ok(holds.filter(is_shown).map(owner).into_iter().collect())
     }
@@ -326,6 +342,13 @@ impl Processes for Mock {
 
     fn held_on(&self, _place: Place) -> bool {
         false
+    }
+
+    fn unseen(&self, (_, node, _): Place) -> Option<String> {
+        let is_unseen = self
+            .latest(node)
+            .is_some_and(|latest| self.is_unseen(&latest));
+        is_unseen.then(|| "it cannot be seen whose process that is".to_owned())
     }
 
     fn members_before(&self, _place: Place) -> Vec<i32> {

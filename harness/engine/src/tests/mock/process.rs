@@ -16,6 +16,7 @@ use super::{Acts, Behaviour, Deeds};
 use crate::clock::Clock;
 use crate::seams::{End, On, Place, Process, SeenEnd, Shot};
 use crate::supervise::output::OnLine;
+use crate::supervise::shot::Sent;
 use comeback_faults::{Act, ActError, Step};
 
 /// The latest start of a node.
@@ -219,15 +220,17 @@ impl Process for MockProcess {
         Ok(Box::new(move || {
             let now = clock.now();
             let mut state = life.state.lock().unwrap();
-            let exit = behaviour.ends_with.unwrap_or(Exit::Signal(signal.number()));
-            if state.end.is_none_or(|(at, _)| at > now) {
-                state.end = behaviour.ends_after.map(|after| (now + after, exit));
+            let is_ending = |(at, _): (Elapsed, Exit)| at <= now + behaviour.ends_slowly;
+            if state.end.is_some_and(is_ending) {
+                return Ok(Sent::Not);
             }
+            let exit = behaviour.ends_with.unwrap_or(Exit::Signal(signal.number()));
+            state.end = behaviour.ends_after.map(|after| (now + after, exit));
             for (other, after) in state.others.iter_mut().zip(behaviour.others_end_after) {
                 other.end = after.map(|after| now + after);
             }
             life.changed.notify_waiters();
-            Ok(())
+            Ok(Sent::At(now + behaviour.sent_after))
         }))
     }
 

@@ -224,6 +224,7 @@ impl Probe for MockProbe<'_> {
                 };
                 self.seen.borrow_mut().accepted.get_or_insert(accepted);
             }
+            self.seen.borrow_mut().unseen = None;
             if self.mock.answers(node, now) {
                 let (at, unowned) = (now, None);
                 match owner() {
@@ -241,6 +242,9 @@ impl Probe for MockProbe<'_> {
                             evidence: Evidence::BootId(BootId::from_header(b"new")),
                             unowned: Some(why),
                         });
+                    }
+                    probe::Owner::Unseen(problem) => {
+                        self.seen.borrow_mut().unseen = Some(problem);
                     }
                     probe::Owner::Old(problem) | probe::Owner::Unknown(problem) => {
                         self.seen.borrow_mut().last_failure = Some(problem);

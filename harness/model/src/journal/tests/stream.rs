@@ -2,8 +2,7 @@
 
 use std::io::Cursor;
 
-use super::super::operations::COLUMNS;
-use super::super::row::{parse_any, parse_plain};
+use super::super::row::{COLUMNS, parse_any, parse_plain};
 use super::*;
 use crate::journal::outline::outline;
 

@@ -7,8 +7,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::event::Mark;
 use crate::units::Span;
+
+/// What of the load a fault waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// A client sends a write; the fault follows within the time that one takes.
+    Request,
+    /// A client has read a write's acknowledgement; the fault follows at once.
+    Reply,
+}
 
 /// The event, and how long it is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
