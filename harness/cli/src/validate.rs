@@ -7,7 +7,7 @@ use comeback_faults::Faults;
 use serde::Serialize;
 
 use super::color::ColorChoice;
-use super::{CliError, campaign, experiment, print, print_aside};
+use super::{CliError, experiment, print, print_aside, setup};
 use comeback_supervise::output::printable;
 
 /// Check experiment files; nothing is started.

@@ -14,7 +14,7 @@ use crate::baseline::BaselineArgs;
 use crate::campaign::RunOptions;
 use crate::experiment::usage;
 use crate::options::Output;
-use crate::{CliError, campaign, compare, print_aside, targets};
+use crate::{CliError, campaign, compare, print_aside, setup, targets};
 use comeback_claims::{FACTS, Task};
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;

@@ -16,7 +16,7 @@ use comeback_supervise::output::printable;
 use super::flow::{Flow, item};
 use super::recorded::{Body, Exchange, Reply, Said, Sifted, Unusable};
 use super::{curl, har, infer, openapi};
-use crate::{CliError, campaign, experiment, options, try_out};
+use crate::{CliError, experiment, options, setup, try_out};
 
 /// The longest recording, in bytes. A HAR file holds the replies, too.
 const RECORDING_MAX: u64 = 256 * 1024 * 1024;
