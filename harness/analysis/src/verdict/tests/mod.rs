@@ -14,6 +14,7 @@ mod headline;
 mod random;
 mod replaced;
 mod several;
+mod shards;
 mod storm;
 mod told;
 mod written;
