@@ -3,6 +3,7 @@
 //! All foreign text in here is printable. The writers of HTML and Markdown escape it.
 
 mod facts;
+mod findings;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,14 @@ use crate::RenderError;
 use crate::arms::{ArmView, RunView};
 use crate::faults::faults;
 use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
+use crate::glossary::{Definition, definitions};
 use crate::replicas::{replicas, unknown};
 use crate::storm::storm;
 use crate::table::{Cell, Column, Table, Tone, sessions_beside, writes_beside};
 
-pub(crate) use facts::{Definition, Fact};
-pub(crate) use trials::{Finding, TrialTable};
+pub(crate) use facts::Fact;
+pub(crate) use findings::{Finding, Part};
+pub(crate) use trials::TrialTable;
 
 /// A report.
 #[derive(Clone, Debug, Serialize)]
@@ -126,6 +129,8 @@ pub(crate) struct CellText {
     pub(crate) parts: Option<String>,
     /// `plain`, `good` or `bad`.
     pub(crate) tone: &'static str,
+    /// What it is sorted by: a number, or `beyond` all numbers; nothing where nothing is known.
+    pub(crate) key: Option<String>,
 }
 
 impl Document {
@@ -155,9 +160,9 @@ impl Document {
             replicas: replicas(run.summary).map(SideTable::from),
             storm: storm(run.summary).map(SideTable::from),
             faults: faults(run.summary).map(SideTable::from),
-            findings: trials::findings(run),
+            findings: findings::of(run),
             trials: trials::table(run),
-            definitions: facts::definitions(run),
+            definitions: definitions(run),
             facts: facts::facts(run),
             plan: facts::plan(run)?,
         })
@@ -395,6 +400,10 @@ fn cell_text(header: &'static str, cell: Cell) -> CellText {
         beside: cell.beside,
         parts: cell.parts,
         tone: tone_name(cell.tone),
+        key: cell.key.map(|key| match key.is_infinite() {
+            true => "beyond".to_owned(),
+            false => format!("{key:.6}"),
+        }),
     }
 }
 

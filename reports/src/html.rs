@@ -1,17 +1,16 @@
 //! The report as one self-contained page, without external scripts, fonts or pictures.
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
 use serde::Serialize;
 
 use crate::RenderError;
 use crate::document::Document;
-use crate::palette;
+use crate::glossary::Marker;
+use crate::page::{self, Charts};
 
 static TEMPLATE: &str = include_str!("../templates/report.html");
-/// What every page looks like.
-pub(crate) static STYLE: &str = include_str!("../templates/report.css");
 
 /// A chart on the page.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +23,8 @@ pub(crate) struct Figure {
     pub(crate) narrow: String,
     /// How to read it.
     pub(crate) caption: String,
+    /// Its figures as JSON, where the page's script draws it anew.
+    pub(crate) live: Option<String>,
 }
 
 /// The page.
@@ -32,13 +33,23 @@ pub(crate) struct Figure {
 /// If the template cannot be filled in.
 pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, RenderError> {
     let mut environment = environment()?;
+    let marker = Marker::new(&document.definitions);
+    environment.add_filter("terms", move |text: &str| {
+        Value::from_safe_string(marker.mark(text))
+    });
+    let charts = match figures.iter().any(|figure| figure.live.is_some()) {
+        true => Charts::Live,
+        false => Charts::Drawn,
+    };
+    let (style, script) = (page::style("", charts), page::script(charts));
     // The name's ending turns on escaping.
     environment.add_template("report.html", TEMPLATE)?;
     let page = environment.get_template("report.html")?.render(context! {
         document => Serde(document),
         figures => Serde(figures),
-        style => STYLE,
-        dark => palette::dark_rules(),
+        policy => page::policy(&style, Some(&script)),
+        style => style,
+        script => script,
     })?;
     Ok(page)
 }

@@ -25,10 +25,12 @@ mod draw;
 mod faults;
 pub mod format;
 pub mod github;
+mod glossary;
 mod html;
 mod junit;
 mod markdown;
 mod notes;
+mod page;
 mod palette;
 mod replicas;
 mod storm;
@@ -176,11 +178,13 @@ fn figures(run: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), Rend
         let narrow = (chart.draw)(run, charts::NARROW);
         let svg = draw::paint::svg(&wide)?;
         let png = draw::paint::png(&wide)?;
+        let live = (chart.live)(run);
         figures.push(html::Figure {
             name: chart.name,
-            wide: svg.clone(),
-            narrow: draw::paint::svg(&narrow)?,
+            wide: draw::paint::svg_in_page(&wide)?,
+            narrow: draw::paint::svg_in_page(&narrow)?,
             caption: (chart.caption)(run),
+            live: live.map(|live| page::data(&live)).transpose()?,
         });
         pictures.push(artifact(
             &format!("charts/{}.svg", chart.name),

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::document::{ArmRow, Document, TrialTable};
+use crate::document::{ArmRow, Document, Part, TrialTable};
 use crate::format::NOTHING;
 use crate::html::Figure;
 
@@ -126,15 +126,26 @@ fn findings(out: &mut String, document: &Document) {
     }
     for finding in &document.findings {
         let weight = if finding.void { "does not count: " } else { "" };
+        let of = |part: &Part| format!("- **{}**, {}", text(&part.arm), part.named());
+        let Some(trials) = &finding.folded else {
+            for part in &finding.parts {
+                line(out, format!("{}: {weight}{}", of(part), text(&part.text)));
+            }
+            continue;
+        };
+        let such_as = if finding.differ { ", such as" } else { "" };
+        let sentence = text(&finding.text);
         line(
             out,
-            format!(
-                "- **{}**, {}: {weight}{}",
-                text(&finding.arm),
-                finding.trials,
-                text(&finding.text)
-            ),
+            format!("- **In {trials}**{such_as}: {weight}{sentence}"),
         );
+        for part in &finding.parts {
+            let own = match finding.differ {
+                true => format!(": {}", text(&part.text)),
+                false => String::new(),
+            };
+            line(out, format!("  {}{own}", of(part)));
+        }
     }
     line(out, "");
 }

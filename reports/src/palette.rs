@@ -62,6 +62,23 @@ impl Ink {
         }
     }
 
+    /// Its name among the page's properties.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ground => "ground",
+            Self::Text => "text",
+            Self::Muted => "muted",
+            Self::Axis => "axis",
+            Self::Grid => "grid",
+            Self::Stripe => "stripe",
+            Self::Measure => "measure",
+            Self::Loss => "loss",
+            Self::Good => "good",
+            Self::StepTwo => "step-two",
+            Self::StepThree => "step-three",
+        }
+    }
+
     /// Red, green and blue on a light ground.
     pub(crate) const fn rgb(self) -> (u8, u8, u8) {
         let [_, red, green, blue] = self.values().0.to_be_bytes();
@@ -89,20 +106,25 @@ impl From<Ink> for Paint {
     }
 }
 
-/// Style rules that turn a drawing within a page from light to dark.
-pub(crate) fn dark_rules() -> String {
-    let mut rules = String::new();
+/// Style rules: each ink as a property of the page, such as `--ink-text`, and what turns these and the drawings within the page
+/// from light to dark.
+pub(crate) fn rules() -> String {
+    let (mut light, mut dark, mut drawn) = (String::new(), String::new(), String::new());
     for ink in Ink::ALL {
-        let (light, dark) = ink.values();
+        let (name, (on_light, on_dark)) = (ink.name(), ink.values());
+        // Writing to a string cannot fail.
+        let _ = writeln!(light, "--ink-{name}:#{on_light:06X};");
+        let _ = writeln!(dark, "--ink-{name}:#{on_dark:06X};");
         for property in ["fill", "stroke"] {
-            // Writing to a string cannot fail.
             let _ = writeln!(
-                rules,
-                "svg [{property}=\"#{light:06X}\"]{{{property}:#{dark:06X}}}"
+                drawn,
+                "svg [{property}=\"#{on_light:06X}\"]{{{property}:#{on_dark:06X}}}"
             );
         }
     }
-    rules
+    format!(
+        ":root{{\n{light}}}\n@media screen and (prefers-color-scheme: dark) {{\n:root{{\n{dark}}}\n{drawn}}}\n"
+    )
 }
 
 #[cfg(test)]
@@ -116,6 +138,9 @@ mod tests {
                 assert_ne!(ink.values().0, other.values().0, "{ink:?} and {other:?}");
             }
         }
-        assert!(dark_rules().contains("svg [fill=\"#1A1A1A\"]{fill:#ECECE8}"));
+        let rules = rules();
+        assert!(rules.contains("svg [fill=\"#1A1A1A\"]{fill:#ECECE8}"));
+        let both = rules.matches("--ink-text:#").count();
+        assert_eq!(both, 2, "{rules}");
     }
 }

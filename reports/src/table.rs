@@ -2,8 +2,8 @@
 //! room.
 
 use comeback_analysis::summary::{
-    ArmSummary, BlindSummary, CacheSummary, ControlSummary, ErrorRate, JourneySummary, LossShare,
-    SessionCounts, Status, Summary, WriteCounts,
+    ArmSummary, BlindSummary, CacheSummary, ControlSummary, Distribution, ErrorRate,
+    JourneySummary, LossShare, SessionCounts, Status, Summary, WriteCounts,
 };
 use comeback_model::units::Span;
 
@@ -137,12 +137,12 @@ impl Column {
             Self::Errors => errors(&arm.errors.during),
             Self::Outage => Cell {
                 note: after_fault.interval(&arm.outage_ms),
-                ..Cell::new(after_fault.median(&arm.outage_ms))
+                ..Cell::median(&after_fault, &arm.outage_ms)
             },
             Self::Blind => blind(arm.blind_time.as_ref()),
-            Self::Steady => Cell::new(TimeStyle::steady().median(&arm.time_to_steady_ms)),
-            Self::Gap => Cell::new(after_fault.median(&arm.longest_gap_ms)),
-            Self::Area => Cell::new(TimeStyle::area().median(&arm.outage_area_s)),
+            Self::Steady => Cell::median(&TimeStyle::steady(), &arm.time_to_steady_ms),
+            Self::Gap => Cell::median(&after_fault, &arm.longest_gap_ms),
+            Self::Area => Cell::median(&TimeStyle::area(), &arm.outage_area_s),
             Self::Journeys => journeys(arm.journeys.as_ref(), arm.control.journeys.as_ref()),
             Self::Control => control(&arm.control),
             Self::Cache => cache(arm.cache.as_ref()),
@@ -163,7 +163,7 @@ pub(crate) enum Tone {
 }
 
 /// A figure and what belongs to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Cell {
     /// The figure.
     pub(crate) main: String,
@@ -175,6 +175,8 @@ pub(crate) struct Cell {
     pub(crate) parts: Option<String>,
     /// Whether it calls for attention.
     pub(crate) tone: Tone,
+    /// The figure as a number, by which arms are sorted: infinite for what did not happen, nothing where nothing is known.
+    pub(crate) key: Option<f64>,
 }
 
 impl Cell {
@@ -182,6 +184,14 @@ impl Cell {
         Self {
             main,
             ..Self::default()
+        }
+    }
+
+    /// The median of these times.
+    fn median(style: &TimeStyle, times: &Distribution) -> Self {
+        Self {
+            key: (times.n > 0).then(|| times.median.unwrap_or(f64::INFINITY)),
+            ..Self::new(style.median(times))
         }
     }
 
@@ -228,6 +238,7 @@ fn loss(lost: u64, acknowledged: u64, known: LossShare) -> Cell {
         main: count_of(lost, acknowledged),
         note: note.map(|note| format!("({note})")),
         tone,
+        key: if lost == 0 { Some(0.0) } else { known.share },
         ..Cell::default()
     }
 }
@@ -324,6 +335,7 @@ fn errors(errors: &ErrorRate) -> Cell {
         .collect();
     Cell {
         parts: (!parts.is_empty()).then(|| parts.join(", ")),
+        key: Some(rate),
         ..Cell::new(percent(rate))
     }
 }
@@ -336,6 +348,7 @@ fn blind(blind: Option<&BlindSummary>) -> Cell {
     };
     Cell {
         note: Some(format!("(+{} at most)", ms(error))),
+        key: Some(median),
         ..Cell::new(ms(median))
     }
 }
@@ -355,6 +368,7 @@ fn journeys(journeys: Option<&JourneySummary>, control: Option<&JourneySummary>)
         note: interval.map(|(low, high)| format!("[{}, {}]", percent(low), percent(high))),
         beside: undecided,
         parts: Some(parts.join(", ")),
+        key: Some(goodput),
         ..Cell::new(percent(goodput))
     }
 }

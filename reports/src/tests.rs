@@ -1,7 +1,11 @@
 //! Reports of invented runs, as a whole.
 
+use std::collections::BTreeSet;
+
 use comeback_analysis::measure::{Dot, Ending};
-use comeback_analysis::summary::{CacheSummary, ErrorRate, Summary, WhileDownSummary};
+use comeback_analysis::summary::{
+    CacheSummary, ErrorRate, Summary, WhileDownSummary, windows_over,
+};
 use comeback_model::plan::DiskModel;
 use comeback_model::plan::fault::Effect;
 use comeback_model::units::Span;
@@ -11,7 +15,7 @@ use crate::draw::{Align, Drawing, Ink, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
 use crate::format::percent;
 use crate::table::Table;
-use crate::{Artifact, RenderError, charts, comparison, render};
+use crate::{Artifact, RenderError, charts, comparison, page, render};
 
 type Made = Result<(), RenderError>;
 
@@ -415,7 +419,10 @@ fn foreign_text_is_shown_and_not_obeyed() -> Made {
     let artifacts = artifacts(&fake::rich())?;
     for path in ["report.html", "report.md", "charts/lost-sessions.svg"] {
         let text = text_of(&artifacts, path);
-        assert!(!text.contains("<script"), "{path}");
+        // The page has scripts of its own: its data and its code.
+        let own = if path == "report.html" { 2 } else { 0 };
+        assert_eq!(text.matches("<script").count(), own, "{path}");
+        assert_eq!(text.matches("</script").count(), own, "{path}");
         assert!(!text.contains('\u{1b}'), "{path}");
         assert!(text.contains("&lt;script&gt;alert"), "{path}");
     }
@@ -428,11 +435,113 @@ fn the_page_needs_nothing_else() -> Made {
     let charts = charts::of(&RunView::new(&fake.analysis, &fake.summary)?).count();
     let artifacts = artifacts(&fake)?;
     let page = text_of(&artifacts, "report.html");
+    // uPlot's code names its own home.
+    let uplot = include_str!("../assets/uplot/uPlot.iife.min.js");
+    assert!(page.contains(uplot) && page.contains("Copyright (c) 2022 Leon Sorokin"));
+    let page = page.replace(uplot, "");
     let page = page.replace("http://www.w3.org/2000/svg", "");
     for word in ["http://", "https://", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(word), "{word}");
     }
     assert_eq!(page.matches("<svg ").count(), 2 * charts);
+    Ok(())
+}
+
+#[test]
+fn a_page_has_nothing_inline_that_its_policy_does_not_name() -> Made {
+    let run = |text: &str| page::policy("", Some(text));
+    for (name, fake) in fakes() {
+        let artifacts = artifacts(&fake)?;
+        let page = text_of(&artifacts, "report.html");
+        let policy = page
+            .split("content=\"")
+            .find(|part| part.starts_with("default-src"));
+        let policy = policy.and_then(|part| part.split("\">").next());
+        let policy = policy.expect("a policy");
+        for part in ["<script>", "<style>"] {
+            let text = page
+                .split(part)
+                .nth(1)
+                .and_then(|rest| rest.split("</").next());
+            let hash = run(text.expect("there is one"));
+            let hash = hash
+                .split("'sha256-")
+                .nth(1)
+                .and_then(|rest| rest.split('\'').next());
+            assert!(
+                policy.contains(hash.expect("a hash")),
+                "{name}: {part} {policy}"
+            );
+        }
+        for word in [" style=\"", " onclick=", " onload=", "javascript:"] {
+            assert!(!page.contains(word), "{name}: {word}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_page_of_a_thousand_trials_is_small_and_each_dot_leads_to_its_trial() -> Made {
+    let artifacts = artifacts(&fake::thousand())?;
+    let page = text_of(&artifacts, "report.html");
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    let rows: BTreeSet<&str> = page
+        .split("<tr id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(rows.len() >= 1_000, "{} trials", rows.len());
+    let links: BTreeSet<&str> = page
+        .split("<a href=\"#")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(links.len() >= 1_000, "{} links", links.len());
+    assert_eq!(links.difference(&rows).next(), None);
+    Ok(())
+}
+
+#[test]
+fn the_script_has_the_figures_of_the_drawing() -> Made {
+    text::register()?;
+    let fake = fake::rich();
+    let run = RunView::new(&fake.analysis, &fake.summary)?;
+    let timeline = charts::of(&run).find(|chart| chart.name == "timeline");
+    let live = timeline.and_then(|chart| (chart.live)(&run));
+    let live = serde_json::to_value(live.expect("there is a timeline"))?;
+    let measured = run.arms.iter().filter(|arm| arm.silence.is_none());
+    let panels = live["panels"].as_array().expect("panels");
+    assert_eq!(panels.len(), measured.clone().count());
+    for (panel, arm) in panels.iter().zip(measured) {
+        assert_eq!(panel["name"], arm.name);
+        let windows = windows_over(arm.crashes());
+        for (told, window) in panel["windows"]
+            .as_array()
+            .expect("windows")
+            .iter()
+            .zip(windows)
+        {
+            let told: Vec<f64> = serde_json::from_value(told.clone())?;
+            let (correct, failed) = (window.goodput, window.failures);
+            let figures = [
+                window.from,
+                window.to,
+                correct.median,
+                correct.least,
+                correct.most,
+                failed.median,
+                failed.least,
+                failed.most,
+            ];
+            let same = told
+                .iter()
+                .zip(figures)
+                .all(|(told, figure)| (told - figure).abs() < 0.000_6);
+            assert!(same && told.len() == figures.len(), "{told:?}, {figures:?}");
+        }
+        let ready = arm.summary.outage_ms.median;
+        assert_eq!(panel["ready"].as_f64().is_some(), ready.is_some());
+    }
     Ok(())
 }
 

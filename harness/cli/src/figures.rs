@@ -15,7 +15,7 @@ pub(super) fn tell(analysis: &Analysis) {
                 trial.id.0,
                 line(analysis, trial)
             ));
-            for finding in &trial.findings {
+            for finding in trial.findings.iter().chain(&trial.about_harness) {
                 print_aside(&format!("  {}", printable(finding)));
             }
         }

@@ -6,6 +6,7 @@
 mod circles;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -186,15 +187,13 @@ fn members() -> BTreeSet<String> {
 fn named_paths(text: &str) -> Vec<PathBuf> {
     let words = text.split('`').skip(1).step_by(2);
     let paths = words.filter(|word| word.contains('/') && !word.contains([' ', '<', '[']));
-    let mut named = Vec::new();
-    for path in paths {
-        let known: PathBuf = Path::new(path)
-            .iter()
-            .take_while(|part| !part.to_string_lossy().contains(['*']) && *part != "NAME.rs")
-            .collect();
-        named.push(known);
-    }
-    named
+    let is_written = |part: &&OsStr| {
+        let part = part.to_string_lossy();
+        !part.contains('*') && !part.starts_with("NAME.")
+    };
+    paths
+        .map(|path| Path::new(path).iter().take_while(is_written).collect())
+        .collect()
 }
 
 #[test]
@@ -240,6 +239,34 @@ fn the_index_of_changes_leads_to_sections_with_the_same_four_parts() {
             assert_eq!(section.matches(part).count(), 1, "{heading}: {part}");
         }
     }
+}
+
+/// Examples in documentation are run where there are some: elsewhere every fence names another language than Rust.
+#[test]
+fn no_example_in_documentation_is_left_out() {
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, members) = workspace.split_once("members = [").unwrap();
+    let members = members.split(']').next().unwrap();
+    let mut without = 0;
+    for member in members.split('"').skip(1).step_by(2) {
+        let manifest = fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap();
+        if !manifest.contains("doctest = false") {
+            continue;
+        }
+        without += 1;
+        for path in sources(&root().join(member).join("src")) {
+            let text = fs::read_to_string(&path).unwrap();
+            let comments = text.lines().filter_map(|line| {
+                let line = line.trim_start();
+                line.strip_prefix("//!").or(line.strip_prefix("///"))
+            });
+            let fences = comments.filter_map(|line| line.trim_start().strip_prefix("```"));
+            for language in fences.step_by(2) {
+                assert_eq!(language.trim(), "text", "{}", path.display());
+            }
+        }
+    }
+    assert!(without > 10, "{without}");
 }
 
 /// Each way to a false pass has its tests, which are there, and each group of dishonest servers stands in the table.

@@ -1,98 +1,72 @@
-//! The HTML report in a real browser: it fits a phone, follows the dark mode, and needs nothing from outside.
+//! The HTML pages in a real browser: they fit a phone, follow the dark mode, need nothing from outside and complain of nothing. What
+//! moves in a report does so by mouse and by keyboard, and all of it is there without a script.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/chromium.rs"]
+mod chromium;
+#[path = "support/stored.rs"]
+#[allow(dead_code, reason = "each test file uses its part")]
+mod stored;
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use chromium::{LAPTOP, Page, Screen, has_browser};
+use serde_json::{Value, json};
 use support::run;
+use tempfile::TempDir;
 
-const BROWSER: &str = "chromium";
 /// The narrowest common phone.
-const PHONE_PX: u64 = 380;
-
-/// Loads the report in a frame as wide as a phone and reads back what a person would see of it.
-const PAGE: &str = r#"<!doctype html><body><iframe id="phone" style="border:0;height:900px"></iframe>
-<pre id="seen"></pre><script>
-const frame = document.getElementById("phone");
-frame.style.width = WIDTH + "px";
-frame.onload = () => {
-  const inner = frame.contentDocument, root = inner.documentElement;
-  const shown = [...inner.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().width > 0);
-  document.getElementById("seen").textContent = JSON.stringify({
-    width: root.scrollWidth,
-    charts: shown.length,
-    rows: inner.querySelectorAll("table tr").length,
-    background: frame.contentWindow.getComputedStyle(inner.body).backgroundColor,
-    outside: frame.contentWindow.performance.getEntriesByType("resource").length,
-  });
+const PHONE: Screen = Screen {
+    width: 380,
+    dark: false,
 };
-frame.srcdoc = REPORT;
-</script>"#;
 
-fn look(folder: &Path, report: &str, scheme: &str) -> Value {
-    // A script's text must not hold the end of a script.
-    let report = serde_json::to_string(report).unwrap().replace("</", "<\\/");
-    let page = PAGE
-        .replace("WIDTH", &PHONE_PX.to_string())
-        .replace("REPORT", &report);
-    std::fs::write(folder.join("page.html"), page).unwrap();
-    let output = Command::new(BROWSER)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-sync",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-quic",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.join("profile").display()
-        ))
-        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-        .args(["--virtual-time-budget=10000", "--dump-dom"])
-        .arg(format!("file://{}", folder.join("page.html").display()))
-        .stderr(Stdio::null())
-        .output()
-        .unwrap();
-    let dom = String::from_utf8(output.stdout).unwrap();
-    let seen = dom
-        .split("<pre id=\"seen\">")
-        .nth(1)
-        .unwrap()
-        .split("</pre>")
-        .next()
-        .unwrap();
-    serde_json::from_str(seen).unwrap_or_else(|_| panic!("the page did not load: {seen}"))
+/// What a person would see of a page.
+const SEEN: &str = r#"(() => {
+  const root = document.documentElement;
+  const is_shown = one => one.getBoundingClientRect().width > 0;
+  const shown = name => [...document.querySelectorAll(name)].filter(is_shown).length;
+  return {
+    width: root.scrollWidth,
+    charts: shown("svg"),
+    live: shown(".plot"),
+    rows: document.querySelectorAll("table tr").length,
+    background: getComputedStyle(document.body).backgroundColor,
+    outside: performance.getEntriesByType("resource").length,
+  };
+})()"#;
+
+/// How much of a page there should be.
+struct Expected {
+    charts: u64,
+    /// Plots to zoom into.
+    live: u64,
+    rows: u64,
 }
 
-/// Whether the browser is there; where it is not the test is skipped, which in CI is a failure.
-fn has_browser() -> bool {
-    support::has(BROWSER, &[BROWSER, "--version"])
-}
-
-/// Sees that a page is no wider than a phone, follows the dark mode, loads nothing, and shows so many charts and rows.
-fn check(folder: &Path, page: &str, charts: u64, rows: u64) {
-    let [light, dark] = ["1", "0"].map(|scheme| look(folder, page, scheme));
-    for seen in [&light, &dark] {
+/// Sees that a page is no wider than a phone, follows the dark mode, loads nothing, and shows so much.
+fn check(file: &Path, expected: &Expected) {
+    let mut page = Page::of(file, PHONE);
+    let mut backgrounds = Vec::new();
+    for dark in [false, true] {
+        page.show(Screen { dark, ..PHONE });
+        page.settle();
+        let seen = page.see(SEEN);
         let width = seen["width"].as_u64().unwrap();
         assert!(
-            (1..=PHONE_PX).contains(&width),
+            (1..=u64::from(PHONE.width)).contains(&width),
             "wider than the phone: {seen}"
         );
-        assert_eq!(seen["charts"], charts, "{seen}");
-        assert!(seen["rows"].as_u64().unwrap() >= rows, "{seen}");
+        assert_eq!(seen["charts"], expected.charts, "{seen}");
+        assert_eq!(seen["live"], expected.live, "{seen}");
+        assert!(seen["rows"].as_u64().unwrap() >= expected.rows, "{seen}");
         assert_eq!(seen["outside"], 0, "{seen}");
+        backgrounds.push(seen["background"].clone());
     }
-    assert_ne!(light["background"], dark["background"]);
+    assert_ne!(backgrounds[0], backgrounds[1]);
+    assert_eq!(page.complaints(), [""; 0]);
 }
 
 #[test]
@@ -118,8 +92,12 @@ fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
     if !support::ended_with(&run, 0) {
         return;
     }
-    let report = std::fs::read_to_string(run.out().join("report.html")).unwrap();
-    check(run.folder.path(), &report, 7, 3);
+    let expected = Expected {
+        charts: 6,
+        live: 2,
+        rows: 3,
+    };
+    check(&run.out().join("report.html"), &expected);
 }
 
 #[test]
@@ -130,6 +108,327 @@ fn the_page_of_claims_fits_a_phone_in_light_and_dark_and_loads_nothing() {
     let run = run(&[
         "claims", "1", "4", "9", "--quick", "--out", "out", "--quiet",
     ]);
-    let page = std::fs::read_to_string(run.out().join("claims.html")).unwrap();
-    check(run.folder.path(), &page, 3, 4);
+    let expected = Expected {
+        charts: 3,
+        live: 0,
+        rows: 4,
+    };
+    check(&run.out().join("claims.html"), &expected);
+}
+
+/// The report of a stored run, whose header was changed before.
+struct Report {
+    folder: TempDir,
+}
+
+impl Report {
+    fn new(change: impl FnOnce(&mut Value)) -> Self {
+        let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/compare");
+        let folder = stored::copy(&stored);
+        stored::edit(folder.path(), change);
+        let made = support::command(folder.path(), &["report", "."])
+            .output()
+            .unwrap();
+        assert!(
+            made.status
+                .code()
+                .is_some_and(|code| code != 2 && code != 4),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        Self { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("report.html")
+    }
+}
+
+#[test]
+fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let mut page = Page::of(&report.file(), LAPTOP);
+    let plots = page
+        .see("document.querySelectorAll('.plot').length")
+        .as_u64()
+        .unwrap();
+    assert!(plots > 1, "{plots} plots");
+    let static_ones = "document.querySelectorAll('#timeline svg').length > 0 && \
+        [...document.querySelectorAll('#timeline svg')].every(svg => svg.getBoundingClientRect().width === 0)";
+    assert_eq!(page.see(static_ones), true);
+
+    // The figures below the mouse are those that came with the page, in all plots at once.
+    let data = page.see("JSON.parse(document.querySelector('script.series').textContent)");
+    let readings = "[...document.querySelectorAll('.reading')].map(one => one.textContent)";
+    let before = page.see(readings);
+    let [left, top, width, height] = page.place(".plot .u-over");
+    let middle = top + height / 2.0;
+    page.mouse("mouseMoved", (left + width * 0.9, middle), "none");
+    page.settle();
+    let told = page.see(readings);
+    for (place, panel) in data["panels"].as_array().unwrap().iter().enumerate() {
+        let told = told[place].as_str().unwrap();
+        let windows = panel["windows"].as_array().unwrap();
+        let from = |window: &Value| plain(window[0].as_f64().unwrap());
+        let window = windows
+            .iter()
+            .find(|one| told.starts_with(&format!("{} to ", from(one))));
+        let Some(window) = window else {
+            // An arm that was observed for less long has nothing to say there.
+            assert_eq!(before[place], *told);
+            continue;
+        };
+        for figure in [&window[2], &window[5]] {
+            let figure = format!(" {}/s", plain(figure.as_f64().unwrap()));
+            assert!(told.contains(&figure), "{figure} in {told}");
+        }
+    }
+    assert_ne!(told[0], before[0]);
+
+    // Dragging zooms all plots; two clicks show all of the time again.
+    let picture = |page: &mut Page, place: u64| {
+        page.see(&format!(
+            "document.querySelectorAll('.plot canvas')[{place}].toDataURL()"
+        ))
+    };
+    let is_whole = "[...document.querySelectorAll('.group button')].at(-1).disabled";
+    assert_eq!(page.see(is_whole), true);
+    let last = plots - 1;
+    let whole = picture(&mut page, last);
+    page.mouse("mousePressed", (left + width * 0.2, middle), "left");
+    page.mouse("mouseMoved", (left + width * 0.4, middle), "left");
+    page.mouse("mouseReleased", (left + width * 0.4, middle), "left");
+    page.settle();
+    assert_eq!(page.see(is_whole), false);
+    assert_ne!(picture(&mut page, last), whole);
+    for clicks in [1, 2] {
+        for kind in ["mousePressed", "mouseReleased"] {
+            let click = json!({
+                "type": kind, "x": left + width * 0.5, "y": middle, "button": "left", "clickCount": clicks,
+            });
+            page.call("Input.dispatchMouseEvent", click);
+        }
+    }
+    page.settle();
+    assert_eq!(page.see(is_whole), true);
+    assert_eq!(picture(&mut page, last), whole);
+
+    // By keyboard: read values, zoom, and back.
+    page.see("document.querySelector('.plot').focus()");
+    page.press("ArrowRight");
+    let at_fault = page.see(readings);
+    page.press("ArrowRight");
+    let next = page.see(readings);
+    assert_ne!(at_fault[0], next[0]);
+    page.press("+");
+    assert_eq!(page.see(is_whole), false);
+    page.press("0");
+    assert_eq!(page.see(is_whole), true);
+
+    // A box that is not ticked takes its curve, or its arm.
+    page.see("document.activeElement.blur()");
+    page.settle();
+    page.click(".toggle input");
+    assert_ne!(picture(&mut page, last), whole);
+    page.click(".toggle input");
+    assert_eq!(picture(&mut page, last), whole);
+    let shown = "[...document.querySelectorAll('.plot')].filter(one => one.getBoundingClientRect().width > 0).length";
+    page.click("[aria-label=Arms] input");
+    assert_eq!(page.see(shown), last);
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+/// As the page writes numbers.
+fn plain(figure: f64) -> String {
+    let text = format!("{:.3}", figure.abs());
+    let text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    assert!(
+        figure.abs() < 1_000.0,
+        "{figure} would be written with a comma"
+    );
+    format!("{}{text}", if figure < 0.0 { "−" } else { "" })
+}
+
+#[test]
+fn the_comparison_sorts_by_keyboard_and_back() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let mut page = Page::of(&report.file(), LAPTOP);
+    let keys = |column: usize| {
+        format!(
+            "[...document.querySelectorAll('.comparison tbody tr')].map(row => Number(row.cells[{column}].dataset.key))"
+        )
+    };
+    let names =
+        "[...document.querySelectorAll('.comparison tbody th')].map(one => one.dataset.key)";
+    let planned = page.see(names);
+    let figures = |page: &mut Page| -> Vec<f64> {
+        let keys = page.see(&keys(1));
+        keys.as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect()
+    };
+    let mut sorted = figures(&mut page);
+    sorted.sort_by(f64::total_cmp);
+    assert!(sorted.first() < sorted.last(), "{sorted:?}");
+    page.see("document.querySelectorAll('.comparison .term')[0].focus()");
+    page.press("Tab");
+    let state = "document.activeElement.closest('th').getAttribute('aria-sort')";
+    assert_eq!(page.see(state), "none");
+    page.press("Enter");
+    assert_eq!(
+        (page.see(state), figures(&mut page)),
+        (json!("ascending"), sorted.clone())
+    );
+    page.press("Enter");
+    sorted.reverse();
+    assert_eq!(
+        (page.see(state), figures(&mut page)),
+        (json!("descending"), sorted)
+    );
+    page.press("Enter");
+    assert_eq!(
+        (page.see(state), page.see(names)),
+        (json!("none"), planned.clone())
+    );
+    page.click(".comparison th:first-child .sort");
+    let mut by_name: Vec<String> = serde_json::from_value(planned).unwrap();
+    by_name.sort();
+    assert_eq!(page.see(names), json!(by_name));
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_dot_opens_its_trial_and_so_does_a_link_that_was_shared() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let mut page = Page::of(&report.file(), LAPTOP);
+    let open = "document.querySelector('#trial-1').closest('details').open";
+    assert_eq!(page.see(open), false);
+    let trial = page.see(
+        "(() => { const dot = document.querySelector('#recovery-time .wide a'); dot.id = 'dot'; return dot.getAttribute('href'); })()",
+    );
+    page.click("#dot");
+    let focused = "'#' + document.activeElement.id";
+    assert_eq!(
+        (page.see(open), page.see(focused)),
+        (json!(true), trial.clone())
+    );
+    assert_eq!(page.see("location.hash"), trial);
+    // Again, after it was closed and left.
+    page.see("document.querySelector('#trial-1').closest('details').open = false");
+    page.click("#dot");
+    assert_eq!(
+        (page.see(open), page.see(focused)),
+        (json!(true), trial.clone())
+    );
+
+    let mut page = Page::new(LAPTOP);
+    page.open(&report.file(), trial.as_str().unwrap());
+    assert_eq!((page.see(open), page.see(focused)), (json!(true), trial));
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn words_are_explained_by_keyboard_and_without_a_script() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    for scripts in [true, false] {
+        let mut page = Page::new(PHONE);
+        if !scripts {
+            page.without_scripts();
+        }
+        page.open(&report.file(), "");
+        let open = "document.querySelector('#word-lost-session').matches(':popover-open')";
+        assert_eq!(page.see(open), false);
+        page.see("document.querySelector('.comparison .term').focus()");
+        page.press("Enter");
+        assert_eq!(page.see(open), true);
+        let is_inside = "(() => { const { x, right, y, bottom } = document.querySelector('#word-lost-session').getBoundingClientRect(); \
+            return x >= 0 && right <= innerWidth && y >= 0 && bottom <= innerHeight; })()";
+        assert_eq!(page.see(is_inside), true);
+        page.press("Escape");
+        assert_eq!(page.see(open), false);
+        assert_eq!(page.complaints(), [""; 0]);
+    }
+}
+
+#[test]
+fn without_a_script_the_page_is_whole() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let mut page = Page::new(LAPTOP);
+    page.without_scripts();
+    page.open(&report.file(), "#trial-1");
+    let seen = page.see(SEEN);
+    assert_eq!(
+        (&seen["charts"], &seen["live"]),
+        (&json!(7), &json!(0)),
+        "{seen}"
+    );
+    assert_eq!(page.see("document.querySelectorAll('.sort').length"), 0);
+    // The browser itself unfolds what a link leads to.
+    assert_eq!(
+        page.see("document.querySelector('#trial-1').getBoundingClientRect().height > 0"),
+        true
+    );
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn hostile_names_are_text_and_no_foreign_script_runs() {
+    if !has_browser() {
+        return;
+    }
+    const HOSTILE: &str =
+        "</script><img src=x onerror=\"window.ran='name'\"><script>window.ran='name'</script>";
+    let report = Report::new(|header| {
+        header["plan"]["name"] = json!(HOSTILE);
+        header["plan"]["arms"][0]["name"] = json!(HOSTILE);
+        header["plan"]["arms"][0]["about"] = json!(HOSTILE);
+    });
+    let mut page = Page::of(&report.file(), LAPTOP);
+    assert_eq!(
+        page.see("document.querySelector('h1').textContent"),
+        HOSTILE
+    );
+    assert_eq!(
+        page.see("document.querySelector('.comparison tbody th').dataset.key"),
+        HOSTILE
+    );
+    assert_eq!(
+        page.see("document.querySelector('.panel h4').textContent"),
+        HOSTILE
+    );
+    assert_eq!(page.see("document.images.length"), 0);
+    assert_eq!(page.see("typeof window.ran"), "undefined");
+    assert_eq!(page.complaints(), [""; 0]);
+    // Were one of these names markup after all, the policy would stop it.
+    for attempt in [
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.ran=1\">')",
+        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = 1' }))",
+    ] {
+        page.see(&format!("{attempt}, 0"));
+        assert_eq!(page.see("typeof window.ran"), "undefined");
+        let complaints = page.complaints();
+        assert!(
+            complaints
+                .iter()
+                .any(|one| one.contains("Content Security Policy")),
+            "{attempt}: {complaints:?}"
+        );
+    }
 }

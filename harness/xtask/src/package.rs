@@ -23,11 +23,12 @@ pub(crate) struct Args {
 /// The C compiler for the static program (SQLite and ring have parts in C), and its package.
 const MUSL: (Sign, &str) = (Sign::Program("musl-gcc"), "musl-tools");
 
-/// The licences: of the program, and of the fonts in it.
-const LICENCES: [&str; 3] = [
+/// The licences: of the program, and of the fonts and the script in it.
+const LICENCES: [&str; 4] = [
     "LICENSE-MIT",
     "LICENSE-APACHE",
     "reports/assets/DEJAVU-LICENSE.txt",
+    "reports/assets/UPLOT-LICENSE.txt",
 ];
 
 /// The shells that get completions: the name of the file in the archive, and its path in a Debian system.

@@ -103,6 +103,7 @@ fn check_archive(archive: &Path, folder: &Path) -> BTreeSet<String> {
     let top = folder.join(NAME);
     let expected = [
         "DEJAVU-LICENSE.txt",
+        "UPLOT-LICENSE.txt",
         "LICENSE-APACHE",
         "LICENSE-MIT",
         "comeback",

@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(folder);
     write(&folder.join("rich"), &run::rich())?;
     write(&folder.join("many"), &run::many())?;
+    write(&folder.join("thousand"), &run::thousand())?;
     write(&folder.join("single"), &run::single())?;
     write(&folder.join("never"), &run::never())?;
     write(&folder.join("stateless"), &run::stateless())?;

@@ -286,8 +286,11 @@ impl Panel<'_> {
             drawing.path(places.clone(), 2.0, Ink::Measure);
         }
         for (replicas, arm) in &self.family.members {
-            for control in arm.analysis.controls().filter_map(self.subject.of_trial) {
-                trial(drawing, (across.at(f64::from(*replicas)), up.at(control)));
+            for control in arm.analysis.controls() {
+                if let Some(figure) = (self.subject.of_trial)(control) {
+                    let at = (across.at(f64::from(*replicas)), up.at(figure));
+                    drawing.of_trial(control.id, |drawing| trial(drawing, at));
+                }
             }
         }
         let mut free = f64::NEG_INFINITY;

@@ -2,6 +2,7 @@
 
 use comeback_analysis::measure::ErrorTally;
 use comeback_analysis::summary::{ErrorRate, Windowed};
+use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, jitter, trial, whisker};
 use super::no_figures;
@@ -35,10 +36,10 @@ impl Phase {
     }
 
     /// The share of each trial in which anything was asked.
-    fn shares(&self, arm: &ArmView<'_>) -> impl Iterator<Item = f64> {
+    fn shares(&self, arm: &ArmView<'_>) -> impl Iterator<Item = (TrialId, f64)> {
         let tally = self.tally;
         let trials = arm.crashes();
-        trials.filter_map(move |trial| tally(&trial.errors).rate())
+        trials.filter_map(move |trial| Some((trial.id, tally(&trial.errors).rate()?)))
     }
 }
 
@@ -283,9 +284,9 @@ impl Grid {
             drawing.line((x, top), (x, bottom), 2.0, Ink::Measure);
         }
         let shares = phase.shares(arm);
-        for (index, share) in shares.enumerate() {
+        for (index, (id, share)) in shares.enumerate() {
             let y = middle + jitter(index) * (STRIP - 8.0);
-            trial(drawing, (at(share), y));
+            drawing.of_trial(id, |drawing| trial(drawing, (at(share), y)));
         }
         let ink = if rate.failed == 0 {
             Ink::Good
@@ -331,7 +332,7 @@ impl Grid {
 fn reach(arm: &ArmView<'_>) -> f64 {
     let phases = PHASES.iter().flat_map(|phase| {
         let rate = phase.of(arm);
-        let shares = phase.shares(arm);
+        let shares = phase.shares(arm).map(|(_, share)| share);
         shares.chain(rate.rate).chain(rate.high)
     });
     phases

@@ -2,6 +2,7 @@
 
 use comeback_analysis::measure::TrialAnalysis;
 use comeback_analysis::summary::LossShare;
+use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
 use super::no_figures;
@@ -120,17 +121,19 @@ enum Certainty {
 
 struct Figure {
     pooled: Loss,
-    trials: Vec<f64>,
+    trials: Vec<(TrialId, f64)>,
     certainty: Certainty,
 }
 
 impl Figure {
     fn of(arm: &ArmView<'_>, subject: &Subject) -> Self {
-        let losses: Vec<Loss> = arm.crashes().map(subject.of_trial).collect();
+        let trials = arm.crashes();
+        let shares =
+            trials.filter_map(|trial| Some((trial.id, (subject.of_trial)(trial).share()?)));
         let pooled = (subject.of_arm)(arm);
         Self {
             pooled,
-            trials: losses.iter().filter_map(|loss| loss.share()).collect(),
+            trials: shares.collect(),
             certainty: certainty(arm, pooled, (subject.known)(arm)),
         }
     }
@@ -144,7 +147,7 @@ impl Figure {
         };
         self.trials
             .iter()
-            .copied()
+            .map(|(_, share)| *share)
             .chain(self.pooled.share())
             .fold(sure, f64::max)
     }
@@ -307,9 +310,9 @@ fn marks(drawing: &mut Drawing, figure: &Figure, (top, bottom): (f64, f64), scal
     };
     let middle = f64::midpoint(top, bottom);
     let at = |share: f64| scale.at(share * 100.0);
-    for (index, share) in figure.trials.iter().enumerate() {
+    for (index, (id, share)) in figure.trials.iter().enumerate() {
         let y = middle + jitter(index) * (bottom - top - 8.0);
-        trial(drawing, (at(*share), y));
+        drawing.of_trial(*id, |drawing| trial(drawing, (at(*share), y)));
     }
     let ink = if figure.pooled.lost == 0 {
         Ink::Good

@@ -8,6 +8,7 @@ mod by_replicas;
 mod error_rate;
 mod frame;
 mod latency;
+mod live;
 mod lost;
 mod panels;
 mod recovery_chain;
@@ -18,6 +19,8 @@ mod who_served;
 
 use crate::arms::RunView;
 use crate::draw::Drawing;
+
+pub(crate) use live::Live;
 
 /// Width of a chart in CSS pixels.
 pub(crate) const WIDE: f64 = 960.0;
@@ -36,6 +39,8 @@ pub(crate) struct Chart {
     pub(crate) draw: fn(&RunView<'_>, f64) -> Drawing,
     /// How to read it, and what it cannot show.
     pub(crate) caption: fn(&RunView<'_>) -> String,
+    /// Its figures, where the page's script draws it anew.
+    pub(crate) live: fn(&RunView<'_>) -> Option<Live>,
 }
 
 /// The charts that say something about a run, in the order they are shown.
@@ -49,66 +54,77 @@ const ALL: [Chart; 11] = [
         applies: |_| true,
         draw: lost::sessions,
         caption: lost::sessions_caption,
+        live: |_| None,
     },
     Chart {
         name: "lost-writes",
         applies: |_| true,
         draw: lost::writes,
         caption: lost::writes_caption,
+        live: |_| None,
     },
     Chart {
         name: "error-rate",
         applies: |_| true,
         draw: error_rate::draw,
         caption: error_rate::caption,
+        live: |_| None,
     },
     Chart {
         name: "timeline",
         applies: |_| true,
         draw: timeline::draw,
         caption: timeline::caption,
+        live: live::timeline,
     },
     Chart {
         name: "latency",
         applies: |_| true,
         draw: latency::draw,
         caption: latency::caption,
+        live: |_| None,
     },
     Chart {
         name: "who-served",
         applies: who_served::applies,
         draw: who_served::draw,
         caption: who_served::caption,
+        live: |_| None,
     },
     Chart {
         name: "who-failed",
         applies: blame::applies,
         draw: blame::draw,
         caption: blame::caption,
+        live: |_| None,
     },
     Chart {
         name: "continuity",
         applies: by_replicas::continuity_applies,
         draw: by_replicas::continuity,
         caption: by_replicas::continuity_caption,
+        live: |_| None,
     },
     Chart {
         name: "goodput",
         applies: by_replicas::goodput_applies,
         draw: by_replicas::goodput,
         caption: by_replicas::goodput_caption,
+        live: |_| None,
     },
     Chart {
         name: "recovery-time",
         applies: |run| !run.degrades(),
         draw: recovery_time::draw,
         caption: recovery_time::caption,
+        live: |_| None,
     },
     Chart {
         name: "recovery-chain",
         applies: |run| !run.degrades(),
         draw: recovery_chain::draw,
         caption: recovery_chain::caption,
+        live: |_| None,
     },
 ];
 

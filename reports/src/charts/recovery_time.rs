@@ -1,6 +1,7 @@
 //! The outage, from the kill to ready: every trial, the median and its interval. Services that never came back are at the right edge.
 
-use comeback_analysis::measure::{Time, TrialAnalysis};
+use comeback_analysis::measure::TrialAnalysis;
+use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, arrow, jitter, trial, whisker};
 use super::no_figures;
@@ -41,7 +42,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
         "Outage: from the kill to the first correct reply",
         "How long the service was away; every crash is drawn.",
     );
-    let times: Vec<Vec<f64>> = run
+    let times: Vec<Vec<(TrialId, f64)>> = run
         .arms
         .iter()
         .map(|arm| match arm.silence {
@@ -49,7 +50,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
             Some(_) => Vec::new(),
         })
         .collect();
-    let all: Vec<f64> = times.iter().flatten().copied().collect();
+    let all: Vec<f64> = times.iter().flatten().map(|(_, time)| *time).collect();
     let censored = all.iter().any(|time| !time.is_finite());
     if !all.is_empty() {
         page.legend(&legend(run, censored));
@@ -86,8 +87,8 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
 }
 
 /// The outage in ms, infinite when it did not end.
-fn outage(trial: &TrialAnalysis) -> Option<f64> {
-    trial.outage.map(Time::or_infinite)
+fn outage(trial: &TrialAnalysis) -> Option<(TrialId, f64)> {
+    Some((trial.id, trial.outage?.or_infinite()))
 }
 
 fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
@@ -104,7 +105,7 @@ fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
     entries
 }
 
-fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[f64]) -> Row {
+fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[(TrialId, f64)]) -> Row {
     if let Some(silence) = &arm.silence {
         return Row::silent(&arm.name, silence);
     }
@@ -152,7 +153,7 @@ struct Axis {
 fn marks(
     drawing: &mut Drawing,
     arm: &ArmView<'_>,
-    times: &[f64],
+    times: &[(TrialId, f64)],
     (top, bottom): (f64, f64),
     axis: &Axis,
 ) {
@@ -164,22 +165,23 @@ fn marks(
             axis.edge
         }
     };
-    for (index, time) in times.iter().enumerate() {
+    for (index, (id, time)) in times.iter().enumerate() {
         if time.is_finite() {
             let y = middle + jitter(index) * (bottom - top - 8.0);
-            trial(drawing, (at(*time), y));
+            drawing.of_trial(*id, |drawing| trial(drawing, (at(*time), y)));
         }
     }
-    let censored = times.iter().filter(|time| !time.is_finite()).count();
+    let gone = times.iter().filter(|(_, time)| !time.is_finite());
+    let censored = gone.clone().count();
     if censored > ARROWS {
         let style = Style::LABEL.align(Align::Right);
         let number = format!("{censored} ×");
         drawing.text((axis.edge - 12.0, middle), &number, style);
         arrow(drawing, (axis.edge, middle));
     } else {
-        for place in 0..censored {
+        for (place, (id, _)) in gone.enumerate() {
             let y = middle + (place as f64 - (censored as f64 - 1.0) / 2.0) * 11.0;
-            arrow(drawing, (axis.edge, y));
+            drawing.of_trial(*id, |drawing| arrow(drawing, (axis.edge, y)));
         }
     }
     let figure = &arm.summary.outage_ms;

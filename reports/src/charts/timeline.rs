@@ -35,13 +35,13 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 }
 
 /// An arm's panel, before it is drawn.
-struct Panel<'a> {
-    arm: &'a ArmView<'a>,
-    windows: Vec<WindowOverTrials>,
+pub(super) struct Panel<'a> {
+    pub(super) arm: &'a ArmView<'a>,
+    pub(super) windows: Vec<WindowOverTrials>,
 }
 
 impl<'a> Panel<'a> {
-    fn of(arm: &'a ArmView<'a>) -> Self {
+    pub(super) fn of(arm: &'a ArmView<'a>) -> Self {
         let windows = match arm.silence {
             None => windows_over(arm.crashes()),
             Some(_) => Vec::new(),
@@ -58,6 +58,12 @@ impl<'a> Panel<'a> {
             .last()
             .map_or(f64::NEG_INFINITY, |window| window.to)
     }
+
+    /// The windows that are shown.
+    pub(super) fn seen(&self, frame: &Frame) -> impl Iterator<Item = &WindowOverTrials> {
+        let end = frame.to + 1e-9;
+        self.windows.iter().filter(move |window| window.to <= end)
+    }
 }
 
 /// The median moment of the first correct reply, in seconds after the fault was sent.
@@ -73,20 +79,26 @@ pub(super) fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item 
 }
 
 /// What all panels share.
-struct Frame {
-    from: f64,
-    to: f64,
-    most: f64,
+pub(super) struct Frame {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) most: f64,
     width: f64,
+}
+
+/// What it is.
+pub(super) fn title(run: &RunView<'_>) -> String {
+    format!("Goodput and failures around the {}", run.fault_noun())
+}
+
+/// What its axes count.
+pub(super) fn subtitle(run: &RunView<'_>) -> String {
+    format!("Operations per second; time 0 is {}.", run.fault())
 }
 
 /// The chart.
 pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
-    let mut page = Page::new(
-        width,
-        &format!("Goodput and failures around the {}", run.fault_noun()),
-        &format!("Operations per second; time 0 is {}.", run.fault()),
-    );
+    let mut page = Page::new(width, &title(run), &subtitle(run));
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
     let Some(mut frame) = common_frame(&panels) else {
         for panel in &panels {
@@ -131,7 +143,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
 }
 
 /// The scales that hold every panel. Arms that mostly never came back are followed no longer than the others.
-fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
+pub(super) fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
     let all = || panels.iter().flat_map(|panel| &panel.windows);
     let from = all()
         .map(|window| window.from)
@@ -163,12 +175,13 @@ fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
 }
 
 fn tell_why(page: &mut Page, panel: &Panel<'_>) {
+    silent(page, &panel.arm.name, why_empty(panel));
+}
+
+/// Why an arm has no panel.
+pub(super) fn why_empty<'a>(panel: &Panel<'a>) -> &'a str {
     let reason = panel.arm.silence.as_deref();
-    silent(
-        page,
-        &panel.arm.name,
-        reason.unwrap_or("no timeline was recorded"),
-    );
+    reason.unwrap_or("no timeline was recorded")
 }
 
 fn plot(
@@ -189,7 +202,7 @@ fn plot(
         let style = Style::TICK.align(Align::Right);
         drawing.text((left - 6.0, level), &plain(tick), style);
     }
-    curves(drawing, panel, across, up, frame.to);
+    curves(drawing, panel, across, up, frame);
     drawing.line((left, bottom), (right, bottom), 1.0, Ink::Axis);
     for tick in across.ticks(((right - left) / 70.0) as usize) {
         let place = across.at(tick);
@@ -220,6 +233,12 @@ fn head(
 ) {
     let name = Style::NAME.cut(&panel.arm.name, frame.width);
     drawing.text((x, y + 10.0), &name, Style::NAME);
+    let facts = Style::NOTE.cut(&about(run, panel, frame), frame.width);
+    drawing.text((x, y + 27.0), &facts, Style::NOTE);
+}
+
+/// What a panel says below its name.
+pub(super) fn about(run: &RunView<'_>, panel: &Panel<'_>, frame: &Frame) -> String {
     let arm = panel.arm;
     let crashes = counted(arm.crashes().count() as u64, "trial");
     let times = &arm.summary.outage_ms;
@@ -231,16 +250,11 @@ fn head(
             plain(panel.end().round())
         ));
     }
-    let facts = Style::NOTE.cut(&facts, frame.width);
-    drawing.text((x, y + 27.0), &facts, Style::NOTE);
+    facts
 }
 
-fn curves(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale, end: f64) {
-    let seen: Vec<&WindowOverTrials> = panel
-        .windows
-        .iter()
-        .filter(|window| window.to <= end + 1e-9)
-        .collect();
+fn curves(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale, frame: &Frame) {
+    let seen: Vec<&WindowOverTrials> = panel.seen(frame).collect();
     let line = |of: fn(&WindowOverTrials) -> f64| steps(&seen, across, up, of);
     let between = |upper: Vec<(f64, f64)>, lower: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
         upper.into_iter().chain(lower.into_iter().rev()).collect()

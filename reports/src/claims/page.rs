@@ -9,7 +9,7 @@ use super::said;
 use crate::RenderError;
 use crate::format::count;
 use crate::html;
-use crate::palette;
+use crate::page::{self, Charts};
 
 static TEMPLATE: &str = include_str!("../../templates/claims.html");
 static STYLE: &str = include_str!("../../templates/claims.css");
@@ -42,6 +42,7 @@ pub(super) fn render(claims: &Claims, charts: &[Option<String>]) -> Result<Strin
         .zip(charts)
         .map(|(row, chart)| show(row, chart.as_deref()))
         .collect();
+    let style = page::style(STYLE, Charts::Drawn);
     let mut environment = html::environment()?;
     environment.add_template("claims.html", TEMPLATE)?;
     let page = environment.get_template("claims.html")?.render(context! {
@@ -52,9 +53,8 @@ pub(super) fn render(claims: &Claims, charts: &[Option<String>]) -> Result<Strin
         quick => claims.quick,
         machine => Serde(&claims.machine),
         memory => count(claims.machine.memory_mib),
-        style => html::STYLE,
-        own_style => STYLE,
-        dark => palette::dark_rules(),
+        policy => page::policy(&style, None),
+        style => style,
     })?;
     Ok(page)
 }

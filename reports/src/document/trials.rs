@@ -1,24 +1,11 @@
-//! Every trial as a row, and remarks about single trials.
+//! Every trial as a row.
 
 use comeback_analysis::measure::{BlindTime, Time, TrialAnalysis};
 use comeback_model::event::Evidence;
 use serde::Serialize;
 
 use crate::arms::{ArmView, RunView};
-use crate::format::{NOTHING, count_of, ms, percent, printable, seconds};
-
-/// A sentence about trials of an arm.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Finding {
-    /// The arm.
-    pub(crate) arm: String,
-    /// The sentence.
-    pub(crate) text: String,
-    /// The trials it holds for: `trial 3`, `trials 3, 8`.
-    pub(crate) trials: String,
-    /// Those trials do not count because of it.
-    pub(crate) void: bool,
-}
+use crate::format::{NOTHING, count_of, ms, percent, seconds};
 
 /// Every trial.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +19,8 @@ pub(crate) struct TrialTable {
 /// One trial.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TrialRow {
+    /// Its number.
+    pub(crate) id: u32,
     /// Its figures.
     pub(crate) cells: Vec<String>,
     /// Whether it counts.
@@ -127,6 +116,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         ),
     ];
     TrialRow {
+        id: trial.id.0,
         cells,
         void: trial.void.is_some(),
     }
@@ -155,28 +145,6 @@ fn blind(time: BlindTime) -> String {
         true => format!("{} (+{})", ms(time.ms), ms(time.error_ms)),
         false => ms(time.ms),
     }
-}
-
-/// What there is to say about trials.
-pub(crate) fn findings(run: &RunView<'_>) -> Vec<Finding> {
-    let of_arm = |arm: &ArmView<'_>| {
-        let findings = arm.summary.findings.iter();
-        let name = arm.name.clone();
-        let findings = findings.map(move |finding| Finding {
-            arm: name.clone(),
-            text: printable(&finding.text),
-            trials: named(&finding.trials),
-            void: finding.void,
-        });
-        findings.collect::<Vec<_>>()
-    };
-    run.arms.iter().flat_map(of_arm).collect()
-}
-
-fn named(trials: &[u32]) -> String {
-    let numbers: Vec<String> = trials.iter().map(u32::to_string).collect();
-    let plural = if trials.len() == 1 { "" } else { "s" };
-    format!("trial{plural} {}", numbers.join(", "))
 }
 
 #[cfg(test)]

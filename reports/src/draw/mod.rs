@@ -7,6 +7,8 @@ pub(crate) mod axis;
 pub(crate) mod paint;
 pub(crate) mod text;
 
+use comeback_model::ids::TrialId;
+
 pub(crate) use crate::palette::{Ink, Paint};
 pub(crate) use text::{Align, Style};
 
@@ -42,6 +44,10 @@ pub(crate) enum Shape {
         radius: f64,
         paint: Paint,
     },
+    /// What follows stands for this trial, up to the next end.
+    Trial(u32),
+    /// The end of what stands for a trial.
+    TrialEnd,
     /// Words; `at` is half-way up their small letters.
     Text {
         at: Point,
@@ -136,6 +142,13 @@ impl Drawing {
     pub(crate) fn dot(&mut self, at: Point, radius: f64, paint: impl Into<Paint>) {
         let paint = paint.into();
         self.shapes.push(Shape::Dot { at, radius, paint });
+    }
+
+    /// What is drawn within stands for this trial: within a page it is a link to it.
+    pub(crate) fn of_trial(&mut self, trial: TrialId, draw: impl FnOnce(&mut Self)) {
+        self.shapes.push(Shape::Trial(trial.0));
+        draw(self);
+        self.shapes.push(Shape::TrialEnd);
     }
 
     /// A filled circle with a rim of the ground's colour, so that it stands out from what is below it.

@@ -26,21 +26,45 @@ const PNG_RISE: f64 = 0.15;
 /// What an SVG shown on its own is set in; within a page it is the page's font.
 const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif";
 
-/// The drawing as SVG.
+/// The drawing as SVG, in a file of its own.
 ///
 /// # Errors
 /// If the backend fails.
 pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
+    svg_for(drawing, Place::File)
+}
+
+/// The drawing as SVG within a page that has the trials: what stands for one is a link to it.
+///
+/// # Errors
+/// If the backend fails.
+pub(crate) fn svg_in_page(drawing: &Drawing) -> Result<String, RenderError> {
+    svg_for(drawing, Place::Page)
+}
+
+/// Where an SVG is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    File,
+    Page,
+}
+
+fn svg_for(drawing: &Drawing, place: Place) -> Result<String, RenderError> {
     let size = pixels(drawing);
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         paint(&area, drawing, Format::Svg).map_err(|error| failed(drawing, &error))?;
     }
-    let text = with_strokes(text, drawing);
+    let text = with_own_parts(text, drawing, place);
+    // What is an image to readers of the screen has no links for them.
+    let role = match place {
+        Place::File => "img",
+        Place::Page => "group",
+    };
     let from = format!("<svg width=\"{}\" height=\"{}\"", size.0, size.1);
     let to = format!(
-        "<svg width=\"{}\" height=\"{}\" font-family=\"{FONTS}\" role=\"img\" aria-label=\"{}\"",
+        "<svg width=\"{}\" height=\"{}\" font-family=\"{FONTS}\" role=\"{role}\" aria-label=\"{}\"",
         drawing.width,
         drawing.height.ceil(),
         escape(&drawing.label)
@@ -51,24 +75,33 @@ pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
         .replace(" opacity=\"1\"", ""))
 }
 
-/// Where the SVG backend wrote the place of strokes: it has no shape of many lines.
-const PLACE: &str = "<circle cx=\"0\" cy=\"0\" r=\"0\"";
+/// What the SVG backend writes where something belongs that it has no shape for.
+const OWN: &str = "<circle cx=\"0\" cy=\"0\" r=\"0\"";
 
-/// The SVG with the strokes in their places, each group as one path: a number or two for each line.
-fn with_strokes(text: String, drawing: &Drawing) -> String {
-    let strokes = drawing.shapes.iter().filter_map(|shape| match shape {
+/// The SVG with these parts in their places: strokes, each group as one path of a number or two for each line, and links to trials.
+fn with_own_parts(text: String, drawing: &Drawing, place: Place) -> String {
+    let own = drawing.shapes.iter().filter_map(|shape| match shape {
         Shape::Strokes {
             lines,
             width,
             paint,
-        } => Some((lines, *width, *paint)),
-        _ => None,
+        } => Some(path(lines, *width, *paint) + "\n"),
+        Shape::Trial(_) | Shape::TrialEnd if place == Place::File => Some(String::new()),
+        // The keyboard reaches trials by their table: a thousand dots would bar its way.
+        Shape::Trial(trial) => Some(format!("<a href=\"#trial-{trial}\" tabindex=\"-1\">")),
+        Shape::TrialEnd => Some("</a>".to_owned()),
+        Shape::Box { .. }
+        | Shape::Path { .. }
+        | Shape::Area { .. }
+        | Shape::Dot { .. }
+        | Shape::Text { .. } => None,
     });
-    let mut parts = text.split(PLACE);
+    let mut parts = text.split(OWN);
     let mut whole = parts.next().unwrap_or_default().to_owned();
-    for (part, (lines, width, paint)) in parts.zip(strokes) {
-        whole.push_str(&path(lines, width, paint));
-        whole.push_str(part.split_once("/>").map_or("", |(_, rest)| rest));
+    for (part, own) in parts.zip(own) {
+        whole.push_str(&own);
+        let rest = part.split_once("/>").map_or("", |(_, rest)| rest);
+        whole.push_str(rest.strip_prefix('\n').unwrap_or(rest));
     }
     whole
 }
@@ -185,9 +218,10 @@ fn draw<B: DrawingBackend>(
                 stroke_width: (width * FINENESS).round() as u32,
             },
         )),
-        Shape::Strokes { .. } if format == Format::Svg => {
+        Shape::Strokes { .. } | Shape::Trial(_) | Shape::TrialEnd if format == Format::Svg => {
             area.draw(&Circle::new((0, 0), 0, colour(Ink::Text.into()).filled()))
         }
+        Shape::Trial(_) | Shape::TrialEnd => Ok(()),
         Shape::Strokes {
             lines,
             width,

@@ -17,12 +17,7 @@ const SEND_LAG_MS: f64 = 1.0;
 const BLIND_MS: f64 = 10.0;
 
 /// The findings of a trial.
-pub(super) fn findings(
-    plan: &Plan,
-    facts: &Facts,
-    send_lag: &LatencyTally,
-    oddities: &Oddities,
-) -> Vec<String> {
+pub(super) fn findings(plan: &Plan, facts: &Facts, oddities: &Oddities) -> Vec<String> {
     let mut found = Vec::new();
     let arm = plan.arms.get(facts.arm.0 as usize);
     found.extend(survivors(facts));
@@ -47,8 +42,6 @@ pub(super) fn findings(
     if let Some(arm) = arm {
         found.extend(ignored_stop(arm, facts));
     }
-    // A storm measures no times.
-    found.extend(late_sending(send_lag).filter(|_| plan.storm.is_none()));
     found.extend(about_sessions(oddities));
     found.extend(about_writes(oddities));
     found
@@ -153,9 +146,10 @@ fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String
     login.into_iter().chain(unowned)
 }
 
-fn late_sending(send_lag: &LatencyTally) -> Option<String> {
+/// That the harness itself was late, which latencies carry. A storm measures no times.
+pub(super) fn late_sending(plan: &Plan, send_lag: &LatencyTally) -> Option<String> {
     let p99 = send_lag.quantile_ms(0.99)?;
-    (p99 > SEND_LAG_MS).then(|| {
+    (p99 > SEND_LAG_MS && plan.storm.is_none()).then(|| {
         format!(
             "the generator itself was up to {p99:.1} ms late in 99 % of its operations \
              (more than {SEND_LAG_MS} ms): the latencies of this trial carry that"

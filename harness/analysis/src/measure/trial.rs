@@ -53,14 +53,17 @@ pub(super) fn analyze(
     let returned = served::returned(plan, facts, &load, usual);
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
-    let mut findings = findings::findings(plan, facts, &send_lag, &ledger.oddities);
+    let mut findings = findings::findings(plan, facts, &ledger.oddities);
     findings.extend(served::finding(returned.as_ref()));
     findings.extend(faults::findings(plan, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
     let blind_time = blind::blind_time(facts, &load);
     findings.extend(blind_time.and_then(findings::blind));
     let rules = Rules::new(arm, facts, &load);
-    let timeline = timeline_of(plan, facts, &load, &rules, &mut findings);
+    let mut about_harness: Vec<String> = findings::late_sending(plan, &send_lag)
+        .into_iter()
+        .collect();
+    let timeline = timeline_of(plan, facts, &load, &rules, &mut about_harness);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
     let area = outage_area(plan, facts, &load);
     let shown = void::Shown {
@@ -73,6 +76,7 @@ pub(super) fn analyze(
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
+        shard: None,
         void,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
@@ -120,6 +124,7 @@ pub(super) fn analyze(
         begun_sessions: ledger.begun,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
+        about_harness,
     }
 }
 
@@ -215,7 +220,7 @@ fn timeline_of(
     facts: &Facts,
     load: &Load<'_>,
     rules: &Rules<'_>,
-    findings: &mut Vec<String>,
+    about_harness: &mut Vec<String>,
 ) -> Vec<TimelineWindow> {
     let (Some(origin), Some(from), Some(to)) = (facts.origin(), facts.baseline(), load.end) else {
         return Vec::new();
@@ -223,7 +228,7 @@ fn timeline_of(
     let width = plan.windows.window;
     let grid = Grid::new(origin, width, from, to);
     if grid.is_too_fine() {
-        findings.push(format!(
+        about_harness.push(format!(
             "its timeline is left out: from {} ms to {} ms lie too many windows of {width}",
             grouped(from.as_us() / 1_000),
             grouped(to.as_us() / 1_000)

@@ -12,10 +12,13 @@ use super::traffic::{
     availability, continuity, error_rate, errors, goodput, journeys, latency, loss_share, retries,
     sessions, sum, windowed, writes,
 };
-use super::{ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding};
+use super::{
+    About, ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, ShardsSummary, Status, Summary,
+    TrialFinding,
+};
 use super::{nodes, several};
 use crate::measure::words::{counted, grouped};
-use crate::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis, causes_of};
+use crate::measure::{Analysis, ArmAnalysis, Doing, Time, TrialAnalysis, causes_of};
 use crate::verdict::{Verdict, family_of};
 
 /// The summary document of an analysis and its verdict.
@@ -32,6 +35,11 @@ pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         gates: verdict.checks.clone(),
         family: family_of(&verdict.checks),
         machine: header.machine.clone(),
+        shards: header.shards.as_ref().map(|shards| ShardsSummary {
+            count: shards.count(),
+            missing: shards.missing(),
+            held: shards.held().to_vec(),
+        }),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),
         arms: analysis
@@ -112,24 +120,35 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
     }
 }
 
-/// Remarks about trials, reasons why they do not count first. A sentence about several trials is listed once.
+/// Remarks about trials, those about the harness and its machine last, and reasons why trials do not count before others. A
+/// sentence about several trials is listed once.
 pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
     let void = arm.trials.iter().filter_map(|trial| {
         let void = trial.void.as_ref()?;
-        Some((void.reason.as_str(), true, trial))
+        let about = match void.doing {
+            Doing::Servers => About::Server,
+            Doing::Ours => About::Harness,
+        };
+        Some((about, true, void.reason.as_str(), trial))
     });
     let found = arm.trials.iter().flat_map(|trial| {
-        let sentences = trial.findings.iter();
-        sentences.map(move |text| (text.as_str(), false, trial))
+        let of_server = trial.findings.iter().map(|text| (About::Server, text));
+        let of_harness = trial
+            .about_harness
+            .iter()
+            .map(|text| (About::Harness, text));
+        let each = of_server.chain(of_harness);
+        each.map(move |(about, text)| (about, false, text.as_str(), trial))
     });
-    let mut places: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(About, bool, &str), usize> = BTreeMap::new();
     let mut findings: Vec<TrialFinding> = Vec::new();
-    for (text, void, trial) in void.chain(found) {
-        let place = *places.entry((text, void)).or_insert_with(|| {
+    for (about, void, text, trial) in void.chain(found) {
+        let place = *places.entry((about, void, text)).or_insert_with(|| {
             findings.push(TrialFinding {
                 text: text.to_owned(),
                 trials: Vec::new(),
                 void,
+                about,
             });
             findings.len() - 1
         });
@@ -137,6 +156,7 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
             finding.trials.push(trial.id.0);
         }
     }
+    findings.sort_by_key(|finding| (finding.about, !finding.void));
     findings
 }
 

@@ -151,6 +151,33 @@ pub(crate) fn many() -> Fake {
     fake("fourteen arms", &specs)
 }
 
+/// More trials than anybody looks at one by one.
+pub(crate) fn thousand() -> Fake {
+    let memory = Spec {
+        name: "memory",
+        trials: 500,
+        lost: (0.31, 0.34),
+        ready: 92.0,
+        finding: Some("the journal's last record was torn and was dropped at start"),
+        ..PLAIN
+    };
+    let token = Spec {
+        trials: 500,
+        ..PLAIN
+    };
+    let mut fake = fake("a thousand trials", &[memory, token]);
+    for (arm, summary) in fake.analysis.arms.iter_mut().zip(&mut fake.summary.arms) {
+        for trial in &mut arm.trials {
+            let late = f64::from(trial.id.0 % 97) / 10.0 + 1.0;
+            trial.about_harness.push(format!(
+                "the generator itself was up to {late:.1} ms late in 99 % of its operations"
+            ));
+        }
+        summary.findings = comeback_analysis::summary::findings_of(arm);
+    }
+    fake
+}
+
 /// One arm with one trial.
 pub(crate) fn single() -> Fake {
     let spec = Spec {
@@ -258,6 +285,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         gates: verdict.checks.clone(),
         family: None,
         machine: machine.clone(),
+        shards: None,
         extensions: Vec::new(),
         baseline: None,
         arms: arms
@@ -274,6 +302,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         machine,
         schedule: schedule::expand(&plan, seed),
         plan,
+        shards: None,
     };
     Fake {
         analysis: Analysis {

@@ -17,6 +17,8 @@ pub struct TrialAnalysis {
     pub id: TrialId,
     /// Without a fault.
     pub control: bool,
+    /// The shard that it is of, where the run was split: its times compare with those of the same shard alone.
+    pub shard: Option<u32>,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
     pub void: Option<Void>,
     /// Whether the effect of every fault was confirmed.
@@ -108,8 +110,10 @@ pub struct TrialAnalysis {
     pub idle_kill: Option<IdleKill>,
     /// Why it went so, where its facts say.
     pub causes: Vec<Cause>,
-    /// Things a reader should know, as sentences.
+    /// Things a reader should know of the server and the fault, as sentences.
     pub findings: Vec<String>,
+    /// Things a reader should know of the harness and its machine, likewise.
+    pub about_harness: Vec<String>,
 }
 
 impl TrialAnalysis {
