@@ -10,6 +10,7 @@ use comeback_model::event::Event;
 use comeback_model::ids::Seed;
 use comeback_model::journal::Header;
 use comeback_model::plan::Plan;
+use comeback_model::shard::Shard;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
@@ -32,6 +33,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) output: &'a Output,
     /// What gates with a baseline are compared with.
     pub(super) baseline: &'a BaselineArgs,
+    /// The share of its trials that is run, where not all are.
+    pub(super) shard: Option<Shard>,
     /// Whether one user is taken through the flow before anything is measured.
     pub(super) preflight: bool,
     /// The experiment's file, which annotations point to.
@@ -68,10 +71,18 @@ pub(super) fn measure(
     ci::check_junit(&output.told)?;
     calibration::settle_rate(&mut plan, stored.as_ref(), seed, output)?;
     let started = jiff::ZonedDateTime::now();
-    let folder = create_folder(&plan.name, &started, output.out.as_deref())?;
+    let name = match options.shard {
+        Some(shard) => format!("{}-shard-{}-of-{}", plan.name, shard.index(), shard.count()),
+        None => plan.name.clone(),
+    };
+    let folder = create_folder(&name, &started, output.out.as_deref())?;
     ci::announce_junit(&output.told, &plan.name)?;
-    ci::note_command(&folder, seed)?;
-    let header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    ci::note_command(&folder, seed, options.shard)?;
+    let mut header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    if let Some(shard) = options.shard {
+        output.tell(&format!("shard {} of {}", shard.index(), shard.count()));
+        header = campaign::shard_of(header, shard).map_err(CliError::Usage)?;
+    }
     if let Some(stored) = &stored {
         baseline::warn_of_objections(&header, stored);
         stored.keep(&folder)?;

@@ -17,7 +17,9 @@ use super::options::Told;
 use super::{CliError, print, warn};
 use comeback_runs::finish::{FinishError, write_artifact};
 
-pub(super) use repeat::{note_command, note_file, quote};
+pub(super) use repeat::{
+    note_command, note_command_line, note_file, quote, read_command, with_shard,
+};
 
 /// The JUnit document, in the run's folder.
 pub(super) const JUNIT: &str = "junit.xml";
@@ -80,7 +82,7 @@ pub(super) fn tell(
     file: Option<&str>,
 ) -> Result<(), CliError> {
     let notes = Notes {
-        command: repeat::read_command(folder),
+        command: read_command(folder),
         report: folder.join("report.html").display().to_string(),
         tails: evidence::tails(folder, judged.analysis)?,
     };

@@ -16,6 +16,7 @@ use super::baseline::BaselineArgs;
 use super::campaign::RunOptions;
 use super::experiment::usage;
 use super::options::{self, Options, parse_gate};
+use super::shard::Sharing;
 use super::{CliError, campaign, targets};
 use comeback_experiment::{Document, Origin, resolve};
 use fault::FaultArgs;
@@ -31,6 +32,7 @@ const EXAMPLES: &str = r#"Examples:
   comeback compare --topology redis postgres --fault-target store"#;
 
 const MORE_EXAMPLES: &str = r#"  comeback compare journal --listener own,held --restart-after 300ms
+  comeback compare --seed 7 --trials 60 --shard auto/16
   comeback compare --topology round-robin sticky token --replicas 1,2,4
   comeback compare --topology sticky token --fault rolling-restart \
       --balancer haproxy
@@ -72,10 +74,19 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let plan = into_plan(&args)?;
+    let sharing = Sharing {
+        asked: args.options.shard,
+        plan: &plan,
+        seed: args.options.size.seed.map(Seed),
+        baseline: &args.baseline,
+        against: false,
+    };
+    let shard = sharing.settle()?;
     let seed = options::seed(args.options.size.seed.map(Seed))?;
     let options = RunOptions {
         output: &args.options.output,
         baseline: &args.baseline,
+        shard,
         preflight: false,
         file: None,
     };

@@ -28,6 +28,7 @@ mod faults;
 mod figures;
 mod init;
 mod launch;
+mod merge;
 mod metrics;
 mod options;
 mod record;
@@ -38,6 +39,7 @@ mod schema;
 mod selftest;
 mod serve;
 mod setup;
+mod shard;
 mod shrink;
 mod table;
 mod targets;
@@ -98,6 +100,7 @@ enum Command {
     Claims(claims::Args),
     Selftest(selftest::Args),
     Report(report::Args),
+    Merge(merge::Args),
     Init(init::Args),
     Record(record::Args),
     Validate(validate::Args),
@@ -244,6 +247,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Claims(args) => claims::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Try(args) => try_out::run(&args),

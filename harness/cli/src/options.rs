@@ -8,6 +8,7 @@ use comeback_model::units::Span;
 
 use super::CliError;
 use super::color::ColorChoice;
+use super::shard::Asked;
 use crate::console::Volume;
 use comeback_engine::campaign;
 use comeback_experiment::Document;
@@ -18,6 +19,13 @@ use comeback_experiment::document::LoadPart;
 pub(super) struct Options {
     #[command(flatten)]
     pub(super) size: Size,
+    /// Run one share of the trials, such as 3/64, and leave the others to other machines
+    ///
+    /// All shards need the same --seed; `comeback merge` puts them together and judges them. `auto` takes the share from
+    /// the scheduler (Slurm, GitLab, Buildkite), auto/64 where that only numbers its jobs (Kubernetes, Nomad). By itself a
+    /// shard exits 1 if a gate on a count is broken for certain, otherwise 3: no shard passes alone.
+    #[arg(long, value_name = "K/N", help_heading = "Trials")]
+    pub(super) shard: Option<Asked>,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use comeback_analysis::verdict::Outcome;
+use comeback_model::journal::Header;
 use comeback_model::plan::Plan;
+use comeback_model::shard::Shard;
 
 use super::baseline::{self, BaselineArgs};
 use super::campaign::RunOptions;
@@ -67,11 +69,29 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let options = RunOptions {
         output: &args.output,
         baseline: &baseline,
+        shard: shard_of(header)?,
         preflight: false,
         file: None,
     };
     let plan = args.secrets.fill_in(&header.plan)?;
     campaign::run(plan, header.seed, &options)
+}
+
+/// The shard that a run was, if it was one.
+fn shard_of(header: &Header) -> Result<Option<Shard>, CliError> {
+    let Some(shards) = &header.shards else {
+        return Ok(None);
+    };
+    // All shards together are a run.
+    if shards.missing().is_empty() {
+        return Ok(None);
+    }
+    shards.only().map(Some).ok_or_else(|| {
+        CliError::Usage(
+            "RUN: it holds several shards of a run, and not all: name the folder of one shard, or merge all of them first"
+                .to_owned(),
+        )
+    })
 }
 
 fn parse_or_take(text: &str) -> Result<(String, String), String> {

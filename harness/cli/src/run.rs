@@ -10,6 +10,7 @@ use super::baseline::BaselineArgs;
 use super::campaign::RunOptions;
 use super::experiment::{What, usage};
 use super::options::{self, Options};
+use super::shard::Sharing;
 use super::{CliError, campaign};
 use comeback_experiment::resolve;
 use comeback_faults::Faults;
@@ -17,6 +18,7 @@ use comeback_faults::Faults;
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
   comeback run shop.toml --against origin/main --build 'make server'
+  comeback run shop.toml --seed 7 --shard 3/64
   comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
@@ -66,7 +68,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
-    let Options { size, output } = &args.options;
+    let Options {
+        size,
+        shard,
+        output,
+    } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
     let compares = args.against.is_asked() || args.baseline.baseline.is_some();
@@ -75,6 +81,14 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(what.to_owned()));
     }
     let mut resolved = resolve(&document, &origin, &Faults).map_err(usage)?;
+    let sharing = Sharing {
+        asked: *shard,
+        plan: &resolved.plan,
+        seed: size.seed.map(Seed).or(resolved.seed),
+        baseline: &args.baseline,
+        against: args.against.is_asked(),
+    };
+    let shard = sharing.settle()?;
     output.tell_default_gates(&resolved.default_gates);
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     // It is removed when this is dropped, whatever happens before.
@@ -84,6 +98,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let options = RunOptions {
         output,
         baseline: &args.baseline,
+        shard,
         preflight: !args.no_preflight,
         file: file.as_deref(),
     };

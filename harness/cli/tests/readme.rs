@@ -15,14 +15,6 @@ use support::{PROGRAM, assert_nothing_left, output_ended_with};
 /// Not run here: the first takes two minutes, and `compare --quick` shows the same in short. The second runs this test.
 const LEFT_OUT: [&str; 2] = ["cargo run --release -- compare", "cargo xtask test"];
 
-/// The pages with commands, from the root of the repository.
-const PAGES: [&str; 4] = [
-    "README.md",
-    "harness/docs/guide.md",
-    "harness/docs/compare.md",
-    "harness/docs/claims.md",
-];
-
 /// The commands of every `console` block, each with its exit code: the lines that begin with `$ `. A block marked
 /// `console exit=1` has commands that end with 1.
 fn commands(text: &str) -> Vec<(String, i32)> {
@@ -40,30 +32,48 @@ fn commands(text: &str) -> Vec<(String, i32)> {
         .collect()
 }
 
-#[test]
-fn every_command_in_the_readme_and_the_guides_works() {
+/// Runs the commands of a page, named from the root of the repository, one after the other in one folder.
+fn run_page(page: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bin = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    for page in PAGES {
-        let folder = tempfile::tempdir().unwrap();
-        let text = std::fs::read_to_string(root.join(page)).unwrap();
-        let commands = commands(&text);
-        assert!(!commands.is_empty(), "{page} has no commands");
-        for (line, code) in commands {
-            if LEFT_OUT.contains(&line.as_str()) {
-                continue;
-            }
-            let as_built = line.replace("cargo run --release -- ", "comeback ");
-            let output = Command::new("bash")
-                .args(["-c", &as_built])
-                .current_dir(folder.path())
-                .env("PATH", &path)
-                .output()
-                .unwrap();
-            eprintln!("{page}: {line}");
-            output_ended_with(&output, code);
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(root.join(page)).unwrap();
+    let commands = commands(&text);
+    assert!(!commands.is_empty(), "{page} has no commands");
+    for (line, code) in commands {
+        if LEFT_OUT.contains(&line.as_str()) {
+            continue;
         }
-        assert_nothing_left(folder.path());
+        let as_built = line.replace("cargo run --release -- ", "comeback ");
+        let output = Command::new("bash")
+            .args(["-c", &as_built])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        eprintln!("{page}: {line}");
+        output_ended_with(&output, code);
     }
+    assert_nothing_left(folder.path());
+}
+
+#[test]
+fn every_command_in_the_readme_works() {
+    run_page("README.md");
+}
+
+#[test]
+fn every_command_in_the_guide_works() {
+    run_page("harness/docs/guide.md");
+}
+
+#[test]
+fn every_command_about_comparisons_works() {
+    run_page("harness/docs/compare.md");
+}
+
+#[test]
+fn every_command_about_claims_works() {
+    run_page("harness/docs/claims.md");
 }

@@ -185,6 +185,7 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
         machine: machine::describe(folder),
         plan,
         schedule,
+        shards: None,
     };
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));
     std::fs::create_dir(&scratch).unwrap();

@@ -10,6 +10,7 @@ use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
 use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::{self, PlannedTrial};
+use comeback_model::shard::{HeldShard, Shard, Shards};
 use tokio::runtime::Runtime;
 
 use super::calibrate::{self, Measured};
@@ -78,7 +79,27 @@ pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header 
         machine: machine::describe(folder),
         schedule: schedule::expand(&plan, seed),
         plan,
+        shards: None,
     }
+}
+
+/// The header of a shard's journal: what it carries out of that run's schedule.
+///
+/// # Errors
+/// If there is no such shard.
+pub fn shard_of(header: Header, shard: Shard) -> Result<Header, String> {
+    let held = HeldShard {
+        index: shard.index(),
+        started: header.started.clone(),
+        machine: header.machine.clone(),
+    };
+    let shards = Shards::new(shard.count(), vec![held])?;
+    let whole = schedule::expand_split(&header.plan, header.seed, shard.count());
+    Ok(Header {
+        schedule: whole.of_shards(&shards, header.plan.in_each_round()),
+        shards: Some(shards),
+        ..header
+    })
 }
 
 /// Who goes along with a run.

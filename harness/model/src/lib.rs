@@ -2,7 +2,7 @@
 //!
 //! [`plan`] says what shall happen and [`gate`] what is demanded of it; [`schedule`] expands a plan under a seed.
 //! [`event`]s and [`operation`]s are what did happen, and [`journal`] writes and reads them as text. [`claims`] is the
-//! document of a run of claims. [`toxics`] are what a fault tells a proxy in front of a node.
+//! document of a run of claims. [`shard`] is a share of a run. [`toxics`] are what a fault tells a proxy in front of a node.
 //!
 //! A line belongs here if it is a value: read, written, checked, shown. Nothing here computes a figure of a run, and
 //! nothing touches a file, a process, a socket or a clock.
@@ -13,9 +13,11 @@ pub mod event;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+mod machine;
 pub mod operation;
 pub mod plan;
 pub mod said;
 pub mod schedule;
+pub mod shard;
 pub mod toxics;
 pub mod units;

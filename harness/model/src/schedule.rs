@@ -11,6 +11,7 @@ use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
 use crate::plan::fault::{Mark, Nth};
 use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
+use crate::shard::Shards;
 use crate::units::Span;
 
 /// One kill of so many, and the last one, is followed by a long load: a server that serves for some ms and then fails is not back.
@@ -43,6 +44,14 @@ pub fn split_rounds(further: &[PlannedTrial], rounds: u32) -> (&[PlannedTrial], 
 }
 
 impl Schedule {
+    /// What these shards carry out of it, where each round has so many trials.
+    pub fn of_shards(mut self, shards: &Shards, in_each_round: usize) -> Self {
+        for trials in [&mut self.trials, &mut self.further, &mut self.spares] {
+            trials.retain(|trial| shards.holds(shards.index_of(trial.id, in_each_round)));
+        }
+        self
+    }
+
     /// How long its trials last at least: their windows, without starting, recovering and reading back.
     pub fn least_length(&self, plan: &Plan) -> Span {
         let windows = &plan.windows;
@@ -267,6 +276,19 @@ fn surroundings(plan: &Plan, replicas: u32, load_seed: Seed) -> Vec<PlannedSurro
 /// random round, so that a drift of the machine touches all arms alike. The further rounds up to the plan's
 /// `extend_to`, and behind them the spare ones, are drawn after all others: declaring them changes none of those.
 pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
+    expand_with(plan, seed, plan.replacements)
+}
+
+/// The same for a run that is split into so many shards: each has as many spare rounds of its own as it may need. The trials are
+/// those of [`expand`].
+pub fn expand_split(plan: &Plan, seed: Seed, count: u32) -> Schedule {
+    let rounds = plan.rounds().div_ceil(count.max(1));
+    let own = plan.replacements.min(rounds);
+    expand_with(plan, seed, own.saturating_mul(count))
+}
+
+/// The same with so many spare rounds.
+fn expand_with(plan: &Plan, seed: Seed, spares: u32) -> Schedule {
     let mut rng = Draws::new(seed.0);
     let rounds = (plan.trials + plan.controls) as usize;
     let arms: Vec<usize> = (0..plan.arms.len())
@@ -286,7 +308,7 @@ pub fn expand(plan: &Plan, seed: Seed) -> Schedule {
         .collect();
     let further = plan.extend_to.saturating_sub(plan.trials) as usize;
     let mut turns = vec![0; plan.arms.len()];
-    let spares = plan.replacements as usize;
+    let spares = spares as usize;
     let mut trials = Vec::with_capacity((rounds + further + spares) * arms.len());
     for round in 0..rounds + further + spares {
         let mut order: Vec<(usize, &Vec<bool>)> = arms.iter().copied().zip(&roles).collect();
@@ -543,7 +565,9 @@ impl Draws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Machine;
     use crate::plan::test_plan;
+    use crate::shard::HeldShard;
     use proptest::prelude::*;
 
     fn stream(load: &Load, seed: u64, worker: u32, count: usize) -> Vec<Arrival> {
@@ -558,6 +582,32 @@ mod tests {
         let bytes = |seed| serde_json::to_string(&expand(&plan, Seed(seed))).expect("serializes");
         assert_eq!(bytes(7), bytes(7));
         assert_ne!(bytes(7), bytes(8));
+    }
+
+    #[test]
+    fn a_run_that_is_split_has_the_same_trials_and_spares_for_each_shard() {
+        let mut plan = test_plan();
+        (plan.trials, plan.replacements) = (11, 3);
+        let whole = expand(&plan, Seed(7));
+        let split = expand_split(&plan, Seed(7), 4);
+        assert_eq!(split.trials, whole.trials);
+        assert_eq!(split.spares[..whole.spares.len()], whole.spares);
+        let rounds = whole.trials.len() / plan.arms.len();
+        assert_eq!(rounds as u32, plan.rounds());
+        for index in 1..=4 {
+            let held = HeldShard {
+                index,
+                started: String::new(),
+                machine: Machine::default(),
+            };
+            let shards = Shards::new(4, vec![held]).expect("it is one");
+            let own = split.clone().of_shards(&shards, plan.in_each_round());
+            let each = own.spares.len() / plan.arms.len();
+            assert_eq!(
+                each as u32,
+                plan.replacements.min(plan.rounds().div_ceil(4))
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use comeback_analysis::measure::{self, Analysis, Course, PendingTrial, TrialAnal
 use comeback_engine::record::{EVENTS, OPERATIONS};
 use comeback_host::inside;
 use comeback_model::event::Event;
+use comeback_model::ids::TrialId;
 use comeback_model::journal::{self, Header, Outline};
 use comeback_model::operation::Operation;
 
@@ -36,7 +37,11 @@ impl Recorded {
         Self::open_noting(folder, |_| ())
     }
 
-    fn open_noting(folder: &Path, note: impl FnMut(Event)) -> Result<Self, ReadError> {
+    /// The same; `note` sees each event, in the order they were recorded.
+    ///
+    /// # Errors
+    /// As [`Recorded::open`].
+    pub(crate) fn open_noting(folder: &Path, note: impl FnMut(Event)) -> Result<Self, ReadError> {
         let (events, operations) = (open(folder, EVENTS)?, open(folder, OPERATIONS)?);
         let outline = journal::outline(events, operations, note);
         Ok(Self {
@@ -48,6 +53,26 @@ impl Recorded {
     /// What was to happen.
     pub const fn header(&self) -> &Header {
         &self.outline.header
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether the last line was torn.
+    pub(crate) const fn is_torn(&self) -> bool {
+        self.outline.torn
+    }
+
+    /// The operations of a trial, in the order they were recorded.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) fn operations_of(&self, trial: TrialId) -> Result<Vec<Operation>, ReadError> {
+        let rows = open(&self.folder, OPERATIONS)?;
+        let operations = self.outline.read_trial(rows, trial);
+        operations.map_err(|cause| ReadError::of(&self.folder, cause))
     }
 
     /// What happened, in the order it was recorded.

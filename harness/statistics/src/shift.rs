@@ -2,7 +2,7 @@
 
 use super::order::median_of_sorted;
 use super::rank_sum::{approximate_lower_tail, exact_applies, exact_lower_tail};
-use super::{CONFIDENCE, Z_TWO_SIDED, assert_no_nan};
+use super::{CONFIDENCE, Z_TWO_SIDED, assert_no_nan, normal};
 
 /// The 80 % point of the standard normal distribution: the usual power.
 const Z_POWER: f64 = 0.841_621_233_572_914_3;
@@ -35,11 +35,32 @@ pub struct Shift {
 /// Rank Tests", Annals of Mathematical Statistics 34 (1963) 598–611; interval as in M. Hollander & D. A.
 /// Wolfe, "Nonparametric Statistical Methods", 2nd ed. 1999, section 4.3.
 pub fn hodges_lehmann(a: &[f64], b: &[f64]) -> Option<Shift> {
-    assert_no_nan(a);
-    assert_no_nan(b);
-    let (rank, confidence) = interval_rank(a.len(), b.len())?;
-    let least = differences(a, b, f64::NEG_INFINITY);
-    let most = differences(a, b, f64::INFINITY);
+    shift(&[(a, b)], interval_rank(a.len(), b.len())?)
+}
+
+/// The shift of the first arms against the second ones, where only those of one stratum compare with each other, as those
+/// measured on one machine do; `None` if all strata together are too small for an interval. With one stratum it is
+/// [`hodges_lehmann`].
+///
+/// The differences are those within strata, and the test that the interval inverts is that of the sum of the strata's
+/// Mann–Whitney statistics. That sum's distribution is exact: the convolution of theirs; by the normal approximation
+/// where it would be long. What a stratum adds to both of its arms leaves every difference as it is. Source: J. L. Hodges & E. L.
+/// Lehmann, "Rank Methods for Combination of Independent Experiments in Analysis of Variance", Annals of Mathematical
+/// Statistics 33 (1962) 482–497; E. L. Lehmann, "Nonparametrics: Statistical Methods Based on Ranks", 1975, section 3.3.
+pub fn hodges_lehmann_within(strata: &[(&[f64], &[f64])]) -> Option<Shift> {
+    match strata {
+        [(a, b)] => hodges_lehmann(a, b),
+        strata => shift(strata, strata_rank(strata)?),
+    }
+}
+
+fn shift(strata: &[(&[f64], &[f64])], (rank, confidence): (usize, f64)) -> Option<Shift> {
+    for (a, b) in strata {
+        assert_no_nan(a);
+        assert_no_nan(b);
+    }
+    let least = differences(strata, f64::NEG_INFINITY);
+    let most = differences(strata, f64::INFINITY);
     let estimate = median_of_sorted(&least)?;
     let unique = median_of_sorted(&most)? == estimate;
     Some(Shift {
@@ -72,11 +93,11 @@ impl Shift {
     }
 }
 
-/// All differences a − b in ascending order, with `unknown` for ∞ − ∞.
-fn differences(a: &[f64], b: &[f64], unknown: f64) -> Vec<f64> {
-    let mut differences: Vec<f64> = a
+/// All differences a − b within strata in ascending order, with `unknown` for ∞ − ∞.
+fn differences(strata: &[(&[f64], &[f64])], unknown: f64) -> Vec<f64> {
+    let mut differences: Vec<f64> = strata
         .iter()
-        .flat_map(|x| b.iter().map(move |y| x - y))
+        .flat_map(|(a, b)| a.iter().flat_map(move |x| b.iter().map(move |y| x - y)))
         .map(|difference| {
             if difference.is_nan() {
                 unknown
@@ -110,6 +131,71 @@ fn interval_rank(m: usize, n: usize) -> Option<(usize, f64)> {
             .last()?
     };
     Some((index + 1, confidence))
+}
+
+/// Beyond so many differences the distribution of the sum is taken for normal.
+const MOST_EXACT: usize = 10_000;
+
+/// The same for the sum of the strata's statistics.
+fn strata_rank(strata: &[(&[f64], &[f64])]) -> Option<(usize, f64)> {
+    let sizes = strata.iter().map(|(a, b)| (a.len(), b.len()));
+    let sizes: Vec<(usize, usize)> = sizes.filter(|(m, n)| m * n > 0).collect();
+    let pairs: usize = sizes.iter().map(|(m, n)| m * n).sum();
+    let is_exact = pairs <= MOST_EXACT && sizes.iter().all(|(m, n)| exact_applies(*m, *n));
+    let confidence = |tail: f64| 1.0 - 2.0 * tail;
+    let (index, confidence) = if is_exact {
+        let chances = sizes.iter().fold(vec![1.0], |sum, (m, n)| {
+            convolved(&sum, &chances_of(*m, *n))
+        });
+        let tails = chances.iter().scan(0.0, |tail, chance| {
+            *tail += chance;
+            Some(*tail)
+        });
+        tails
+            .map(confidence)
+            .take_while(|&confidence| confidence >= CONFIDENCE)
+            .enumerate()
+            .last()?
+    } else {
+        let variance: f64 = sizes
+            .iter()
+            .map(|(m, n)| (m * n * (m + n + 1)) as f64 / 12.0)
+            .sum();
+        let tail = |u: usize| {
+            let below_middle = pairs as f64 / 2.0 - u as f64 - 0.5;
+            normal::cdf(-below_middle / variance.sqrt())
+        };
+        (0..pairs / 2)
+            .map(|u| confidence(tail(u)))
+            .take_while(|&confidence| confidence >= CONFIDENCE)
+            .enumerate()
+            .last()?
+    };
+    Some((index + 1, confidence))
+}
+
+/// P(U = 0), P(U = 1), … P(U = mn): the lower half, and the same mirrored.
+fn chances_of(m: usize, n: usize) -> Vec<f64> {
+    let tails = exact_lower_tail(m, n);
+    let before = std::iter::once(0.0).chain(tails.iter().copied());
+    let lower: Vec<f64> = tails
+        .iter()
+        .zip(before)
+        .map(|(tail, before)| tail - before)
+        .collect();
+    let pairs = m * n;
+    (0..=pairs).map(|u| lower[u.min(pairs - u)]).collect()
+}
+
+/// The distribution of the sum of two independent counts.
+fn convolved(one: &[f64], other: &[f64]) -> Vec<f64> {
+    let mut sum = vec![0.0; one.len() + other.len() - 1];
+    for (i, chance) in one.iter().enumerate() {
+        for (j, of_other) in other.iter().enumerate() {
+            sum[i + j] += chance * of_other;
+        }
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -197,6 +283,86 @@ mod tests {
             (shift.low, shift.high, shift.estimate),
             (INF, INF, Some(INF))
         );
+    }
+
+    /// Twelve strata of one pair each: the sum is binomial(12, 1/2), and the interval that of the sign test, D(3)..D(10).
+    #[test]
+    fn strata_of_a_pair_each_are_judged_by_the_signs() {
+        let samples: Vec<([f64; 1], [f64; 1])> = (1..=12_u32)
+            .map(|d| {
+                (
+                    [1_000.0 * f64::from(d) + f64::from(d)],
+                    [1_000.0 * f64::from(d)],
+                )
+            })
+            .collect();
+        let strata: Vec<(&[f64], &[f64])> = samples.iter().map(|(a, b)| (&a[..], &b[..])).collect();
+        let shift = hodges_lehmann_within(&strata).unwrap();
+        assert_eq!((shift.low, shift.high), (3.0, 10.0));
+        assert_eq!(shift.estimate, Some(6.5));
+        assert_close(shift.confidence, 1.0 - 2.0 * 79.0 / 4096.0, 1e-9);
+        assert_eq!(hodges_lehmann_within(&strata[..5]), None);
+        assert_eq!(hodges_lehmann_within(&[]), None);
+    }
+
+    #[test]
+    fn one_stratum_is_the_shift_itself_and_an_empty_one_adds_nothing() {
+        let (a, b) = ([78.0, 64.0, 75.0, 45.0, 82.0], [110.0, 70.0, 53.0, 51.0]);
+        let alone = hodges_lehmann(&a, &b).unwrap();
+        assert_eq!(hodges_lehmann_within(&[(&a, &b)]), Some(alone));
+        let beside = hodges_lehmann_within(&[(&a, &b), (&[1.0], &[])]).unwrap();
+        assert_eq!((beside.low, beside.high), (alone.low, alone.high));
+        assert_close(beside.confidence, alone.confidence, 1e-12);
+    }
+
+    #[test]
+    fn exact_and_approximate_ranks_of_strata_meet() {
+        let sample: Vec<f64> = (0..22).map(f64::from).collect();
+        let strata = |count| vec![(&sample[..], &sample[..]); count];
+        // 20 strata of 22 against 22 are 9,680 pairs, and 21 are more than are exact.
+        let exact = strata_rank(&strata(20)).unwrap().0 as f64;
+        let variance = 20.0 * 22.0 * 22.0 * 45.0 / 12.0_f64;
+        let expected = 9_680.0 / 2.0 - Z_TWO_SIDED * variance.sqrt();
+        assert!(
+            (exact - expected).abs() < 3.0,
+            "{exact}, expected {expected}"
+        );
+        let approximate = strata_rank(&strata(21)).unwrap().0 as f64;
+        let variance = variance * 21.0 / 20.0;
+        let expected = 10_164.0 / 2.0 - Z_TWO_SIDED * variance.sqrt();
+        assert!(
+            (approximate - expected).abs() < 3.0,
+            "{approximate}, expected {expected}"
+        );
+    }
+
+    /// Machines that differ by ten times the samples' scatter, and have unequally many of each arm.
+    #[test]
+    fn what_machines_differ_by_is_no_shift_of_arms() {
+        let mut random = Uniform::new(31);
+        let (runs, sizes) = (2_000, [(2, 3), (3, 2), (4, 1), (1, 4)]);
+        let mut said = 0.0;
+        let hits = (0..runs)
+            .filter(|_| {
+                let mut draw = |count: usize, shift: f64| -> Vec<f64> {
+                    (0..count)
+                        .map(|_| exponential(&mut random) + shift)
+                        .collect()
+                };
+                let samples: Vec<(Vec<f64>, Vec<f64>)> = sizes
+                    .iter()
+                    .zip([0.0, 10.0, 20.0, 30.0])
+                    .map(|((m, n), machine)| (draw(*m, machine + 0.75), draw(*n, machine)))
+                    .collect();
+                let strata: Vec<(&[f64], &[f64])> =
+                    samples.iter().map(|(a, b)| (&a[..], &b[..])).collect();
+                let shift = hodges_lehmann_within(&strata).unwrap();
+                said = shift.confidence;
+                shift.low <= 0.75 && 0.75 <= shift.high
+            })
+            .count();
+        let coverage = hits as f64 / f64::from(runs);
+        assert!((coverage - said).abs() < 0.015, "{coverage}, said {said}");
     }
 
     #[test]

@@ -3,23 +3,43 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::Value;
 
 use crate::{Failed, run, say};
 
 /// Those that take longest, which begin first.
-const FIRST: [&str; 5] = ["readme", "try_out", "dishonest", "verdicts", "regression"];
+const FIRST: [&str; 16] = [
+    "claims",
+    "readme",
+    "dishonest",
+    "experiment",
+    "servers",
+    "try_out",
+    "storm",
+    "verdicts",
+    "regression",
+    "gates",
+    "stores",
+    "rolling_restart",
+    "power_loss",
+    "external",
+    "bad_input",
+    "calibration",
+];
 
 /// Those that hold measured times to known ones, on an idle machine all of them: nothing else runs beside.
 const ALONE: [&str; 1] = ["truth"];
+
+/// In which the kernel tells of processor time, on every machine that this runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// How tests run.
 #[derive(clap::Args)]
@@ -31,7 +51,7 @@ pub(crate) struct Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { at_once: 2 }
+        Self { at_once: 3 }
     }
 }
 
@@ -153,24 +173,30 @@ impl Program {
             .tempdir()
             .map_err(|error| error.to_string())?;
         let out = fs::File::create(&printed).map_err(told)?;
-        let status = Command::new(&self.file)
+        let mut child = Command::new(&self.file)
+            .arg("--show-output")
             .current_dir(&self.package)
             .env("CARGO_MANIFEST_DIR", &self.package)
             .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(out.try_clone().map_err(told)?)
             .stderr(out)
-            .status()
+            .spawn()
             .map_err(|error| format!("{}: {error}", self.file.display()))?;
+        let processor = processor_seconds(&child);
+        let status = child.wait().map_err(|error| error.to_string())?;
         let text = fs::read(&printed).map_err(told)?;
-        let mut stderr = std::io::stderr().lock();
+        let text = String::from_utf8_lossy(&text);
         let head = format!(
-            "\nxtask: tests of {} took {:.0} s\n",
+            "\nxtask: tests of {} took {:.0} s, and {} s of a processor",
             self.source,
-            began.elapsed().as_secs_f64()
+            began.elapsed().as_secs_f64(),
+            processor.map_or("?".to_owned(), |seconds| format!("{seconds:.0}")),
         );
-        let _ = stderr.write_all(&[head.as_bytes(), &text].concat());
-        drop(stderr);
+        say(&match status.success() {
+            true => [vec![&*head], worth_telling(&text)].concat().join("\n"),
+            false => format!("{head}\n{text}"),
+        });
         fs::remove_file(&printed).map_err(told)?;
         if !status.success() {
             return Err(status.to_string());
@@ -204,5 +230,61 @@ fn described(path: &Path) -> String {
     match names(path) {
         inner if inner.is_empty() => name.into_owned(),
         inner => format!("{name} with {}", inner.join(", ")),
+    }
+}
+
+/// Waits until a program has ended, without taking its end: the seconds of processors that it and all it waited for have had.
+fn processor_seconds(child: &Child) -> Option<f64> {
+    let pid = Pid::from_child(child);
+    waitid(
+        WaitId::Pid(pid),
+        WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+    )
+    .ok()?;
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    // Behind the name, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times = fields.split_whitespace().skip(11).take(4);
+    let ticks: Vec<f64> = times.filter_map(|ticks| ticks.parse().ok()).collect();
+    Some(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
+/// What is to be known of a program whose tests passed: how many, and what they skipped or did not judge.
+fn worth_telling(text: &str) -> Vec<&str> {
+    let is_worth = |line: &&str| {
+        let marks = ["test result:", "skipped:", "not judged"];
+        marks.iter().any(|mark| line.starts_with(mark))
+    };
+    text.lines().filter(is_worth).collect()
+}
+
+#[cfg(test)]
+mod own {
+    use super::*;
+
+    #[test]
+    fn the_processor_time_of_a_program_has_that_of_what_it_waited_for() {
+        let inner = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done";
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("sh -c '{inner}'; exit 3")])
+            .spawn()
+            .expect("a shell");
+        let seconds = processor_seconds(&child).expect("it has ended");
+        assert!(seconds > 0.0, "{seconds}");
+        // Its end is still there to be taken.
+        let status = child.wait().expect("it has ended");
+        assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn of_what_passed_only_the_unjudged_is_told() {
+        let text = "test one ... ok\n\n---- one stdout ----\nskipped: nginx is not installed\n\ntest result: ok. 1 passed";
+        assert_eq!(
+            worth_telling(text),
+            [
+                "skipped: nginx is not installed",
+                "test result: ok. 1 passed"
+            ]
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! The machine of a run, and its plan: everything needed to repeat it.
 
+use comeback_analysis::summary::ShardsSummary;
+use comeback_model::journal::Machine;
 use comeback_model::plan::{Arrivals, Fault, Plan, Workload};
+use comeback_model::shard::ranges;
 use serde::Serialize;
 
 use crate::RenderError;
@@ -46,6 +49,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         Fact::new("build", &machine.build),
         Fact::new("trials", trials),
     ];
+    facts.extend(run.summary.shards.as_ref().map(shards));
     facts.extend(plan.faults.iter().enumerate().map(fault));
     facts.extend([
         Fact::new("load", load(plan)),
@@ -83,6 +87,30 @@ impl Fact {
             value: printable(value.as_ref()),
         }
     }
+}
+
+/// Into what the run was split.
+fn shards(shards: &ShardsSummary) -> Fact {
+    let mut machines: Vec<&Machine> = Vec::new();
+    for one in &shards.held {
+        if !machines.contains(&&one.machine) {
+            machines.push(&one.machine);
+        }
+    }
+    let missing = match shards.missing.as_slice() {
+        [] => String::new(),
+        missing => format!("; missing: {}", ranges(missing)),
+    };
+    let kinds = match machines.len() {
+        1 => "machines of one kind".to_owned(),
+        kinds => format!("machines of {kinds} kinds"),
+    };
+    let value = format!(
+        "{} of {}, on {kinds}; each is whole rounds of the schedule, and times of arms are compared within a shard{missing}",
+        count(shards.held.len() as u64),
+        count(u64::from(shards.count))
+    );
+    Fact::new("shards", value)
 }
 
 /// A fault of the plan, and when it comes.

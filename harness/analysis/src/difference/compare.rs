@@ -15,6 +15,7 @@ use crate::verdict::baseline::{
 use crate::verdict::clean::without_a_fault;
 use crate::verdict::figure::Missing;
 use crate::verdict::samples::{Base, Judged};
+use crate::verdict::shards::lacking;
 use crate::verdict::tally::Tally;
 use crate::verdict::{
     Check, Outcome, check, did_not_grow, no_control, samples, unrecovered, what_is_missing,
@@ -69,6 +70,7 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
     let asked = asked(base, new, gates);
     let mut worse = Vec::new();
     let mut missing: Vec<String> = new.incomplete.iter().cloned().collect();
+    missing.extend(lacking(&new.header));
     let machines = machine_differences(&base.header.machine, &new.header.machine);
     if let Some(difference) = machines.first() {
         missing.push(format!(

@@ -30,6 +30,7 @@ pub struct PendingTrial<'a> {
     plan: &'a Plan,
     facts: &'a Facts,
     usual: Usual,
+    shard: Option<u32>,
 }
 
 impl PendingTrial<'_> {
@@ -40,7 +41,10 @@ impl PendingTrial<'_> {
 
     /// Understands the trial by its operations, in the order they were recorded.
     pub fn analyze(&self, operations: Vec<Operation>) -> TrialAnalysis {
-        trial::analyze(self.plan, self.facts, operations, self.usual)
+        TrialAnalysis {
+            shard: self.shard,
+            ..trial::analyze(self.plan, self.facts, operations, self.usual)
+        }
     }
 }
 
@@ -109,16 +113,22 @@ impl Run<'_> {
     ) -> Result<Analysis, E> {
         let controls = self.pending(|facts| facts.control.then(Usual::default));
         let mut understood = by_id(read(&controls)?);
-        let usual: Vec<Usual> = self
-            .arms()
-            .map(|arm| {
-                let of_arm = self.facts.trials.iter().filter(|facts| facts.arm == arm);
-                Usual::of_controls(of_arm.filter_map(|facts| understood.get(&facts.id)))
-            })
+        // What is usual on one machine is not on another.
+        let mut controls: BTreeMap<_, Vec<&TrialAnalysis>> = BTreeMap::new();
+        for facts in &self.facts.trials {
+            let of = (facts.arm, self.header.shard_of(facts.id));
+            controls
+                .entry(of)
+                .or_default()
+                .extend(understood.get(&facts.id));
+        }
+        let usual: BTreeMap<_, Usual> = controls
+            .into_iter()
+            .map(|(of, trials)| (of, Usual::of_controls(trials.into_iter())))
             .collect();
         let faulted = self.pending(|facts| {
-            let usual = usual.get(facts.arm.0 as usize).copied();
-            usual.filter(|_| !facts.control)
+            let usual = usual.get(&(facts.arm, self.header.shard_of(facts.id)));
+            usual.copied().filter(|_| !facts.control)
         });
         understood.extend(by_id(read(&faulted)?));
         let operated = self.operated.iter().copied();
@@ -161,6 +171,7 @@ impl Run<'_> {
                     plan: &self.header.plan,
                     facts,
                     usual: usual(facts)?,
+                    shard: self.header.shard_of(facts.id),
                 })
             })
             .collect()

@@ -58,6 +58,7 @@ pub use types::{
 
 use comeback_model::ids::{ArmId, TrialId};
 use comeback_model::journal::Header;
+use comeback_model::shard::ranges;
 use facts::RunFacts;
 
 /// That the run ended with the first start of an arm, which failed.
@@ -103,6 +104,28 @@ fn ended_early(header: &Header, run: &RunFacts) -> Option<String> {
     })
 }
 
+/// That shards lack trials that were to be theirs. A run that ended by itself has begun all of its own; of shards some may
+/// have been cut, and merged with others.
+fn never_begun(header: &Header, run: &RunFacts) -> Option<String> {
+    header.shards.as_ref()?;
+    let begun: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
+    let planned = header.schedule.trials.iter().map(|trial| trial.id);
+    let lacking: Vec<u32> = planned
+        .filter(|trial| !begun.contains(trial))
+        .map(|TrialId(trial)| trial)
+        .collect();
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "{} never begun: {}",
+            match lacking.len() {
+                1 => "1 planned trial was".to_owned(),
+                more => format!("{} were", words::counted(more as u64, "planned trial")),
+            },
+            ranges(&lacking)
+        )
+    })
+}
+
 /// Why the journal does not hold a whole run, if so; `operated` are the trials that have operations, in order.
 fn incomplete(
     header: &Header,
@@ -120,6 +143,9 @@ fn incomplete(
         return Some(
             "the journal's last line is torn: the harness ended while it wrote".to_owned(),
         );
+    }
+    if let Some(lacking) = never_begun(header, run) {
+        return Some(lacking);
     }
     if !run.ended {
         return Some("the journal ends before the run does".to_owned());

@@ -76,6 +76,7 @@ pub(super) fn analyze(
     TrialAnalysis {
         id: facts.id,
         control: facts.control,
+        shard: None,
         void,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,

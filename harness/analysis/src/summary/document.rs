@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_model::journal::{Machine, RunLabel};
+use comeback_model::shard::HeldShard;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct Summary {
     pub family: Option<Family>,
     /// The machine.
     pub machine: Machine,
+    /// The shards of a run that was split over machines. Absent in any other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardsSummary>,
     /// The extension of the run, if its declared trials did not suffice.
     #[serde(default)]
     pub extensions: Vec<Extension>,
@@ -51,6 +55,17 @@ pub struct Summary {
     pub baseline: Option<RunLabel>,
     /// One entry for each arm of the plan, in its order.
     pub arms: Vec<ArmSummary>,
+}
+
+/// The shards of a run that was split over machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardsSummary {
+    /// Into how many the run was split.
+    pub count: u32,
+    /// Those that are missing. If there is one, nothing holds of the whole.
+    pub missing: Vec<u32>,
+    /// The others, with their machines.
+    pub held: Vec<HeldShard>,
 }
 
 /// A void trial that was replaced by another one.

@@ -13,7 +13,8 @@ use super::traffic::{
     sessions, sum, windowed, writes,
 };
 use super::{
-    About, ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding,
+    About, ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, ShardsSummary, Status, Summary,
+    TrialFinding,
 };
 use super::{nodes, several};
 use crate::measure::words::{counted, grouped};
@@ -34,6 +35,11 @@ pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
         gates: verdict.checks.clone(),
         family: family_of(&verdict.checks),
         machine: header.machine.clone(),
+        shards: header.shards.as_ref().map(|shards| ShardsSummary {
+            count: shards.count(),
+            missing: shards.missing(),
+            held: shards.held().to_vec(),
+        }),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),
         arms: analysis

@@ -20,7 +20,8 @@ pub use comeback_model::journal::RunLabel;
 pub use crate::measure::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 pub use distribution::distribution;
 pub use document::{
-    About, ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, Status, Summary, TrialFinding,
+    About, ArmSummary, ControlSummary, ReplacedTrial, SCHEMA, ShardsSummary, Status, Summary,
+    TrialFinding,
 };
 pub use figures::{findings_of, summarize};
 pub use parts::{

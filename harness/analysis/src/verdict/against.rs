@@ -5,11 +5,11 @@
 use comeback_model::gate::{Allowance, Count, Metric, Unit};
 use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 
-use super::contrast::{self, Sizes, allowance, found, unmet};
+use super::contrast::{self, Sizes, allowance, allowance_over_machines, found, unmet};
 use super::figure::{Figure, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
-    Base, Judged, REMEASURE, filled, no_samples, samples, shares, show, undecided_journeys,
-    without_answers,
+    Base, Judged, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
+    undecided_journeys, without_answers,
 };
 use super::tally::Tally;
 use super::values::{Share, undecided_of};
@@ -34,6 +34,11 @@ pub(crate) fn judge(
         mirrored: metric.is_better_when_more(),
     };
     match metric {
+        Metric::ErrorRate(_) | Metric::Served(_) if !base.stored && shards_of(arm).len() > 1 => {
+            Judged::Unknown(Missing::for_good(
+                "rates of arms are compared on one machine alone, and this run was split over several: run it without --shard",
+            ))
+        }
         Metric::Count(count) => compared.judge_count(count, arm, base.arm),
         Metric::ErrorRate(_) => {
             compared.judge_shares(&shares(metric, arm), &shares(metric, base.arm))
@@ -49,7 +54,7 @@ pub(crate) fn judge(
             }
         }
         Metric::Latency(_, _) | Metric::Time(_, _) => {
-            compared.judge_shift(&samples(metric, arm), &samples(metric, base.arm))
+            compared.judge_shift(&strata(metric, arm, base))
         }
     }
 }
@@ -66,7 +71,13 @@ struct Compared {
 }
 
 impl Compared {
-    fn judge_shift(self, new: &[Option<f64>], base: &[Option<f64>]) -> Judged {
+    /// The samples of each stratum compare with each other alone.
+    fn judge_shift(self, strata: &[[Samples; 2]]) -> Judged {
+        let [new, base] = [0, 1].map(|side| {
+            let all = strata.iter().flat_map(|stratum| &stratum[side]);
+            all.copied().collect::<Samples>()
+        });
+        let (new, base) = (new.as_slice(), base.as_slice());
         let empty = |samples: &[Option<f64>]| samples.iter().all(Option::is_none);
         if empty(new) {
             return no_samples(self.unit);
@@ -78,14 +89,23 @@ impl Compared {
             new: new.len(),
             base: base.len(),
         };
-        let Some(figure) = contrast::of_samples(new, base) else {
-            return Judged::Unknown(self.too_few_for_a_shift(sizes));
+        let Some(figure) = contrast::of_strata(strata) else {
+            return Judged::Unknown(match strata.len() {
+                1 => self.too_few_for_a_shift(sizes),
+                shards => Missing::for_good(format!(
+                    "a shift's interval cannot be had from {} trials against {}, compared within {shards} shards: raise --trials",
+                    sizes.new, sizes.base
+                )),
+            });
         };
         let medians = [new, base].map(|samples| {
             let median = statistics::median(&filled(samples, f64::INFINITY));
             median.map_or_else(String::new, |median| self.unit.show(median))
         });
-        let allowed = allowance(self.allowance, base);
+        let allowed = match strata.len() {
+            1 => allowance(self.allowance, base),
+            _ => allowance_over_machines(self.allowance, base),
+        };
         self.judge_difference(figure, allowed, &medians, sizes)
     }
 

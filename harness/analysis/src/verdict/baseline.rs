@@ -9,6 +9,7 @@ use comeback_model::journal::{Header, Machine};
 use comeback_model::plan::{Arm, Plan};
 
 use super::samples::{Base, REMEASURE};
+use super::shards::lacking;
 use crate::measure::{Analysis, ArmAnalysis};
 
 /// By how much the memory of one and the same machine may differ: the kernel keeps more or less for itself.
@@ -121,6 +122,9 @@ pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
 pub(crate) fn is_whole(stored: &Analysis, arm: &ArmAnalysis) -> Result<(), String> {
     if let Some(reason) = &stored.incomplete {
         return Err(reason.clone());
+    }
+    if let Some(lacking) = lacking(&stored.header) {
+        return Err(lacking);
     }
     let mut voids = arm.trials.iter().filter_map(|trial| trial.void.as_ref());
     if let Some(void) = voids.find(|void| !void.replaced) {

@@ -31,6 +31,30 @@ pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Fi
     })
 }
 
+/// The shift between samples of which only those of one stratum compare with each other.
+pub(crate) fn of_strata(strata: &[[Vec<Option<f64>>; 2]]) -> Option<Figure> {
+    if let [[new, base]] = strata {
+        return of_samples(new, base);
+    }
+    let shift = |of_new: f64, of_base: f64| {
+        let filled: Vec<[Vec<f64>; 2]> = strata
+            .iter()
+            .map(|[new, base]| [filled(new, of_new), filled(base, of_base)])
+            .collect();
+        let strata: Vec<(&[f64], &[f64])> = filled
+            .iter()
+            .map(|[new, base]| (&new[..], &base[..]))
+            .collect();
+        statistics::hodges_lehmann_within(&strata)
+    };
+    let (lower, upper) = (shift(0.0, f64::INFINITY)?, shift(f64::INFINITY, 0.0)?);
+    Some(Figure {
+        value: upper.estimate.or(lower.estimate).unwrap_or(f64::NAN),
+        low: lower.low,
+        high: upper.high,
+    })
+}
+
 /// The difference between pooled shares, neither empty; its ends are infinite where it has no interval.
 pub(crate) fn of_shares(new: &[Share], base: &[Share]) -> Figure {
     let [of_new, of_base] = [new, base].map(|shares| pooled(&shares.iter().collect::<Vec<_>>()));
@@ -111,7 +135,15 @@ pub(crate) fn allowed(gate: &Gate, base: &[Option<f64>]) -> f64 {
 /// How much larger a figure may be than that of these trials of the baseline: to hold it must keep within
 /// the first, the smaller one there may be; to be broken exceed the second.
 pub(crate) fn allowance(allowance: Allowance, base: &[Option<f64>]) -> (f64, f64) {
-    let noise = noise(base);
+    allowed_with(allowance, base, noise(base))
+}
+
+/// The same where the baseline's trials are of several machines: how far two medians of one of them lie apart is not known.
+pub(crate) fn allowance_over_machines(allowance: Allowance, base: &[Option<f64>]) -> (f64, f64) {
+    allowed_with(allowance, base, None)
+}
+
+fn allowed_with(allowance: Allowance, base: &[Option<f64>], noise: Option<f64>) -> (f64, f64) {
     (
         share_of(allowance, &filled(base, 0.0), 0.0, noise.unwrap_or(0.0)),
         share_of(

@@ -15,6 +15,7 @@ mod headline;
 mod judge;
 mod replace;
 pub(crate) mod samples;
+pub(crate) mod shards;
 mod sharpness;
 pub(crate) mod tally;
 #[cfg(test)]
@@ -64,6 +65,9 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     let mut missing: Vec<String> = Vec::new();
     let mut checks = Vec::new();
     missing.extend(analysis.incomplete.clone());
+    let lacking = shards::lacking(&analysis.header);
+    let is_part = lacking.is_some();
+    missing.extend(lacking);
     if analysis.arms.is_empty() {
         missing.push("there is no arm".to_owned());
     }
@@ -77,7 +81,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         let about = |problem: &str| format!("{}: {problem}", arm.name);
         missing.extend(what_is_missing(arm).iter().map(|problem| about(problem)));
         missing.extend(replace::used_up(analysis, arm).map(|problem| about(&problem)));
-        if !gates.is_empty() {
+        if !gates.is_empty() && !is_part {
             missing.extend(no_control(arm).map(|problem| about(&problem)));
         }
         let judged = (!baselines.is_revision(arm)).then_some(arm);
@@ -95,7 +99,9 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
                 let tally = Tally::of(Count::Unrecovered, arm);
                 facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
             }
-            Some(Judged::Unknown(Missing { why, .. })) if arm.faulted().next().is_some() => {
+            Some(Judged::Unknown(Missing { why, .. }))
+                if arm.faulted().next().is_some() && !is_part =>
+            {
                 missing.push(about(&format!("{ANYWAY}, cannot be judged: {why}")));
             }
             Some(Judged::Holds | Judged::Unknown(_)) | None => {}
@@ -108,6 +114,8 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
                     broken.push(about(&format!("{gate} is broken: {detailed}")));
                     facts.push(Broken::new(gate, arm, detailed));
                 }
+                // Once for all gates: shards are missing.
+                Outcome::Inconclusive if is_part => {}
                 Outcome::Inconclusive => {
                     missing.push(about(&format!("{gate} cannot be judged: {detailed}")));
                 }
@@ -143,6 +151,7 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         return Vec::new();
     }
     let counts = arm.faulted().next().is_some();
+    let is_part = shards::lacking(&baselines.run.header).is_some();
     let is_asked = |gate: &&Gate| {
         // What others are compared with is no worse than itself.
         let is_the_baseline =
@@ -153,6 +162,9 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
     gates
         .map(|gate| {
             let mut check = check(gate, arm, || baselines.of(arm));
+            if is_part {
+                check = shards::of_a_part(check, gate, arm);
+            }
             let base = match gate.needs_baseline() {
                 true => baselines.of(arm).ok(),
                 false => None,

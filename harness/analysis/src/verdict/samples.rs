@@ -1,6 +1,8 @@
 //! The samples of a gate: each trial's figure of its metric, what it is compared with, and what is said where there are
 //! none.
 
+use std::collections::BTreeSet;
+
 use comeback_model::gate::{Count, Metric, Time, Unit};
 
 use super::figure::{Figure, Missing};
@@ -53,11 +55,37 @@ pub(crate) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share> {
 
 /// Each trial's figure, absent where it should have one: it may have been any.
 pub(crate) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
-    samples_by(metric, arm, |trial| match metric {
+    samples_by(metric, arm, |trial| figure(metric, trial))
+}
+
+/// Of an arm and of what it is compared with, the samples that compare with each other: where the run was split, those of each
+/// shard apart, since what a machine adds is in all of its times.
+pub(crate) fn strata(metric: Metric, arm: &ArmAnalysis, base: Base<'_>) -> Vec<[Samples; 2]> {
+    let shards = shards_of(arm).into_iter().chain(shards_of(base.arm));
+    let shards: BTreeSet<Option<u32>> = shards.collect();
+    if base.stored || shards.len() < 2 {
+        return vec![[arm, base.arm].map(|arm| samples(metric, arm))];
+    }
+    let of_shard = |shard| {
+        [arm, base.arm].map(|arm| {
+            let trials = arm.faulted().filter(|trial| trial.shard == shard);
+            samples_among(metric, trials, |trial| figure(metric, trial))
+        })
+    };
+    shards.into_iter().map(of_shard).collect()
+}
+
+/// The shards of an arm's trials that count.
+pub(crate) fn shards_of(arm: &ArmAnalysis) -> BTreeSet<Option<u32>> {
+    arm.faulted().map(|trial| trial.shard).collect()
+}
+
+fn figure(metric: Metric, trial: &TrialAnalysis) -> Option<f64> {
+    match metric {
         Metric::Time(time, _) => trial.figure(time),
         Metric::Latency(part, quantile) => values::latency_ms(quantile, part, trial),
         Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
-    })
+    }
 }
 
 pub(crate) fn samples_by(
@@ -65,7 +93,15 @@ pub(crate) fn samples_by(
     arm: &ArmAnalysis,
     figure: impl Fn(&TrialAnalysis) -> Option<f64>,
 ) -> Samples {
-    arm.faulted()
+    samples_among(metric, arm.faulted(), figure)
+}
+
+fn samples_among<'a>(
+    metric: Metric,
+    trials: impl Iterator<Item = &'a TrialAnalysis>,
+    figure: impl Fn(&TrialAnalysis) -> Option<f64>,
+) -> Samples {
+    trials
         .filter_map(|trial| match metric {
             // A fault that no client noticed has no time to be noticed in; all other times exist. Where nothing was
             // scheduled there was nothing to be late.

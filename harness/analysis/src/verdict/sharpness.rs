@@ -9,7 +9,7 @@ use comeback_statistics::{
 
 use super::contrast::{self, unmet};
 use super::figure::{Figure, pooled_interval, reduced, shares_as_parts};
-use super::samples::{Base, filled, samples, shares};
+use super::samples::{Base, filled, samples, shares, strata};
 use super::values::Share;
 use crate::measure::ArmAnalysis;
 
@@ -101,9 +101,7 @@ fn figure(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>) -> Option<Figu
             let [new, old] = [arm, base?.arm].map(|arm| bad_shares(gate, arm));
             (!new.is_empty() && !old.is_empty()).then(|| contrast::of_shares(&new, &old))
         }
-        (Demand::NoWorse(_), metric) => {
-            contrast::of_samples(&samples(metric, arm), &samples(metric, base?.arm))
-        }
+        (Demand::NoWorse(_), metric) => contrast::of_strata(&strata(metric, arm, base?)),
         (Demand::Bound(_, _), _) if is_rate => {
             let interval = pooled_interval(&bad_shares(gate, arm))?;
             Some(Figure {

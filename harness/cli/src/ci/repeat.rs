@@ -5,6 +5,7 @@ use std::path::Path;
 
 use comeback_model::ids::Seed;
 use comeback_model::plan::secret;
+use comeback_model::shard::Shard;
 
 use comeback_host::inside;
 
@@ -14,11 +15,38 @@ const COMMAND: &str = "command.txt";
 const OF_ONE_RUN: [&str; 2] = ["--out", "--junit"];
 
 /// Writes down how this process was started, such that it does the same again.
-pub(crate) fn note_command(folder: &Path, seed: Seed) -> io::Result<()> {
+pub(crate) fn note_command(folder: &Path, seed: Seed, shard: Option<Shard>) -> io::Result<()> {
     let words = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned());
-    inside::write_in(folder, COMMAND, (command(words, seed) + "\n").as_bytes())
+    let line = command(words, seed);
+    // What a scheduler said to this process, it says to no other.
+    let line = match shard {
+        Some(shard) => with_shard(&line, Some(&shard.to_string())),
+        None => line,
+    };
+    note_command_line(folder, &line)
+}
+
+/// Writes down this command.
+pub(crate) fn note_command_line(folder: &Path, line: &str) -> io::Result<()> {
+    inside::write_in(folder, COMMAND, format!("{line}\n").as_bytes())
+}
+
+/// A kept command, for another shard or for the whole run. That of a replay, which takes its shard from its run, stays as it is.
+pub(crate) fn with_shard(line: &str, shard: Option<&str>) -> String {
+    const FLAG: &str = " --shard";
+    let (ours, servers_own) = match line.find(" -- ") {
+        Some(place) => line.split_at(place),
+        None => (line, ""),
+    };
+    let Some(place) = ours.find(FLAG) else {
+        return line.to_owned();
+    };
+    let value = &ours[place + FLAG.len() + 1..];
+    let rest = value.find(' ').map_or("", |end| &value[end..]);
+    let flag = shard.map_or_else(String::new, |shard| format!("{FLAG} {shard}"));
+    format!("{}{flag}{rest}{servers_own}", &ours[..place])
 }
 
 /// Writes down that this file does the run again.
@@ -28,7 +56,7 @@ pub(crate) fn note_file(folder: &Path, file: &Path) -> io::Result<()> {
 }
 
 /// The command of a run, when its folder has it.
-pub(super) fn read_command(folder: &Path) -> Option<String> {
+pub(crate) fn read_command(folder: &Path) -> Option<String> {
     let text = inside::read_in(folder, COMMAND).ok()?;
     Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
@@ -96,6 +124,21 @@ mod tests {
             "comeback compare --seed=9",
         );
         check(&["compare", "--seed", "9"], "comeback compare --seed 9");
+    }
+
+    #[test]
+    fn the_shard_of_a_command_is_another_one_or_none() {
+        let kept = "comeback run shop.toml --shard auto/64 --seed 7 -- ./shop --shard 1";
+        assert_eq!(
+            with_shard(kept, Some("3/64")),
+            "comeback run shop.toml --shard 3/64 --seed 7 -- ./shop --shard 1"
+        );
+        assert_eq!(
+            with_shard("comeback compare --seed 7 --shard=3/64", None),
+            "comeback compare --seed 7"
+        );
+        let replay = "comeback replay shard-3";
+        assert_eq!(with_shard(replay, Some("3/64")), replay);
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Job<'_> {
         let options = RunOptions {
             output: &Output::to_folder(folder, self.quiet),
             baseline: &BaselineArgs::default(),
+            shard: None,
             preflight: false,
             file: None,
         };

@@ -96,6 +96,7 @@ impl Job<'_> {
         let options = RunOptions {
             output: &Output::to_folder(&folder, true),
             baseline: &BaselineArgs::default(),
+            shard: None,
             preflight: false,
             file: None,
         };

@@ -112,6 +112,7 @@ impl Runs for Candidates<'_> {
         let options = RunOptions {
             output: &Output::to_folder(&folder, true),
             baseline: &BaselineArgs::default(),
+            shard: None,
             preflight: false,
             file: None,
         };

@@ -377,6 +377,7 @@ impl Told {
             machine: Machine::default(),
             plan: self.plan.clone(),
             schedule,
+            shards: None,
         };
         let journal = Journal {
             header,

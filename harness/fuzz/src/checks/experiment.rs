@@ -118,6 +118,7 @@ fn check_stored(plan: Plan, schedule: Schedule, seed: Seed) {
         machine: Machine::default(),
         plan,
         schedule,
+        shards: None,
     };
     let mut line = Vec::new();
     write_line(&mut line, &header).expect("a vector takes everything");

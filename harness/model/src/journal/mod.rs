@@ -36,16 +36,18 @@ pub use outline::{Outline, outline};
 pub use write::Sealer;
 
 use crate::event::Event;
-use crate::ids::Seed;
+use crate::ids::{Seed, TrialId};
+pub use crate::machine::Machine;
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::schedule::Schedule;
+use crate::shard::Shards;
 
 /// The version of the journal this build writes. Since 2 an operation says which write it carries and which it
 /// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed; since 5
 /// a fault is stored with its kind, its effect and its words; since 6 there may be several in one trial, and what is told of
-/// one names it.
-pub const VERSION: u32 = 6;
+/// one names it; since 7 it may hold some shards of a run, which must not be taken for the whole.
+pub const VERSION: u32 = 7;
 /// The oldest version it reads.
 const OLDEST: u32 = 3;
 /// The first version whose ends are sealed.
@@ -72,8 +74,11 @@ pub struct Header {
     pub machine: Machine,
     /// What was to happen.
     pub plan: Plan,
-    /// The trials, in their order.
+    /// The trials, in their order; of a run that was split, those of the shards that are held.
     pub schedule: Schedule,
+    /// Which shards it holds, where the run was split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
 }
 
 impl Header {
@@ -81,23 +86,12 @@ impl Header {
     pub const fn is_sealed(&self) -> bool {
         self.comeback_journal >= SEALED
     }
-}
 
-/// The machine of a run. Figures of different machines are not compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {
-    /// Operating system and kernel release.
-    pub system: String,
-    /// The processor's own name for itself.
-    pub processor: String,
-    /// Cores this process may use.
-    pub cores: u32,
-    /// Memory in MiB.
-    pub memory_mib: u64,
-    /// File system under the targets' data folders.
-    pub data_filesystem: String,
-    /// `release` or `debug` build of the harness and its reference servers.
-    pub build: String,
+    /// The shard that a trial is of, where the run was split.
+    pub fn shard_of(&self, trial: TrialId) -> Option<u32> {
+        let shards = self.shards.as_ref()?;
+        Some(shards.index_of(trial, self.plan.in_each_round()))
+    }
 }
 
 /// Which run.

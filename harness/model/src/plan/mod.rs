@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 mod calibration;
+mod difference;
 mod error;
 mod external;
 mod extract;
@@ -184,6 +185,16 @@ impl Plan {
         let wanted = faults.flat_map(|fault| fault.aim.candidates(arm.replicas));
         let wanted: BTreeSet<Node> = wanted.collect();
         arm.nodes().filter(|node| wanted.contains(node)).collect()
+    }
+
+    /// How many trials a round has: one of each arm that is not skipped.
+    pub fn in_each_round(&self) -> usize {
+        self.arms.iter().filter(|arm| arm.skip.is_none()).count()
+    }
+
+    /// How many rounds it declares, beside those that may be added or take the place of others.
+    pub const fn rounds(&self) -> u32 {
+        self.trials.saturating_add(self.controls)
     }
 
     /// How many void trials of each arm are replaced where nobody says it: a tenth of the trials, and at least two.

@@ -44,7 +44,7 @@ impl Program {
         differ(self.user.as_ref(), other.user.as_ref()) || differ(self.name(), other.name())
     }
 
-    pub(super) fn name(&self) -> Option<&str> {
+    fn name(&self) -> Option<&str> {
         self.executable
             .as_deref()
             .and_then(Path::file_name)?
@@ -156,7 +156,7 @@ fn check_kind(
         .any(|(pid, _)| *pid == found.pid);
     let command = proc::command(found.pid);
     let is_pm2 = PM2.iter().all(|part| command.contains(part));
-    let kind = kind_of(program);
+    let kind = program.name().and_then(kind_of);
     let is_manager = found.pid == 1 || is_pm2 || kind == Some(Kind::Manager);
     let why = match kind {
         _ if is_manager || found.pid == own || is_above => {

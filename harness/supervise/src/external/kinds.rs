@@ -1,8 +1,6 @@
 //! Programs that hold a port and whose end is not the end of the server behind it. A list of names finds those that are known; what it
 //! lacks is found by the replies that come while nobody should be there (METHOD §14).
 
-use super::find::Program;
-
 /// What such a program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -81,12 +79,8 @@ const PROXIES: &[&str] = &[
     "nutcracker",
 ];
 
-/// What a program is, if it is known for none of the server's.
-pub(super) fn kind_of(program: &Program) -> Option<Kind> {
-    kind_of_name(program.name()?)
-}
-
-fn kind_of_name(name: &str) -> Option<Kind> {
+/// What the program with this name is, if it is known to be none of the server's.
+pub(super) fn kind_of(name: &str) -> Option<Kind> {
     let is_machine = name.starts_with(VIRTUAL_MACHINE);
     match name {
         _ if MANAGERS.contains(&name) => Some(Kind::Manager),
@@ -113,7 +107,7 @@ mod tests {
             ("nginx", None),
         ];
         for (name, kind) in kinds {
-            assert_eq!(kind_of_name(name), kind, "{name}");
+            assert_eq!(kind_of(name), kind, "{name}");
         }
     }
 }

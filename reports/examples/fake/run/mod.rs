@@ -285,6 +285,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         gates: verdict.checks.clone(),
         family: None,
         machine: machine.clone(),
+        shards: None,
         extensions: Vec::new(),
         baseline: None,
         arms: arms
@@ -301,6 +302,7 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         machine,
         schedule: schedule::expand(&plan, seed),
         plan,
+        shards: None,
     };
     Fake {
         analysis: Analysis {

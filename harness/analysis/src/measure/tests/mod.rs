@@ -223,6 +223,7 @@ impl Story {
                 machine: Machine::default(),
                 plan: self.plan.clone(),
                 schedule: expand(&self.plan, seed),
+                shards: None,
             },
             events: self.events.clone(),
             operations: self.operations.clone(),

@@ -17,6 +17,8 @@ pub struct TrialAnalysis {
     pub id: TrialId,
     /// Without a fault.
     pub control: bool,
+    /// The shard that it is of, where the run was split: its times compare with those of the same shard alone.
+    pub shard: Option<u32>,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
     pub void: Option<Void>,
     /// Whether the effect of every fault was confirmed.

@@ -7,7 +7,6 @@ use comeback_model::plan::Storm;
 use comeback_model::units::Span;
 
 use super::*;
-use crate::measure::Analysis;
 use crate::verdict::{arm_without_baseline, machine_differences, objections};
 
 pub(super) fn machine() -> Machine {

@@ -33,7 +33,7 @@ fn every_metric_asks_for_its_own_figure() {
         unsent: (2, 100),
         ..faulted().fails_after(10, 100)
     };
-    let trials = vec![told.clone(); 59];
+    let trials = analyze(&with_control(&vec![told.clone(); 59]));
     for (metric, figure, said) in [
         ("time_to_detect", "2ms", "2.0 ms"),
         ("time_to_restart", "8ms", "8.0 ms"),
@@ -46,7 +46,7 @@ fn every_metric_asks_for_its_own_figure() {
     ] {
         for stat in ["median", "p95", "max"] {
             for relation in ["==", "<=", ">="] {
-                check_gate(
+                check_gate_on(
                     &trials,
                     &format!("{metric}.{stat} {relation} {figure}"),
                     Pass,
@@ -54,7 +54,7 @@ fn every_metric_asks_for_its_own_figure() {
                 );
             }
             for relation in ["<", ">"] {
-                check_gate(
+                check_gate_on(
                     &trials,
                     &format!("{metric}.{stat} {relation} {figure}"),
                     Fail,
@@ -63,21 +63,21 @@ fn every_metric_asks_for_its_own_figure() {
             }
         }
     }
-    let trials = vec![told; 6];
+    let trials = analyze(&with_control(&vec![told; 6]));
     for (part, share, said) in [
         ("before", "2%", "2.000 %"),
         ("during", "1", "100.000 %"),
         ("after", "0.1", "10.000 %"),
     ] {
         for relation in ["==", "<=", ">="] {
-            check_gate(
+            check_gate_on(
                 &trials,
                 &format!("error_rate.{part} {relation} {share}"),
                 Pass,
                 "",
             );
         }
-        check_gate(&trials, &format!("error_rate.{part} < {share}"), Fail, said);
+        check_gate_on(&trials, &format!("error_rate.{part} < {share}"), Fail, said);
     }
 }
 
@@ -129,7 +129,7 @@ fn a_median_of_fewer_than_six_trials_says_how_many_it_needs() {
 
 #[test]
 fn a_95th_percentile_is_judged_by_its_bounds_from_both_sides() {
-    let trials = ready_after(101..=159);
+    let trials = analyze(&with_control(&ready_after(101..=159)));
     let shown = "157.0 ms [153.0 ms, 159.0 ms]";
     for (demand, outcome) in [
         ("<= 159ms", Pass),
@@ -149,7 +149,7 @@ fn a_95th_percentile_is_judged_by_its_bounds_from_both_sides() {
             ),
             Pass | Fail | Measured => shown.to_owned(),
         };
-        check_gate(
+        check_gate_on(
             &trials,
             &format!("time_to_ready.p95 {demand}"),
             outcome,
@@ -393,7 +393,7 @@ fn a_blind_time_that_is_not_known_exactly_must_be_so_for_sure() {
     let mut trials = vec![faulted(); 6];
     trials.push(control());
     let mut analysis = analyze(&journal(&trials));
-    let judged = |analysis: &crate::measure::Analysis, demand: &str| {
+    let judged = |analysis: &Analysis, demand: &str| {
         let gates = [gate(&format!("blind_time.max {demand}"))];
         judge(analysis, &gates, None).outcome
     };

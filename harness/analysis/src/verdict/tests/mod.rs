@@ -14,6 +14,7 @@ mod headline;
 mod random;
 mod replaced;
 mod several;
+mod shards;
 mod storm;
 mod told;
 mod written;
@@ -22,7 +23,7 @@ use comeback_model::journal::Journal;
 use told::{Fate, Told, control, faulted, journal};
 
 use super::{Gate, Outcome, Verdict, judge};
-use crate::measure::analyze;
+use crate::measure::{Analysis, analyze};
 
 fn gate(text: &str) -> Gate {
     Gate::try_from(text.to_owned()).unwrap()
@@ -33,11 +34,16 @@ fn verdict_on(journal: &Journal, gates: &[&str]) -> Verdict {
     judge(&analyze(journal), &gates, None)
 }
 
-/// Judges a run of these trials and of a sound control trial.
-fn verdict(trials: &[Told], gates: &[&str]) -> Verdict {
+/// A journal of these trials and of a sound control trial.
+fn with_control(trials: &[Told]) -> Journal {
     let mut trials = trials.to_vec();
     trials.push(control());
-    verdict_on(&journal(&trials), gates)
+    journal(&trials)
+}
+
+/// Judges a run of these trials and of a sound control trial.
+fn verdict(trials: &[Told], gates: &[&str]) -> Verdict {
+    verdict_on(&with_control(trials), gates)
 }
 
 #[track_caller]
@@ -49,18 +55,26 @@ fn check(verdict: &Verdict, outcome: Outcome, reasons: &[&str]) {
 /// One gate on these trials, and what is said of it.
 #[track_caller]
 fn check_gate(trials: &[Told], gate: &str, outcome: Outcome, said: &str) {
+    check_gate_on(&analyze(&with_control(trials)), gate, outcome, said);
+}
+
+/// The same where many gates are asked of the same trials.
+#[track_caller]
+fn check_gate_on(analysis: &Analysis, text: &str, outcome: Outcome, said: &str) {
     let reasons = match outcome {
         Outcome::Pass | Outcome::Measured => Vec::new(),
-        Outcome::Fail => vec![format!("first: {gate} is broken: {said}")],
-        Outcome::Inconclusive => vec![format!("first: {gate} cannot be judged: {said}")],
+        Outcome::Fail => vec![format!("first: {text} is broken: {said}")],
+        Outcome::Inconclusive => vec![format!("first: {text} cannot be judged: {said}")],
     };
     // Recoveries are asked of by a gate of their own.
     let of_their_own = ["unrecovered <= 1000"];
-    let others = &of_their_own[usize::from(gate.starts_with("unrecovered"))..];
-    let verdict = verdict(trials, &[&[gate], others].concat());
+    let others = &of_their_own[usize::from(text.starts_with("unrecovered"))..];
+    let gates = [&[text], others].concat();
+    let gates: Vec<Gate> = gates.into_iter().map(gate).collect();
+    let verdict = judge(analysis, &gates, None);
     assert_eq!(
         (verdict.outcome, verdict.reasons),
         (outcome, reasons),
-        "{gate}"
+        "{text}"
     );
 }

@@ -8,7 +8,6 @@ use comeback_model::schedule::expand;
 use comeback_model::units::Span;
 
 use super::*;
-use crate::measure::Analysis;
 use crate::summary::summarize;
 use crate::verdict::{Replacement, replacements};
 

@@ -308,6 +308,7 @@ pub(super) fn journal(trials: &[Told]) -> Journal {
             machine: Machine::default(),
             schedule: expand(&plan, seed),
             plan,
+            shards: None,
         },
         events,
         operations,

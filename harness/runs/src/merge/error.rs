@@ -1,0 +1,154 @@
+//! What cannot be put together.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::read::ReadError;
+
+/// Folders that are not the shards of one run, or cannot be read or written.
+#[derive(Debug)]
+pub enum MergeError {
+    /// There is no folder.
+    Nothing,
+    /// One cannot be read.
+    Read(ReadError),
+    /// A whole run.
+    NoShard(PathBuf),
+    /// It was written by another version of the journal.
+    OtherVersion(PathBuf),
+    /// They are of different runs.
+    Differ {
+        /// In what.
+        what: String,
+        /// One of them, and what it says.
+        one: (PathBuf, String),
+        /// The other.
+        other: (PathBuf, String),
+    },
+    /// A shard is in two of them.
+    Twice {
+        /// Which.
+        shard: u32,
+        /// Where.
+        folders: Box<[PathBuf; 2]>,
+    },
+    /// What the header holds is no list of shards.
+    Shards(String),
+    /// A schedule that does not follow from the plan and the seed.
+    OtherSchedule(PathBuf),
+    /// A trial that is none of the shard's, or began twice.
+    StrangeTrial {
+        /// Where.
+        folder: PathBuf,
+        /// Which.
+        trial: u32,
+        /// It began twice.
+        twice: bool,
+    },
+    /// A trial's events do not stand where the schedule says.
+    Disorder {
+        /// Where.
+        folder: PathBuf,
+        /// The trial that should follow.
+        trial: u32,
+    },
+    /// Something cannot be written.
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl MergeError {
+    /// Whether the folders are to blame, and not the disk that the whole is written to.
+    pub const fn is_about_the_folders(&self) -> bool {
+        !matches!(self, Self::Write { .. })
+    }
+}
+
+impl From<ReadError> for MergeError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl fmt::Display for MergeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("name the folders of the shards"),
+            Self::Read(error) => write!(f, "{error}"),
+            Self::NoShard(folder) => write!(
+                f,
+                "{} is a whole run, not a shard: name folders of runs with --shard",
+                folder.display()
+            ),
+            Self::OtherVersion(folder) => write!(
+                f,
+                "{} was written by another version: merge it with the version that wrote it",
+                folder.display()
+            ),
+            Self::Differ {
+                what,
+                one: (one, of_one),
+                other: (other, of_other),
+            } => write!(
+                f,
+                "{} and {} are not of one run: their {what} differs, {of_one} and {of_other}. Run all shards with the \
+                 same program, file, flags, paths and seed",
+                one.display(),
+                other.display()
+            ),
+            Self::Twice { shard, folders } => {
+                let [one, other] = folders.as_ref();
+                match one == other {
+                    true => write!(f, "{} is named twice: name it once", one.display()),
+                    false => write!(
+                        f,
+                        "shard {shard} is in {} and in {}: name one of them",
+                        one.display(),
+                        other.display()
+                    ),
+                }
+            }
+            Self::Shards(problem) => f.write_str(problem),
+            Self::OtherSchedule(folder) => write!(
+                f,
+                "{} holds another schedule than its plan and seed give: its journal was changed; run this shard again",
+                folder.display()
+            ),
+            Self::StrangeTrial {
+                folder,
+                trial,
+                twice,
+            } => write!(
+                f,
+                "{}: trial {trial} {}: its journal was changed; run this shard again",
+                folder.display(),
+                if *twice {
+                    "began twice"
+                } else {
+                    "is none of this shard"
+                }
+            ),
+            Self::Disorder { folder, trial } => write!(
+                f,
+                "{}: trial {trial} does not stand where its schedule says: its journal was changed; run this shard again",
+                folder.display()
+            ),
+            Self::Write { path, .. } => write!(f, "failed to write {}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for MergeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(error) => error.source(),
+            Self::Write { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}
