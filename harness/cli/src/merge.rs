@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         .iter()
         .filter_map(|folder| ci::read_command(folder))
         .collect();
-    let with_shard = |shard| {
+    let with_shard = |shard: Option<&str>| {
         commands
             .iter()
             .find_map(|command| ci::with_shard(command, shard))

@@ -1,6 +1,6 @@
 //! A run, understood trial by trial: the operations of one are read, understood and dropped before the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use comeback_model::event::Event;
