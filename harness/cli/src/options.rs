@@ -23,7 +23,7 @@ pub(super) struct Options {
     ///
     /// All shards need the same --seed; `comeback merge` puts them together and judges them. `auto` takes the share from
     /// the scheduler (Slurm, GitLab, Buildkite), auto/64 where that only numbers its jobs (Kubernetes, Nomad). By itself a
-    /// shard exits 1 if a gate on a count is broken for certain, otherwise 3: no shard passes alone.
+    /// shard exits 1 if a gate on a count is broken, otherwise 3: no shard passes alone.
     #[arg(
         long,
         value_name = "K/N",
