@@ -141,7 +141,7 @@ fn every_gate_of_a_part_is_open_but_a_count_that_is_broken_for_good() {
         ("lost_sessions == 0", Outcome::Fail),
         ("lost_sessions <= 1", Outcome::Inconclusive),
         ("lost_sessions == 5", Outcome::Inconclusive),
-        ("lost_writes == 0", Outcome::Inconclusive),
+        ("duplicated_writes == 0", Outcome::Inconclusive),
         ("time_to_ready.max < 1ms", Outcome::Inconclusive),
         ("time_to_ready.median < 1ms", Outcome::Inconclusive),
         ("time_to_ready.median < 1m", Outcome::Inconclusive),
