@@ -50,12 +50,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let to = new_folder(&header.plan.name, &now, output.out.as_deref())?;
     ci::announce_junit(&output.told, &header.plan.name)?;
     union.write(&to).map_err(refuse)?;
-    let command = folders.iter().find_map(|folder| ci::read_command(folder));
-    if let Some(command) = &command {
-        ci::note_command_line(&to, &ci::with_shard(command, None))?;
+    let commands: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| ci::read_command(folder))
+        .collect();
+    let with_shard = |shard: Option<&str>| {
+        commands
+            .iter()
+            .find_map(|command| ci::with_shard(command, shard))
+    };
+    if let Some(command) = with_shard(None) {
+        ci::note_command_line(&to, &command)?;
     }
     output.tell(&told(header, &to));
-    tell_lacking(&union.lacking(), header, command.as_deref());
+    tell_lacking(&union.lacking(), header, |shard| with_shard(Some(shard)));
     report::finish(&to, &output.told, None)
 }
 
@@ -78,8 +86,8 @@ fn told(header: &Header, to: &Path) -> String {
     )
 }
 
-/// Says what is missing, and the command that repeats it.
-fn tell_lacking(lacking: &[Lacking], header: &Header, command: Option<&str>) {
+/// Says what is missing, and the command that repeats it; `with_shard` is that of the run, for any shard.
+fn tell_lacking(lacking: &[Lacking], header: &Header, with_shard: impl Fn(&str) -> Option<String>) {
     let count = header.shards.as_ref().map_or(0, |shards| shards.count());
     for one in lacking.iter().take(NAMED) {
         let mut said = match &one.folder {
@@ -94,13 +102,9 @@ fn tell_lacking(lacking: &[Lacking], header: &Header, command: Option<&str>) {
             let _ = write!(said, "; it lacks the trials {}", ranges(&one.trials));
         }
         let own = one.folder.as_deref().and_then(ci::read_command);
-        if let Some(command) = own.as_deref().or(command) {
-            let shard = format!("{}/{count}", one.shard);
-            let _ = write!(
-                said,
-                "; to repeat it: {}",
-                ci::with_shard(command, Some(&shard))
-            );
+        let shard = format!("{}/{count}", one.shard);
+        if let Some(command) = with_shard(&shard).or(own) {
+            let _ = write!(said, "; to repeat it: {command}");
         }
         warn(&said);
     }

@@ -23,8 +23,13 @@ pub(super) struct Options {
     ///
     /// All shards need the same --seed; `comeback merge` puts them together and judges them. `auto` takes the share from
     /// the scheduler (Slurm, GitLab, Buildkite), auto/64 where that only numbers its jobs (Kubernetes, Nomad). By itself a
-    /// shard exits 1 if a gate on a count is broken for certain, otherwise 3: no shard passes alone.
-    #[arg(long, value_name = "K/N", help_heading = "Trials")]
+    /// shard exits 1 if a gate on a count is broken, otherwise 3: no shard passes alone.
+    #[arg(
+        long,
+        value_name = "K/N",
+        help_heading = "Trials",
+        hide_short_help = true
+    )]
     pub(super) shard: Option<Asked>,
     #[command(flatten)]
     pub(super) output: Output,

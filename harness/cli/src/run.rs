@@ -18,7 +18,6 @@ use comeback_faults::Faults;
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
   comeback run shop.toml --against origin/main --build 'make server'
-  comeback run shop.toml --seed 7 --shard 3/64
   comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
@@ -28,6 +27,7 @@ const EXAMPLES: &str = r#"Examples:
       --identity '/user=u{{ session }}' -- ./server --port {port}"#;
 
 const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --trials 30 -- ./other-build --port {port}
+  comeback run shop.toml --trials 640 --seed 7 --shard 3/64
   comeback run --protocol redis \
       --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
       --act 'INCR n:{{ session }}' \

@@ -310,7 +310,7 @@ fn a_shard_that_is_there_twice_is_refused() {
     check(
         merge(folder.path(), &["1", "2", "3", "4", "again"]),
         2,
-        &["shard 2 is in", "name one of them"],
+        &["shard 2 is in", "name the one that was run first"],
     );
     assert!(!folder.path().join("whole").exists());
 }

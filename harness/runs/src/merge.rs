@@ -124,14 +124,16 @@ impl Union {
 
 impl Part {
     fn open(folder: &Path) -> Result<Self, MergeError> {
-        let (mut begun, mut ended) = (Vec::new(), false);
-        let recorded =
-            Recorded::open_noting(folder, |event: Event| match (event.kind, event.trial) {
+        let (mut begun, mut named, mut ended) = (Vec::new(), BTreeSet::new(), false);
+        let recorded = Recorded::open_noting(folder, |event: Event| {
+            named.extend(event.trial);
+            match (event.kind, event.trial) {
                 (EventKind::TrialStarted { .. }, Some(trial)) => begun.push(trial),
                 (EventKind::RunEnded, _) => ended = true,
                 (EventKind::RunExtended { .. }, _) => ended = false,
                 _ => {}
-            })?;
+            }
+        })?;
         let header = recorded.header();
         let Some(shards) = header.shards.clone() else {
             return Err(MergeError::NoShard(folder.to_owned()));
@@ -140,13 +142,14 @@ impl Part {
             return Err(MergeError::OtherVersion(folder.to_owned()));
         }
         ended &= !recorded.is_torn();
+        named.extend(recorded.operated());
         let part = Self {
             recorded,
             shards,
             begun,
             ended,
         };
-        part.check_trials()?;
+        part.check_trials(&named)?;
         Ok(part)
     }
 
@@ -154,23 +157,25 @@ impl Part {
         self.recorded.header()
     }
 
-    /// Each trial that began is one of its schedule, and began once.
-    fn check_trials(&self) -> Result<(), MergeError> {
+    /// Each trial that began is one of its schedule, and began once; nothing is told of any other.
+    fn check_trials(&self, named: &BTreeSet<TrialId>) -> Result<(), MergeError> {
         let schedule = &self.header().schedule;
         let planned = schedule.trials.iter().chain(&schedule.spares);
         let planned: BTreeSet<TrialId> = planned.map(|trial| trial.id).collect();
         let mut seen = BTreeSet::new();
-        match self
-            .begun
-            .iter()
-            .find(|trial| !planned.contains(*trial) || !seen.insert(**trial))
-        {
+        let strange = |trial: &TrialId, twice: bool| MergeError::StrangeTrial {
+            folder: self.recorded.folder().to_owned(),
+            trial: trial.0,
+            twice,
+        };
+        for trial in &self.begun {
+            if !planned.contains(trial) || !seen.insert(*trial) {
+                return Err(strange(trial, planned.contains(trial)));
+            }
+        }
+        match named.difference(&seen).next() {
+            Some(trial) => Err(strange(trial, false)),
             None => Ok(()),
-            Some(trial) => Err(MergeError::StrangeTrial {
-                folder: self.recorded.folder().to_owned(),
-                trial: trial.0,
-                twice: planned.contains(trial),
-            }),
         }
     }
 }
@@ -214,6 +219,7 @@ fn check_once(parts: &[Part]) -> Result<(), MergeError> {
                 return Err(MergeError::Twice {
                     shard: twice.index,
                     folders: Box::new(folders),
+                    ended: [before.ended, part.ended],
                 });
             }
         }

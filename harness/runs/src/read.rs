@@ -65,6 +65,11 @@ impl Recorded {
         self.outline.torn
     }
 
+    /// The trials that have operations.
+    pub(crate) fn operated(&self) -> impl Iterator<Item = TrialId> {
+        self.outline.trials().map(|(trial, _)| trial)
+    }
+
     /// The operations of a trial, in the order they were recorded.
     ///
     /// # Errors

@@ -36,7 +36,9 @@ pub use rank_sum::{MannWhitney, cliffs_delta, mann_whitney};
 pub use rate::{
     Part, RATE_DIFFERENCE_NEEDS, RATE_NEEDS, fisher_excess, pooled, rate_difference, rate_interval,
 };
-pub use shift::{Shift, has_shift_interval, hodges_lehmann, hodges_lehmann_within};
+pub use shift::{
+    Shift, has_shift_interval, hodges_lehmann, hodges_lehmann_within, shift_excess_within,
+};
 
 use std::fmt;
 

@@ -138,12 +138,30 @@ const MOST_EXACT: usize = 10_000;
 
 /// The same for the sum of the strata's statistics.
 fn strata_rank(strata: &[(&[f64], &[f64])]) -> Option<(usize, f64)> {
+    let (index, confidence) = lower_tails(strata)
+        .into_iter()
+        .map(|tail| 1.0 - 2.0 * tail)
+        .take_while(|&confidence| confidence >= CONFIDENCE)
+        .enumerate()
+        .last()?;
+    Some((index + 1, confidence))
+}
+
+/// The p-value of samples like these, or more extreme ones, if the first arms are not more than `allowed` above the second ones,
+/// where only those of one stratum compare with each other: of the test that [`hodges_lehmann_within`] inverts. What equals the
+/// allowed difference, or is not known, speaks for the first arm.
+pub fn shift_excess_within(strata: &[(&[f64], &[f64])], allowed: f64) -> f64 {
+    let differences = differences(strata, f64::NEG_INFINITY);
+    let within = differences.partition_point(|difference| *difference <= allowed);
+    lower_tails(strata).get(within).copied().unwrap_or(1.0)
+}
+
+/// P(U ≤ 0), P(U ≤ 1), … of the sum of the strata's statistics, up to its middle.
+fn lower_tails(strata: &[(&[f64], &[f64])]) -> Vec<f64> {
     let sizes = strata.iter().map(|(a, b)| (a.len(), b.len()));
     let sizes: Vec<(usize, usize)> = sizes.filter(|(m, n)| m * n > 0).collect();
     let pairs: usize = sizes.iter().map(|(m, n)| m * n).sum();
-    let is_exact = pairs <= MOST_EXACT && sizes.iter().all(|(m, n)| exact_applies(*m, *n));
-    let confidence = |tail: f64| 1.0 - 2.0 * tail;
-    let (index, confidence) = if is_exact {
+    if pairs <= MOST_EXACT && sizes.iter().all(|(m, n)| exact_applies(*m, *n)) {
         let chances = sizes.iter().fold(vec![1.0], |sum, (m, n)| {
             convolved(&sum, &chances_of(*m, *n))
         });
@@ -151,27 +169,17 @@ fn strata_rank(strata: &[(&[f64], &[f64])]) -> Option<(usize, f64)> {
             *tail += chance;
             Some(*tail)
         });
-        tails
-            .map(confidence)
-            .take_while(|&confidence| confidence >= CONFIDENCE)
-            .enumerate()
-            .last()?
-    } else {
-        let variance: f64 = sizes
-            .iter()
-            .map(|(m, n)| (m * n * (m + n + 1)) as f64 / 12.0)
-            .sum();
-        let tail = |u: usize| {
-            let below_middle = pairs as f64 / 2.0 - u as f64 - 0.5;
-            normal::cdf(-below_middle / variance.sqrt())
-        };
-        (0..pairs / 2)
-            .map(|u| confidence(tail(u)))
-            .take_while(|&confidence| confidence >= CONFIDENCE)
-            .enumerate()
-            .last()?
+        return tails.take(pairs.div_ceil(2)).collect();
+    }
+    let variance: f64 = sizes
+        .iter()
+        .map(|(m, n)| (m * n * (m + n + 1)) as f64 / 12.0)
+        .sum();
+    let tail = |u: usize| {
+        let below_middle = pairs as f64 / 2.0 - u as f64 - 0.5;
+        normal::cdf(-below_middle / variance.sqrt())
     };
-    Some((index + 1, confidence))
+    (0..pairs / 2).map(tail).collect()
 }
 
 /// P(U = 0), P(U = 1), … P(U = mn): the lower half, and the same mirrored.
@@ -363,6 +371,22 @@ mod tests {
             .count();
         let coverage = hits as f64 / f64::from(runs);
         assert!((coverage - said).abs() < 0.015, "{coverage}, said {said}");
+    }
+
+    #[test]
+    fn the_chance_of_an_excess_is_that_of_the_interval_that_it_lies_beyond() {
+        let (a, b) = ([10.0, 11.0, 12.0, 13.0], [1.0, 2.0, 3.0, 4.0]);
+        let strata: [(&[f64], &[f64]); 2] = [(&a, &b), (&b, &b)];
+        // Of the first stratum all 16 differences are larger than 5, of the second none of 16: the middle.
+        assert_close(shift_excess_within(&strata, 5.0), 1.0, 0.0);
+        let both: [(&[f64], &[f64]); 2] = [(&a, &b), (&a, &b)];
+        // One of 70² ways to put four of eight into each arm.
+        assert_close(shift_excess_within(&both, 5.0), 1.0 / 4_900.0, 1e-12);
+        // It breaks what the interval excludes, and nothing else: a tie speaks for the first arm.
+        let shift = hodges_lehmann_within(&both).unwrap();
+        let alpha = (1.0 - shift.confidence) / 2.0;
+        assert!(shift_excess_within(&both, shift.low - 1e-9) <= alpha + 1e-12);
+        assert!(shift_excess_within(&both, shift.low) > alpha);
     }
 
     #[test]

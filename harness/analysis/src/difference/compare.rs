@@ -137,6 +137,11 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
     if arms.is_empty() {
         missing.push("no arm could be compared".to_owned());
     }
+    // An interval over all trials may say otherwise.
+    if lacking(&new.header).is_some() {
+        worse.append(&mut missing);
+        missing = std::mem::take(&mut worse);
+    }
     adjust(&mut arms);
     let outcome = match (worse.is_empty(), missing.is_empty()) {
         (false, _) => Outcome::Fail,

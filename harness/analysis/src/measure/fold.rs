@@ -1,6 +1,6 @@
 //! A run, understood trial by trial: the operations of one are read, understood and dropped before the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use comeback_model::event::Event;
@@ -113,19 +113,7 @@ impl Run<'_> {
     ) -> Result<Analysis, E> {
         let controls = self.pending(|facts| facts.control.then(Usual::default));
         let mut understood = by_id(read(&controls)?);
-        // What is usual on one machine is not on another.
-        let mut controls: BTreeMap<_, Vec<&TrialAnalysis>> = BTreeMap::new();
-        for facts in &self.facts.trials {
-            let of = (facts.arm, self.header.shard_of(facts.id));
-            controls
-                .entry(of)
-                .or_default()
-                .extend(understood.get(&facts.id));
-        }
-        let usual: BTreeMap<_, Usual> = controls
-            .into_iter()
-            .map(|(of, trials)| (of, Usual::of_controls(trials.into_iter())))
-            .collect();
+        let usual = self.usual(&understood);
         let faulted = self.pending(|facts| {
             let usual = usual.get(&(facts.arm, self.header.shard_of(facts.id)));
             usual.copied().filter(|_| !facts.control)
@@ -154,6 +142,28 @@ impl Run<'_> {
             incomplete,
             extensions: self.facts.extensions.clone(),
         })
+    }
+
+    /// How each arm does without a fault, for the trials of each shard. What is usual on one machine is not on another; a shard
+    /// without a control trial goes by those of all the others.
+    fn usual(
+        &self,
+        controls: &BTreeMap<TrialId, TrialAnalysis>,
+    ) -> BTreeMap<(ArmId, Option<u32>), Usual> {
+        let of_trial = |facts: &Facts| (facts.arm, self.header.shard_of(facts.id));
+        let of = |is_of: &dyn Fn(&Facts) -> bool| {
+            let trials = self.facts.trials.iter().filter(|facts| is_of(facts));
+            let controls: Vec<_> = trials.filter_map(|facts| controls.get(&facts.id)).collect();
+            (!controls.is_empty()).then(|| Usual::of_controls(controls.into_iter()))
+        };
+        let all: BTreeSet<_> = self.facts.trials.iter().map(of_trial).collect();
+        all.into_iter()
+            .map(|place| {
+                let usual = of(&|facts| of_trial(facts) == place)
+                    .or_else(|| of(&|facts| facts.arm == place.0));
+                (place, usual.unwrap_or_default())
+            })
+            .collect()
     }
 
     fn arms(&self) -> impl Iterator<Item = ArmId> {

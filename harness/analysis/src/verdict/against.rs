@@ -5,7 +5,7 @@
 use comeback_model::gate::{Allowance, Count, Metric, Unit};
 use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 
-use super::contrast::{self, Sizes, allowance, allowance_over_machines, found, unmet};
+use super::contrast::{self, Sizes, allowance_over, found, unmet};
 use super::figure::{Estimate, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
     Base, Judged, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
@@ -34,7 +34,11 @@ pub(crate) fn judge(
         mirrored: metric.is_better_when_more(),
     };
     match metric {
-        Metric::ErrorRate(_) | Metric::Served(_) if !base.stored && shards_of(arm).len() > 1 => {
+        Metric::ErrorRate(_)
+        | Metric::Served(_)
+        | Metric::Count(Count::InFlightFailed | Count::DrainFailed)
+            if !base.stored && shards_of(arm).len() > 1 =>
+        {
             Judged::Unknown(Missing::for_good(
                 "rates of arms are compared on one machine alone, and this run was split over several: run it without --shard",
             ))
@@ -102,10 +106,7 @@ impl Compared {
             let median = statistics::median(&filled(samples, f64::INFINITY));
             median.map_or_else(String::new, |median| self.unit.show(median))
         });
-        let allowed = match strata.len() {
-            1 => allowance(self.allowance, base),
-            _ => allowance_over_machines(self.allowance, base),
-        };
+        let allowed = allowance_over(self.allowance, strata);
         self.judge_difference(figure, allowed, &medians, sizes)
     }
 

@@ -31,21 +31,16 @@ pub(crate) fn of_samples(new: &[Option<f64>], base: &[Option<f64>]) -> Option<Es
     })
 }
 
-/// The shift between samples of which only those of one stratum compare with each other.
-pub(crate) fn of_strata(strata: &[[Vec<Option<f64>>; 2]]) -> Option<Estimate> {
+/// Samples of both arms of which only those of one stratum compare with each other.
+pub(crate) type Strata = [[Vec<Option<f64>>; 2]];
+
+/// The shift between them.
+pub(crate) fn of_strata(strata: &Strata) -> Option<Estimate> {
     if let [[new, base]] = strata {
         return of_samples(new, base);
     }
     let shift = |of_new: f64, of_base: f64| {
-        let filled: Vec<[Vec<f64>; 2]> = strata
-            .iter()
-            .map(|[new, base]| [filled(new, of_new), filled(base, of_base)])
-            .collect();
-        let strata: Vec<(&[f64], &[f64])> = filled
-            .iter()
-            .map(|[new, base]| (&new[..], &base[..]))
-            .collect();
-        statistics::hodges_lehmann_within(&strata)
+        with_filled(strata, (of_new, of_base), statistics::hodges_lehmann_within)
     };
     let (lower, upper) = (shift(0.0, f64::INFINITY)?, shift(f64::INFINITY, 0.0)?);
     Some(Estimate {
@@ -53,6 +48,35 @@ pub(crate) fn of_strata(strata: &[[Vec<Option<f64>>; 2]]) -> Option<Estimate> {
         low: lower.low,
         high: upper.high,
     })
+}
+
+/// How likely chance alone puts the first arm by more than `allowed` above the second, as these samples are.
+pub(crate) fn chance_of_strata(strata: &Strata, allowed: f64) -> f64 {
+    match strata {
+        [[new, base]] => {
+            statistics::shift_excess(&filled(new, 0.0), &filled(base, f64::INFINITY), allowed)
+        }
+        strata => with_filled(strata, (0.0, f64::INFINITY), |strata| {
+            statistics::shift_excess_within(strata, allowed)
+        }),
+    }
+}
+
+/// Of the strata, with these for what is absent.
+fn with_filled<T>(
+    strata: &Strata,
+    (of_new, of_base): (f64, f64),
+    figure: impl FnOnce(&[(&[f64], &[f64])]) -> T,
+) -> T {
+    let filled: Vec<[Vec<f64>; 2]> = strata
+        .iter()
+        .map(|[new, base]| [filled(new, of_new), filled(base, of_base)])
+        .collect();
+    let strata: Vec<(&[f64], &[f64])> = filled
+        .iter()
+        .map(|[new, base]| (&new[..], &base[..]))
+        .collect();
+    figure(&strata)
 }
 
 /// The difference between pooled shares, neither empty; its ends are infinite where it has no interval.
@@ -138,9 +162,18 @@ pub(crate) fn allowance(allowance: Allowance, base: &[Option<f64>]) -> (f64, f64
     allowed_with(allowance, base, noise(base))
 }
 
-/// The same where the baseline's trials are of several machines: how far two medians of one of them lie apart is not known.
-pub(crate) fn allowance_over_machines(allowance: Allowance, base: &[Option<f64>]) -> (f64, f64) {
-    allowed_with(allowance, base, None)
+/// The same where only the samples of one stratum compare with each other, as those of one machine do. Of several it is what keeps
+/// within the least that one of them allows, and exceeds the most. How far two medians of one machine lie apart is not known.
+pub(crate) fn allowance_over(allowance: Allowance, strata: &Strata) -> (f64, f64) {
+    if let [[_, base]] = strata {
+        return self::allowance(allowance, base);
+    }
+    let pairs = strata
+        .iter()
+        .filter(|[new, base]| !new.is_empty() && !base.is_empty());
+    let each = pairs.map(|[_, base]| allowed_with(allowance, base, None));
+    each.reduce(|(least, most), (to_hold, to_break)| (least.min(to_hold), most.max(to_break)))
+        .unwrap_or((allowance.absolute, f64::INFINITY))
 }
 
 fn allowed_with(allowance: Allowance, base: &[Option<f64>], noise: Option<f64>) -> (f64, f64) {

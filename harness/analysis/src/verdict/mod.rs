@@ -94,6 +94,8 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         }
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
         match asks_anyway.then(|| unrecovered(arm)) {
+            // Nothing is laid to a fault by a part without a control trial.
+            Some(Judged::Broken(_)) if is_part && no_control(arm).is_some() => {}
             Some(Judged::Broken(found)) => {
                 broken.push(about(&format!("{ANYWAY}, is broken: {found}")));
                 let tally = Tally::of(Count::Unrecovered, arm);

@@ -6,7 +6,7 @@ use comeback_model::journal::Header;
 use comeback_model::shard::ranges;
 
 use super::tally::Tally;
-use super::{Check, Outcome};
+use super::{Check, Outcome, no_control};
 use crate::measure::ArmAnalysis;
 
 /// That shards are missing, and what to do.
@@ -37,7 +37,8 @@ pub(crate) fn lacking(header: &Header) -> Option<String> {
 
 /// What a gate comes to where shards are missing.
 pub(super) fn of_a_part(check: Check, gate: &Gate, arm: &ArmAnalysis) -> Check {
-    if check.outcome == Outcome::Fail && is_broken_whatever_follows(gate, arm) {
+    let is_certain = is_broken_whatever_follows(gate, arm) && may_blame(gate, arm);
+    if check.outcome == Outcome::Fail && is_certain {
         return check;
     }
     let so_far = match (check.outcome, check.detail) {
@@ -53,6 +54,11 @@ pub(super) fn of_a_part(check: Check, gate: &Gate, arm: &ArmAnalysis) -> Check {
         more_trials: None,
         ..check
     }
+}
+
+/// Whether what is found may be laid to the fault by what this part holds: what goes wrong without any is in a control trial.
+fn may_blame(gate: &Gate, arm: &ArmAnalysis) -> bool {
+    gate.is_never_excused() || no_control(arm).is_none()
 }
 
 /// Whether it bounds a count that only grows, and that exceeds the bound already.

@@ -4,7 +4,6 @@
 use comeback_model::gate::{Demand, Gate, Metric, Stat, Unit};
 use comeback_statistics::{
     self as statistics, RATE_NEEDS, Shift, median_excess, rate_excess, rate_shift_excess,
-    shift_excess,
 };
 
 use super::contrast::{self, unmet};
@@ -26,10 +25,9 @@ pub(crate) fn chance(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>) -> 
             rate_shift_excess(&new, &old, allowance.absolute)
         }
         (Demand::NoWorse(allowance), Some(base)) => {
-            let old = samples(gate.metric(), base.arm);
-            let new = filled(&samples(gate.metric(), arm), 0.0);
-            let allowed = contrast::allowance(allowance, &old).1;
-            shift_excess(&new, &filled(&old, f64::INFINITY), allowed)
+            let strata = strata(gate.metric(), arm, base);
+            let allowed = contrast::allowance_over(allowance, &strata).1;
+            contrast::chance_of_strata(&strata, allowed)
         }
         (Demand::NoWorse(_), None) => 1.0,
         (Demand::Bound(_, bound), _) if is_rate => {
@@ -83,10 +81,12 @@ pub(crate) fn shows_from(gate: &Gate, arm: &ArmAnalysis, base: Option<Base<'_>>)
             (unit != Unit::Share || (0.0..=1.0).contains(&from)).then(|| unit.show(from))
         }
         (Demand::NoWorse(allowance), base) => {
-            let old = samples(gate.metric(), base?.arm);
+            let strata = strata(gate.metric(), arm, base?);
             let allowed = match unit {
                 Unit::Share => allowance.absolute,
-                Unit::Count | Unit::Ms | Unit::Seconds => contrast::allowance(allowance, &old).1,
+                Unit::Count | Unit::Ms | Unit::Seconds => {
+                    contrast::allowance_over(allowance, &strata).1
+                }
             };
             let from = allowed + detectable;
             from.is_finite().then(|| unit.show_difference(sign * from))

@@ -22,7 +22,7 @@ pub(crate) fn note_command(folder: &Path, seed: Seed, shard: Option<Shard>) -> i
     let line = command(words, seed);
     // What a scheduler said to this process, it says to no other.
     let line = match shard {
-        Some(shard) => with_shard(&line, Some(&shard.to_string())),
+        Some(shard) => with_shard(&line, Some(&shard.to_string())).unwrap_or(line),
         None => line,
     };
     note_command_line(folder, &line)
@@ -33,20 +33,18 @@ pub(crate) fn note_command_line(folder: &Path, line: &str) -> io::Result<()> {
     inside::write_in(folder, COMMAND, format!("{line}\n").as_bytes())
 }
 
-/// A kept command, for another shard or for the whole run. That of a replay, which takes its shard from its run, stays as it is.
-pub(crate) fn with_shard(line: &str, shard: Option<&str>) -> String {
+/// A kept command, for another shard or for the whole run; none of a replay, which takes its shard from its run.
+pub(crate) fn with_shard(line: &str, shard: Option<&str>) -> Option<String> {
     const FLAG: &str = " --shard";
     let (ours, servers_own) = match line.find(" -- ") {
         Some(place) => line.split_at(place),
         None => (line, ""),
     };
-    let Some(place) = ours.find(FLAG) else {
-        return line.to_owned();
-    };
+    let place = ours.find(FLAG)?;
     let value = &ours[place + FLAG.len() + 1..];
     let rest = value.find(' ').map_or("", |end| &value[end..]);
     let flag = shard.map_or_else(String::new, |shard| format!("{FLAG} {shard}"));
-    format!("{}{flag}{rest}{servers_own}", &ours[..place])
+    Some(format!("{}{flag}{rest}{servers_own}", &ours[..place]))
 }
 
 /// Writes down that this file does the run again.
@@ -130,15 +128,15 @@ mod tests {
     fn the_shard_of_a_command_is_another_one_or_none() {
         let kept = "comeback run shop.toml --shard auto/64 --seed 7 -- ./shop --shard 1";
         assert_eq!(
-            with_shard(kept, Some("3/64")),
-            "comeback run shop.toml --shard 3/64 --seed 7 -- ./shop --shard 1"
+            with_shard(kept, Some("3/64")).as_deref(),
+            Some("comeback run shop.toml --shard 3/64 --seed 7 -- ./shop --shard 1")
         );
         assert_eq!(
-            with_shard("comeback compare --seed 7 --shard=3/64", None),
-            "comeback compare --seed 7"
+            with_shard("comeback compare --seed 7 --shard=3/64", None).as_deref(),
+            Some("comeback compare --seed 7")
         );
         let replay = "comeback replay shard-3";
-        assert_eq!(with_shard(replay, Some("3/64")), replay);
+        assert_eq!(with_shard(replay, Some("3/64")), None);
     }
 
     #[test]

@@ -130,7 +130,7 @@ async fn of_several_nodes_one_that_is_ending_is_not_signalled_and_the_others_are
     let told = two_replicas()
         .fault("terminate", &json!({}), Aim::AllReplicas)
         .node(REPLICA_0, |its| {
-            its.exits = vec![(0, Span::from_ms(640), exit(11))];
+            its.exits = vec![(0, Span::from_ms(640), Exit::Signal(11))];
             its.ends_slowly = Span::from_ms(100);
         })
         .run()
@@ -150,7 +150,7 @@ async fn of_several_nodes_one_that_is_ending_is_not_signalled_and_the_others_are
 async fn a_process_that_takes_longer_to_end_by_itself_than_a_fault_to_land_is_no_kill() {
     let told = one_replica()
         .node(REPLICA_0, |its| {
-            its.exits = vec![(0, Span::from_secs(5), exit(11))];
+            its.exits = vec![(0, Span::from_secs(5), Exit::Signal(11))];
             its.ends_slowly = Span::from_secs(10);
         })
         .run()

@@ -220,7 +220,7 @@ fn an_event_of_a_trial_that_names_none_is_damage() {
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
     let other = with_line(&events, 1, br#"{"comeback_journal":8,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 7");
+    check_refused(&other, &operations, "journal line 1", "version 8");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
 }

@@ -32,6 +32,8 @@ pub enum MergeError {
         shard: u32,
         /// Where.
         folders: Box<[PathBuf; 2]>,
+        /// Which of them came to its own end.
+        ended: [bool; 2],
     },
     /// What the header holds is no list of shards.
     Shards(String),
@@ -101,16 +103,23 @@ impl fmt::Display for MergeError {
                 one.display(),
                 other.display()
             ),
-            Self::Twice { shard, folders } => {
-                let [one, other] = folders.as_ref();
-                match one == other {
-                    true => write!(f, "{} is named twice: name it once", one.display()),
-                    false => write!(
-                        f,
-                        "shard {shard} is in {} and in {}: name one of them",
-                        one.display(),
-                        other.display()
+            Self::Twice {
+                shard,
+                folders,
+                ended,
+            } => {
+                let [one, other] = folders.as_ref().each_ref().map(|folder| folder.display());
+                if folders[0] == folders[1] {
+                    return write!(f, "{one} is named twice: name it once");
+                }
+                write!(f, "shard {shard} is in {one} and in {other}: ")?;
+                match ended {
+                    [true, true] => f.write_str(
+                        "both came to their end, and what the first one found must not be left out: name the one that was run first",
                     ),
+                    [true, false] => write!(f, "name {one}, which came to its end"),
+                    [false, true] => write!(f, "name {other}, which came to its end"),
+                    [false, false] => f.write_str("neither came to its end: run it again, and name that"),
                 }
             }
             Self::Shards(problem) => f.write_str(problem),

@@ -80,6 +80,42 @@ fn what_is_worse_on_each_machine_is_worse_and_what_is_the_same_on_each_is_not() 
 }
 
 #[test]
+fn what_a_slow_machine_allows_is_not_allowed_on_a_fast_one() {
+    let on = |machine: u64| [0, 3, 5, 8].map(|noise| machine + noise);
+    // As fast as before on three slow machines, and five times as slow on two fast ones.
+    let (slow, fast, slower) = (on(2_000), on(50), on(250));
+    let check = asked(
+        &shards(&[
+            (&slow, &slow),
+            (&slow, &slow),
+            (&slow, &slow),
+            (&slower, &fast),
+            (&slower, &fast),
+        ]),
+        "time_to_ready.median <= baseline + 20%",
+    );
+    assert_ne!(check.outcome, Outcome::Pass, "{:?}", check.detail);
+}
+
+#[test]
+fn a_part_without_a_control_trial_blames_no_fault() {
+    let verdict = |with: &[Told], text: &str| {
+        let trials = [&[faulted().with(&[Fate::Lost])], with].concat();
+        let mut run = journal(&trials);
+        let held = HeldShard {
+            index: 2,
+            started: String::new(),
+            machine: Machine::default(),
+        };
+        run.header.shards = Shards::new(4, vec![held]).ok();
+        asked(&analyze(&run), text).outcome
+    };
+    let gate = "lost_sessions == 0";
+    assert_eq!(verdict(&[control()], gate), Outcome::Fail);
+    assert_eq!(verdict(&[], gate), Outcome::Inconclusive);
+}
+
+#[test]
 fn machines_with_too_few_pairs_tell_nothing() {
     let check = asked(&shards(&[(&[100], &[100]), (&[200], &[200])]), READY);
     assert_eq!(check.outcome, Outcome::Inconclusive);
@@ -105,7 +141,7 @@ fn every_gate_of_a_part_is_open_but_a_count_that_is_broken_for_good() {
         ("lost_sessions == 0", Outcome::Fail),
         ("lost_sessions <= 1", Outcome::Inconclusive),
         ("lost_sessions == 5", Outcome::Inconclusive),
-        ("lost_writes == 0", Outcome::Inconclusive),
+        ("duplicated_writes == 0", Outcome::Inconclusive),
         ("time_to_ready.max < 1ms", Outcome::Inconclusive),
         ("time_to_ready.median < 1ms", Outcome::Inconclusive),
         ("time_to_ready.median < 1m", Outcome::Inconclusive),
