@@ -103,9 +103,7 @@ fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, C
     Ok(comeback_runs::run(header, folder, hooks)?)
 }
 
-/// Servers that cannot be started are reported before anything starts. An arm whose server is not installed is skipped if
-// others can run.
-
+/// Trials are added for gates alone.
 fn check_extension(plan: &Plan) -> Result<(), CliError> {
     if plan.extend_to > plan.trials && plan.gates.is_empty() {
         return Err(CliError::Usage(

@@ -1,6 +1,7 @@
 //! Runs that are split into shards and put together again: as recorded, and for real.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "what was not judged is told to people")]
 
 #[path = "support/recorded.rs"]
 mod recorded;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Incarnation, Node};
@@ -27,6 +28,9 @@ use crate::supervise::one_shot::OneShotCommand;
 use comeback_faults::{
     Answer, Call, Calls, FaultError, Injectable, Injection, Sighting, SignalTo, Watch,
 };
+
+/// So long an end that is not told yet is waited for at a time.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long the balancer may take to send a replica requests again; its health checks come first.
 const RETURN_WITHIN: Span = Span::from_secs(10);
@@ -217,6 +221,8 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 (place, end) = self.nodes.next_end() => {
                     self.see_end(place, end.map_err(EngineError::Process)?)?;
                 }
+                // What ended may have been but the launcher of what goes on.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! Remarks about trials. Sentences that differ in their numbers only are alike, and stand once; those about the server come before
 //! those about the harness and its machine.
 
+use std::collections::BTreeSet;
+
 use comeback_analysis::summary::About;
 use serde::Serialize;
 
@@ -74,7 +76,12 @@ pub(crate) fn of(run: &RunView<'_>) -> Vec<Finding> {
     }
     let all: usize = run.arms.iter().map(|arm| arm.analysis.trials.len()).sum();
     for finding in &mut found {
-        let trials: usize = finding.parts.iter().map(|part| part.trials.len()).sum();
+        let trials: BTreeSet<u32> = finding
+            .parts
+            .iter()
+            .flat_map(|part| part.trials.iter().copied())
+            .collect();
+        let trials = trials.len();
         if finding.parts.len() > 1 || trials > NAMED {
             let of = counted(all as u64, "trial");
             finding.folded = Some(format!("{} of {of}", count(trials as u64)));

@@ -145,7 +145,7 @@ impl Run<'_> {
     }
 
     /// How each arm does without a fault, for the trials of each shard. What is usual on one machine is not on another; a shard
-    /// without a control trial goes by those of all the others.
+    /// without a control trial that counts goes by those of all the others.
     fn usual(
         &self,
         controls: &BTreeMap<TrialId, TrialAnalysis>,
@@ -153,7 +153,8 @@ impl Run<'_> {
         let of_trial = |facts: &Facts| (facts.arm, self.header.shard_of(facts.id));
         let of = |is_of: &dyn Fn(&Facts) -> bool| {
             let trials = self.facts.trials.iter().filter(|facts| is_of(facts));
-            let controls: Vec<_> = trials.filter_map(|facts| controls.get(&facts.id)).collect();
+            let controls = trials.filter_map(|facts| controls.get(&facts.id));
+            let controls: Vec<_> = controls.filter(|trial| trial.void.is_none()).collect();
             (!controls.is_empty()).then(|| Usual::of_controls(controls.into_iter()))
         };
         let all: BTreeSet<_> = self.facts.trials.iter().map(of_trial).collect();

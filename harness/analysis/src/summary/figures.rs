@@ -154,6 +154,7 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
         });
         if let Some(finding) = findings.get_mut(place) {
             finding.trials.push(trial.id.0);
+            finding.trials.dedup();
         }
     }
     findings.sort_by_key(|finding| (finding.about, !finding.void));

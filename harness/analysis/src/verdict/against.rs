@@ -37,7 +37,7 @@ pub(crate) fn judge(
         Metric::ErrorRate(_)
         | Metric::Served(_)
         | Metric::Count(Count::InFlightFailed | Count::DrainFailed)
-            if !base.stored && shards_of(arm).len() > 1 =>
+            if !base.stored && shards_of(arm).union(&shards_of(base.arm)).count() > 1 =>
         {
             Judged::Unknown(Missing::for_good(
                 "rates of arms are compared on one machine alone, and this run was split over several: run it without --shard",

@@ -171,7 +171,7 @@ pub(crate) fn allowance_over(allowance: Allowance, strata: &Strata) -> (f64, f64
     let pairs = strata
         .iter()
         .filter(|[new, base]| !new.is_empty() && !base.is_empty());
-    let each = pairs.map(|[_, base]| allowed_with(allowance, base, None));
+    let each = pairs.map(|[_, base]| allowed_with(allowance, base, Some(0.0)));
     each.reduce(|(least, most), (to_hold, to_break)| (least.min(to_hold), most.max(to_break)))
         .unwrap_or((allowance.absolute, f64::INFINITY))
 }

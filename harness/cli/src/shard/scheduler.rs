@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_told_with_the_mend() {
-        let cases: [(Option<u32>, &[(&str, &str)], &str); 10] = [
+        type Case<'a> = (Option<u32>, &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case<'_>; 10] = [
             (None, &[], "--shard 3/64"),
             (None, &[("JOB_COMPLETION_INDEX", "0")], "--shard auto/N"),
             (Some(8), &[("JOB_COMPLETION_INDEX", "8")], "is 8"),

@@ -126,10 +126,12 @@ impl Failure {
             return Self::Harness;
         }
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
-        let unknown = matches!(
+        let is_of_another = matches!(
             class,
             ErrorClass::SessionRejected | ErrorClass::SessionRecreated | ErrorClass::WrongIdentity
         );
+        // Before its login a session cannot be known.
+        let unknown = is_of_another && step != Step::Login;
         Self::Target {
             step,
             misfit: has_another_form && class != ErrorClass::ServerError,

@@ -77,6 +77,18 @@ impl From<ReadError> for MergeError {
     }
 }
 
+/// What to do with a shard that was cut, and was run again.
+fn only_if_it_found_nothing(
+    f: &mut fmt::Formatter<'_>,
+    cut: &dyn fmt::Display,
+    again: &dyn fmt::Display,
+) -> fmt::Result {
+    write!(
+        f,
+        "{cut} did not come to its end. See what it found (comeback report {cut}): a loss counts. Name {again} alone only if it found none"
+    )
+}
+
 impl fmt::Display for MergeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,9 +129,11 @@ impl fmt::Display for MergeError {
                     [true, true] => f.write_str(
                         "both came to their end, and what the first one found must not be left out: name the one that was run first",
                     ),
-                    [true, false] => write!(f, "name {one}, which came to its end"),
-                    [false, true] => write!(f, "name {other}, which came to its end"),
-                    [false, false] => f.write_str("neither came to its end: run it again, and name that"),
+                    [true, false] => only_if_it_found_nothing(f, &other, &one),
+                    [false, true] => only_if_it_found_nothing(f, &one, &other),
+                    [false, false] => f.write_str(
+                        "neither came to its end. See what each found (comeback report): a loss counts. If none found any, run the                          shard again, and name that alone",
+                    ),
                 }
             }
             Self::Shards(problem) => f.write_str(problem),

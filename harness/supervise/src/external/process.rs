@@ -393,7 +393,7 @@ impl ExternalProcess {
             tokio::time::sleep(SWAP_PAUSE).await;
         }
         Ok(Some(format!(
-            "process {}, which something else had started, ended while the restart command '{}' was under way, and another took its place: \
+            "process {}, which the restart command is not known to have started, ended while the restart command '{}' was under way, and another took its place: \
              nobody can tell whether the command ended it. If a supervisor starts the server anyway, leave external.restart out; else have \
              the command start the server only",
             held.identity.pid,

@@ -53,18 +53,26 @@ impl Facts {
         falls.next().map(|_| *first)
     }
 
-    /// When a node had no process by a fault: from each end by it until a process of the next start had begun, if one did.
+    /// When a node had no process by a fault: from each end by it until a process of the next start had begun, if one did. Others of
+    /// its group may end later than the first of them.
     pub(in crate::measure) fn absences(&self) -> Vec<(Elapsed, Option<Elapsed>)> {
-        let ends = |(node, _, by): &&(Node, Elapsed, Option<FaultId>)| {
+        let faulted = |node: &Node, by: &Option<FaultId>| {
             let own = by.and_then(|by| self.faults.get(&by)?.faulted.get(node));
-            own.is_some_and(|(_, exit)| exit.is_some()) && !self.control
+            own.filter(|(_, exit)| exit.is_some() && !self.control)
         };
-        let absence = |(node, end, _): &(Node, Elapsed, Option<FaultId>)| {
+        let absence = |(node, end, by): &(Node, Elapsed, Option<FaultId>)| {
+            let (all_ended, _) = faulted(node, by)?;
             let starts = self.restarts.iter().filter(|(of, _)| of == node);
             let starts = starts.map(|(_, restart)| restart.executed);
-            (*end, starts.filter(|start| start >= end).min())
+            let next = starts.filter(|start| start >= end).min();
+            let is_of_this_end = next.is_none_or(|next| *all_ended <= next);
+            let from = match is_of_this_end {
+                true => *end.max(all_ended),
+                false => *end,
+            };
+            Some((from, next))
         };
-        self.falls.iter().filter(ends).map(absence).collect()
+        self.falls.iter().filter_map(absence).collect()
     }
 
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.
