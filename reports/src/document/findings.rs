@@ -122,6 +122,25 @@ mod tests {
     use crate::fake;
 
     #[test]
+    fn a_trial_of_which_two_sentences_tell_alike_counts_once() {
+        let mut fake = fake::rich();
+        for arm in &mut fake.summary.arms {
+            arm.findings.clear();
+        }
+        let ended = |replica: u32| TrialFinding {
+            text: format!("replica {replica} ended by itself"),
+            trials: vec![1, 2, 3, 4],
+            void: false,
+            about: About::Server,
+        };
+        fake.summary.arms[0].findings = vec![ended(0), ended(1)];
+        let run = RunView::new(&fake.analysis, &fake.summary).expect("one run");
+        let found = of(&run);
+        let folded = found[0].folded.as_deref().unwrap_or_default();
+        assert!(folded.starts_with("4 of "), "{folded}");
+    }
+
+    #[test]
     fn sentences_that_differ_in_numbers_stand_once_and_the_machine_comes_last() {
         let mut fake = fake::rich();
         let late = |trial, ms: &str| TrialFinding {

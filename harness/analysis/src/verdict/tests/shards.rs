@@ -136,6 +136,20 @@ fn rates_of_arms_are_not_compared_over_machines() {
 }
 
 #[test]
+fn rates_are_not_compared_where_only_the_baseline_is_of_several_machines() {
+    let even: &[u64] = &[100, 101, 102, 103];
+    for metric in ["availability >= baseline - 50%", "drain_failed <= baseline"] {
+        let check = asked(&shards(&[(even, even), (&[], even)]), metric);
+        assert_eq!(check.outcome, Outcome::Inconclusive, "{metric}");
+        let detail = check.detail.unwrap_or_default();
+        assert!(
+            detail.contains("on one machine alone"),
+            "{metric}: {detail}"
+        );
+    }
+}
+
+#[test]
 fn every_gate_of_a_part_is_open_but_a_count_that_is_broken_for_good() {
     let gates = [
         ("lost_sessions == 0", Outcome::Fail),
