@@ -142,7 +142,10 @@ impl Part {
             return Err(MergeError::OtherVersion(folder.to_owned()));
         }
         ended &= !recorded.is_torn();
-        named.extend(recorded.operated());
+        // Of one whose last line is torn, that may be the line which says that the trial began.
+        if !recorded.is_torn() {
+            named.extend(recorded.operated());
+        }
         let part = Self {
             recorded,
             shards,

@@ -11,7 +11,7 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::{Seed, TrialId};
 use comeback_model::journal::{self, Header, Sealer, VERSION};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
-use comeback_model::schedule::expand;
+use comeback_model::schedule::{PlannedTrial, expand};
 use comeback_model::shard::Shard;
 use comeback_model::units::Elapsed;
 
@@ -129,6 +129,12 @@ impl Recorded {
             kind: EventKind::RunEnded,
         };
         sealer.write_event(&mut lines, &ended).unwrap();
+    }
+
+    /// Whether a shard has a control trial.
+    pub(crate) fn has_control(&self, shard: Shard) -> bool {
+        let header = campaign::shard_of(self.header.clone(), shard).unwrap();
+        header.schedule.trials.iter().any(PlannedTrial::is_control)
     }
 
     /// The first trial with a fault of a shard.

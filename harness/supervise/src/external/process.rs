@@ -352,7 +352,7 @@ impl ExternalProcess {
         let is_launcher = match &mut self.restart {
             Some(restart) => {
                 restart
-                    .ends_well(self.clock.instant(ended + SCRIPT_TAKES))
+                    .ends_well(self.clock.instant(ended), SCRIPT_TAKES)
                     .await?
             }
             None => false,
@@ -382,8 +382,8 @@ impl ExternalProcess {
         let Some(ended) = held.ended.filter(|_| is_by_itself && !held.is_of_restart) else {
             return Ok(None);
         };
-        let until = self.clock.instant(ended + SWAP_TAKES);
-        if !restart.ends_well(until).await? {
+        let at = self.clock.instant(ended);
+        if !restart.ends_well(at, SWAP_TAKES).await? {
             return Ok(None);
         }
         while !self.watch.sees_another(self.place) {

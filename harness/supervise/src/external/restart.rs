@@ -15,6 +15,7 @@ use std::time::Duration;
 use comeback_host::watched;
 use comeback_model::event::Exit;
 use comeback_model::said::Line;
+use comeback_model::units::Span;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
@@ -28,6 +29,9 @@ use crate::proc;
 const LAST: usize = 10;
 /// Between two looks at whether it ends.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Two ends that come together, as those of a command that is a launcher itself, are seen in either order, and on a busy machine
+/// one well after the other.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// A restart under way.
 #[derive(Debug)]
@@ -36,7 +40,8 @@ pub(super) struct Restart {
     identity: Option<Identity>,
     /// Readable from its end on.
     end: AsyncFd<OwnedFd>,
-    was_seen_over: bool,
+    /// When its end was seen.
+    seen_over: Option<Instant>,
     log: PathBuf,
     told: String,
     is_over: bool,
@@ -75,7 +80,7 @@ impl Restart {
             identity: stat.as_ref().map(Identity::of),
             child,
             end: watched::watch(end)?,
-            was_seen_over: false,
+            seen_over: None,
             log,
             told: words.join(" "),
             is_over: false,
@@ -84,11 +89,11 @@ impl Restart {
 
     /// Waits until it is over; pending for good once that was told.
     pub(super) async fn over(&mut self) -> io::Result<()> {
-        if self.was_seen_over {
+        if self.seen_over.is_some() {
             std::future::pending::<()>().await;
         }
         drop(self.end.readable().await?);
-        self.was_seen_over = true;
+        self.seen_over = Some(Instant::now());
         Ok(())
     }
 
@@ -99,11 +104,12 @@ impl Restart {
         from.is_some()
     }
 
-    /// Whether it was under way up to now, and ends well until then; one that goes on does not.
-    pub(super) async fn ends_well(&mut self, until: Instant) -> io::Result<bool> {
-        if self.was_seen_over {
+    /// Whether it was under way when something ended, and ends well within so long; one that goes on does not.
+    pub(super) async fn ends_well(&mut self, ended: Instant, within: Span) -> io::Result<bool> {
+        if self.seen_over.is_some_and(|over| ended > over + TOGETHER) {
             return Ok(false);
         }
+        let until = ended + Duration::from(within);
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.success());
