@@ -51,7 +51,7 @@ pub(crate) struct Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { at_once: 3 }
+        Self { at_once: 2 }
     }
 }
 
