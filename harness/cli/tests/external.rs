@@ -28,11 +28,16 @@ struct Server {
 }
 
 /// A server of sessions in memory, and how it shares its socket with other processes. Words: the port, and one of `alone`, `worker` (one
-/// forked worker serves), `each` (a worker for each connection, without the listening socket), `daemon` (serves in the background) and
-/// `lends`
-/// (the command of the further words inherits the socket).
+/// forked worker serves), `each` (a worker for each connection, without the listening socket), `daemon` (serves in the background), `lends`
+/// (the command of the further words inherits the socket) and `dies` (the first one ends as soon as a run has seen it; the further word is
+/// a file by which the second knows that it is not the first).
 const PYTHON: &str = r#"
 import http.server, json, os, socketserver, subprocess, sys, threading, time
+def die_once_seen(flag):
+    open(flag, 'w').close()
+    while '"incarnation":1' not in open('out/journal.jsonl').read():
+        time.sleep(0.001)
+    os._exit(1)
 visits = {}
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -76,6 +81,8 @@ elif how == 'lends':
     threading.Thread(target=server.serve_forever).start()
     subprocess.run(sys.argv[3:], pass_fds=[server.fileno()])
 else:
+    if how == 'dies' and not os.path.exists(sys.argv[3]):
+        threading.Thread(target=die_once_seen, args=[sys.argv[3]]).start()
     server.serve_forever()
 "#;
 
@@ -571,6 +578,27 @@ fn a_restart_command_that_ends_what_a_supervisor_had_started_is_not_the_servers_
         assert!(told(&run, "not_recovered").is_empty(), "{}", run.printed());
     }
     assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn a_crash_after_the_restart_command_is_over_is_told_at_once_and_is_the_servers() {
+    let server = Server::under("exec $serve", "memory");
+    let restart = server.by_restart(
+        "memory",
+        "setsid sh -c \"sleep 0.3; exec $python dies ${pid}flag\" >/dev/null 2>&1 &",
+    );
+    let text = short(&restart)
+        .replace(SHORT, "[windows]\nhorizon = \"8s\"")
+        .replace("ready = ", "restart = { attempts = 3 }\nready = ");
+    let run = run(&text);
+    // The server kept its sessions in memory.
+    if ended_with(&run, 1) {
+        assert!(told(&run, "trial_aborted").is_empty(), "{}", run.printed());
+        assert!(told(&run, "not_recovered").is_empty(), "{}", run.printed());
+        let exited = told(&run, "target_exited");
+        let crashed = exited.iter().find(|event| event["incarnation"] == 1);
+        assert_eq!(crashed.unwrap()["cause"], "unasked", "{exited:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use comeback_model::event::{Mark, MetWrite};
 use comeback_model::ids::ClientId;
 use comeback_model::units::Elapsed;
 
-/// A client is awake for a reply when so many acknowledgements are left: those of as many may be on their way.
+/// A client is awake for a reply when so many acknowledgements are left, or as many as writes are under way, if those are more: any
+/// of them may be the wanted one.
 const NEAR: u32 = 4;
 /// None is waited for.
 const NONE: u32 = u32::MAX;
@@ -66,7 +67,20 @@ pub(super) struct Counting {
     /// How many events at least are left, of each mark, until something happens.
     left: Left,
     acknowledged: AtomicU64,
+    /// Writes that were sent while acknowledgements are counted, and are not answered.
+    under_way: AtomicU32,
     waiting: Mutex<Waiting>,
+}
+
+/// A write is under way until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct UnderWay<'a>(&'a AtomicU32);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 struct Left([AtomicU32; 2]);
@@ -161,9 +175,16 @@ impl Counting {
         self.left(mark) < NONE
     }
 
+    /// A write is sent, whose acknowledgement is counted.
+    pub(super) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(&self.under_way)
+    }
+
     /// Whether the next acknowledgement, or one of the next few, sets something off.
     pub(super) fn is_near(&self) -> bool {
-        self.left(Mark::Reply) <= NEAR
+        let under_way = self.under_way.load(Ordering::Acquire);
+        self.counts(Mark::Reply) && self.left(Mark::Reply) <= under_way.max(NEAR)
     }
 
     /// The last byte of a write's request has left, and its reply has not come. From the wanted one on each may set something off: the
@@ -391,5 +412,18 @@ mod tests {
         });
         let near: Vec<bool> = near.collect();
         assert_eq!(near, [false, false, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn clients_stay_awake_for_as_many_as_are_under_way() {
+        let counting = Arc::new(Counting::default());
+        let (happens, _told) = told();
+        let _awaiting = counting.wait_for(wanted(Mark::Reply, NEAR + 2), happens);
+        let mut writes: Vec<_> = (0..=NEAR).map(|_| counting.begin()).collect();
+        assert!(!counting.is_near());
+        writes.push(counting.begin());
+        assert!(counting.is_near());
+        drop(writes);
+        assert!(!counting.is_near());
     }
 }

@@ -234,7 +234,9 @@ impl Trigger {
     ) -> (T, Option<Elapsed>) {
         if step != Step::Act {
             (exchange.await, None)
-        } else if self.listens() {
+        } else if self.waits_for(Mark::Reply) || self.0.counting.counts(Mark::Reply) {
+            // Whether its thread stays awake shows while it is under way: others are answered meanwhile.
+            let _under_way = self.0.counting.begin();
             let (reply, quiet) = self.listen(clock, exchange).await;
             (reply, Some(quiet))
         } else if let Some(delay) = self.delay() {
@@ -284,13 +286,19 @@ impl Trigger {
         .await
     }
 
-    /// How long a thread stays awake for a reply. What an event waits for must be read as soon as it comes, however slow writes are.
-    fn awake(&self) -> Span {
+    /// From when after the request on a thread stays awake for its reply, and how long. What an event waits for must be read as soon as
+    /// it comes, however slow writes are: around the time that they usually take.
+    fn awake(&self) -> (Span, Span) {
         let usual = match self.0.counting.is_near() {
             true => self.usual_service().unwrap_or(Span::ZERO),
             false => Span::ZERO,
         };
-        Span::from_us(usual.as_us().saturating_mul(2)).clamp(AWAKE, AWAKE_AT_MOST)
+        let stretch = Span::from_us(usual.as_us().saturating_mul(2)).clamp(AWAKE, AWAKE_AT_MOST);
+        let half = AWAKE_AT_MOST.as_us() / 2;
+        (
+            Span::from_us(usual.as_us().saturating_sub(half)),
+            stretch,
+        )
     }
 
     /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
@@ -311,10 +319,10 @@ impl Trigger {
         counting.note_unanswered(candidate, passed, write);
     }
 
-    /// The thread stays awake for the reply: a sleeping one is woken when the moment has passed.
+    /// The thread stays awake for the reply if that may be the wanted one: a sleeping thread is woken when the moment has passed.
     async fn listen<T>(&self, clock: Clock, exchange: impl Future<Output = T>) -> (T, Elapsed) {
         let begun = clock.now();
-        let awake = self.awake();
+        let mut awake: Option<(Doze, Elapsed)> = None;
         // The runtime asks the kernel between two polls: what the second does not find came after the first.
         let (mut before, mut latest) = (begun, begun);
         let mut exchange = pin!(exchange);
@@ -324,8 +332,15 @@ impl Trigger {
             }
             let now = clock.now();
             (before, latest) = (latest, now);
-            if now < begun + awake && self.listens() {
-                stay_awake(cx);
+            if self.listens() {
+                let (doze, until) = awake.get_or_insert_with(|| {
+                    let (from, long) = self.awake();
+                    let from = begun + from;
+                    (Doze::until((clock, from), from.since(now)), from.max(now) + long)
+                });
+                if now < *until && doze.is_over(cx) {
+                    stay_awake(cx);
+                }
             }
             Poll::Pending
         })
@@ -547,9 +562,51 @@ mod tests {
             trigger.awake()
         };
         let ms = Span::from_ms;
-        assert_eq!((awake(20, None), awake(20, Some(1_000))), (ms(5), ms(5)));
-        assert_eq!((awake(20, Some(1)), awake(1, Some(1))), (ms(40), ms(5)));
-        assert_eq!(awake(900, Some(1)), ms(250));
+        let now = |long| (Span::ZERO, ms(long));
+        assert_eq!((awake(20, None), awake(20, Some(1_000))), (now(5), now(5)));
+        assert_eq!((awake(20, Some(1)), awake(1, Some(1))), (now(40), now(5)));
+        assert_eq!(awake(900, Some(1)), (ms(775), ms(250)));
+    }
+
+    #[tokio::test]
+    async fn of_many_slow_writes_under_way_each_may_be_the_wanted_one() {
+        let trigger = Trigger::default();
+        trigger.note_service(Span::from_ms(120));
+        let clock = Clock::start();
+        let wanted = Wanted {
+            mark: Mark::Reply,
+            nth: 8,
+            share: 0.0,
+        };
+        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let exchange = async |ms: u64| {
+            let reply = tokio::time::sleep(Duration::from_millis(ms));
+            let (.., quiet) = trigger.attend((Step::Act, clock), reply).await;
+            let at = clock.now();
+            let passed = Passed { at, quiet };
+            trigger.acknowledge(sent(at.as_us()), passed);
+            at.since(quiet.expect("it was listened to"))
+        };
+        let all = futures_util::future::join_all((120..128).map(exchange)).await;
+        // A sleeping thread would have looked last when its write was sent.
+        assert!(all.iter().all(|waited| *waited < Span::from_ms(90)), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn a_thread_is_awake_when_a_slow_write_is_due() {
+        let trigger = Trigger::default();
+        trigger.note_service(Span::from_ms(300));
+        let clock = Clock::start();
+        let wanted = Wanted {
+            mark: Mark::Reply,
+            nth: 1,
+            share: 0.0,
+        };
+        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let reply = tokio::time::sleep(Duration::from_millis(350));
+        let (.., quiet) = trigger.attend((Step::Act, clock), reply).await;
+        let waited = clock.now().since(quiet.expect("it was listened to"));
+        assert!(waited < Span::from_ms(80), "{waited:?}");
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ enum Obstacle {
 /// with a baseline say otherwise for theirs, or add a metric.
 pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
     let asked = asked(base, new, gates);
-    let mut worse = Vec::new();
+    let (mut never_excused, mut worse) = (Vec::new(), Vec::new());
     let mut missing: Vec<String> = new.incomplete.iter().cloned().collect();
     missing.extend(lacking(&new.header));
     let machines = machine_differences(&base.header.machine, &new.header.machine);
@@ -103,6 +103,7 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
         };
         if !matches!(obstacle, Obstacle::Everything) {
             let anyway = asked_anyway(arm, other, gates);
+            never_excused.extend(anyway.never_excused.iter().map(|problem| about(problem)));
             worse.extend(anyway.worse.iter().map(|problem| about(problem)));
             missing.extend(anyway.missing.iter().map(|problem| about(problem)));
         }
@@ -142,6 +143,8 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
         worse.append(&mut missing);
         missing = std::mem::take(&mut worse);
     }
+    // No further trial takes these back.
+    worse.splice(0..0, never_excused);
     adjust(&mut arms);
     let outcome = match (worse.is_empty(), missing.is_empty()) {
         (false, _) => Outcome::Fail,
@@ -163,6 +166,8 @@ pub fn compare(base: &Analysis, new: &Analysis, gates: &[Gate]) -> Difference {
 /// What no allowance excuses.
 #[derive(Default)]
 struct Anyway {
+    /// Worse, whatever else is found.
+    never_excused: Vec<String>,
     worse: Vec<String>,
     missing: Vec<String>,
 }
@@ -171,14 +176,16 @@ struct Anyway {
 /// known of it perhaps not: neither makes a pass.
 fn asked_anyway(arm: &ArmAnalysis, base: &ArmAnalysis, gates: &[Gate]) -> Anyway {
     let mut anyway = Anyway::default();
+    let too = |of_base| format!("in the earlier run, too: {of_base}");
+    match what_is_never_excused(arm).zip(Some(what_is_never_excused(base).map(too))) {
+        Some((problem, None)) => anyway.never_excused.push(problem),
+        Some((problem, Some(of_base))) => anyway.missing.push(format!("{problem}; {of_base}")),
+        None => {}
+    }
     let mut found = |problem: String, of_base: Option<String>| match of_base {
         None => anyway.worse.push(problem),
         Some(of_base) => anyway.missing.push(format!("{problem}; {of_base}")),
     };
-    let too = |of_base| format!("in the earlier run, too: {of_base}");
-    if let Some(problem) = what_is_never_excused(arm) {
-        found(problem, what_is_never_excused(base).map(too));
-    }
     if gates.iter().any(Gate::is_about_recovery) {
         return anyway;
     }

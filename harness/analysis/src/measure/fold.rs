@@ -144,25 +144,20 @@ impl Run<'_> {
         })
     }
 
-    /// How each arm does without a fault, for the trials of each shard. What is usual on one machine is not on another; a shard
-    /// without a control trial that counts goes by those of all the others.
+    /// How each arm does without a fault, for the trials of each shard. What is usual on one machine is not on another: in a shard
+    /// without a control trial that counts, a trial goes by its own baseline alone.
     fn usual(
         &self,
         controls: &BTreeMap<TrialId, TrialAnalysis>,
     ) -> BTreeMap<(ArmId, Option<u32>), Usual> {
         let of_trial = |facts: &Facts| (facts.arm, self.header.shard_of(facts.id));
-        let of = |is_of: &dyn Fn(&Facts) -> bool| {
-            let trials = self.facts.trials.iter().filter(|facts| is_of(facts));
-            let controls = trials.filter_map(|facts| controls.get(&facts.id));
-            let controls: Vec<_> = controls.filter(|trial| trial.void.is_none()).collect();
-            (!controls.is_empty()).then(|| Usual::of_controls(controls.into_iter()))
-        };
         let all: BTreeSet<_> = self.facts.trials.iter().map(of_trial).collect();
         all.into_iter()
             .map(|place| {
-                let usual = of(&|facts| of_trial(facts) == place)
-                    .or_else(|| of(&|facts| facts.arm == place.0));
-                (place, usual.unwrap_or_default())
+                let trials = self.facts.trials.iter();
+                let own = trials.filter(|facts| of_trial(facts) == place);
+                let controls = own.filter_map(|facts| controls.get(&facts.id));
+                (place, Usual::of_controls(controls))
             })
             .collect()
     }

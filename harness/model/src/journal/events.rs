@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
 use super::seal::Seal;
-use super::{EVENTS, Header, JournalError, OLDEST, SEVERAL, VERSION, unreadable};
+use super::{EVENTS, Header, JournalError, OLDEST, SEVERAL, UNSPLIT, VERSION, unreadable};
 use crate::event::{Event, EventKind};
 
 /// Writes one line of the events file.
@@ -88,6 +88,12 @@ fn read_header(lines: &Lines<impl BufRead>) -> Result<Header, JournalError> {
         )));
     }
     let mut header: Header = serde_json::from_str(line).map_err(|error| wrong(&error))?;
+    if version.comeback_journal <= UNSPLIT && header.shards.is_some() {
+        return Err(wrong(&format!(
+            "version {} holds whole runs only, and this names shards",
+            version.comeback_journal
+        )));
+    }
     if version.comeback_journal < SEVERAL {
         header.schedule.add_nodes(&header.plan);
     }

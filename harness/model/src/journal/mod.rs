@@ -48,6 +48,8 @@ use crate::shard::Shards;
 /// a fault is stored with its kind, its effect and its words; since 6 there may be several in one trial, and what is told of
 /// one names it; since 7 it may hold some shards of a run, which must not be taken for the whole.
 pub const VERSION: u32 = 7;
+/// The version of a journal of a whole run: an older program may read it.
+pub const UNSPLIT: u32 = 6;
 /// The oldest version it reads.
 const OLDEST: u32 = 3;
 /// The first version whose ends are sealed.

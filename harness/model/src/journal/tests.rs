@@ -14,6 +14,7 @@ use crate::operation::{Cached, ErrorClass, Outcome, ShownWrites, Step, test_oper
 use crate::plan::test_plan;
 use crate::said::Line;
 use crate::schedule::expand;
+use crate::shard::HeldShard;
 use crate::units::Elapsed;
 
 fn header() -> Header {
@@ -223,6 +224,30 @@ fn a_journal_of_another_version_is_refused_by_its_number() {
     check_refused(&other, &operations, "journal line 1", "version 8");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
+}
+
+#[test]
+fn shards_are_not_taken_for_a_whole_run_of_an_older_version() {
+    let (events, operations) = sample();
+    let held = HeldShard {
+        index: 1,
+        started: String::new(),
+        machine: Machine::default(),
+    };
+    let shards = Shards::new(2, vec![held]).ok();
+    for (version, is_read) in [(UNSPLIT, false), (VERSION, true)] {
+        let header = Header {
+            comeback_journal: version,
+            shards: shards.clone(),
+            ..header()
+        };
+        let line = serde_json::to_vec(&header).expect("it is plain");
+        let other = with_line(&events, 1, &line);
+        match is_read {
+            true => drop(read(&other[..], &operations[..]).expect("it is read")),
+            false => check_refused(&other, &operations, "journal line 1", "names shards"),
+        }
+    }
 }
 
 #[test]

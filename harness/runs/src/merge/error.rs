@@ -132,7 +132,7 @@ impl fmt::Display for MergeError {
                     [true, false] => only_if_it_found_nothing(f, &other, &one),
                     [false, true] => only_if_it_found_nothing(f, &one, &other),
                     [false, false] => f.write_str(
-                        "neither came to its end. See what each found (comeback report): a loss counts. If none found any, run the                          shard again, and name that alone",
+                        "neither came to its end. See what each found (comeback report): a loss counts. If none found any, run the shard again, and name that alone",
                     ),
                 }
             }

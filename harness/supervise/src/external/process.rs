@@ -34,7 +34,7 @@ use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
 use crate::roster::Place;
-use crate::shot::{Sent, Sight};
+use crate::shot::{Sent, Sight, has_ended};
 use crate::tag::RunTag;
 
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
@@ -303,10 +303,10 @@ impl ExternalProcess {
                 let ends = others.iter_mut().map(|other| other.end(clock));
                 join_all(ends).await.into_iter().collect::<io::Result<()>>()
             };
-            let restart = &mut self.restart;
+            let restart = &self.restart;
             let restarted = async {
                 match restart {
-                    Some(restart) => restart.over().await,
+                    Some(restart) => restart.end().await,
                     None => std::future::pending().await,
                 }
             };
@@ -329,6 +329,12 @@ impl ExternalProcess {
                 }
                 over = restarted, if is_running => {
                     over?;
+                    // If both have ended, nobody knows which did first, and the command counts as under way.
+                    if has_ended(descriptor.get_ref())? {
+                        ended.get_or_insert_with(|| clock.now());
+                    } else if let Some(restart) = &mut self.restart {
+                        restart.note_over();
+                    }
                     continue;
                 }
                 gone = others_gone => gone.map(|()| Next::Others),

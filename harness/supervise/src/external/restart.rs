@@ -29,9 +29,6 @@ use crate::proc;
 const LAST: usize = 10;
 /// Between two looks at whether it ends.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
-/// Two ends that come together, as those of a command that is a launcher itself, are seen in either order, and on a busy machine
-/// one well after the other.
-const TOGETHER: Duration = Duration::from_millis(50);
 
 /// A restart under way.
 #[derive(Debug)]
@@ -40,11 +37,10 @@ pub(super) struct Restart {
     identity: Option<Identity>,
     /// Readable from its end on.
     end: AsyncFd<OwnedFd>,
-    /// When its end was seen.
-    seen_over: Option<Instant>,
+    /// Its end was seen while the server was awaited, or while the server ran: what ends later ends after it.
+    is_over: bool,
     log: PathBuf,
     told: String,
-    is_over: bool,
 }
 
 /// Sees that the program of a restart command is there.
@@ -80,24 +76,27 @@ impl Restart {
             identity: stat.as_ref().map(Identity::of),
             child,
             end: watched::watch(end)?,
-            seen_over: None,
+            is_over: false,
             log,
             told: words.join(" "),
-            is_over: false,
         })
     }
 
-    /// Waits until it is over; pending for good once that was told.
-    pub(super) async fn over(&mut self) -> io::Result<()> {
-        if self.seen_over.is_some() {
+    /// Waits until it has ended; pending for good once that was noted.
+    pub(super) async fn end(&self) -> io::Result<()> {
+        if self.is_over {
             std::future::pending::<()>().await;
         }
         drop(self.end.readable().await?);
-        self.seen_over = Some(Instant::now());
         Ok(())
     }
 
-    /// Whether this process is it, or was started by it.
+    /// It has ended, and the server ran on.
+    pub(super) const fn note_over(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Whether this process is it, or was started by it, as far as its parents tell.
     pub(super) fn started(&self, process: Identity) -> bool {
         let stat = proc::stat(process.pid).ok();
         let from = stat.and_then(|stat| descends(&stat, self.identity.as_slice()));
@@ -106,7 +105,7 @@ impl Restart {
 
     /// Whether it was under way when something ended, and ends well within so long; one that goes on does not.
     pub(super) async fn ends_well(&mut self, ended: Instant, within: Span) -> io::Result<bool> {
-        if self.seen_over.is_some_and(|over| ended > over + TOGETHER) {
+        if self.is_over {
             return Ok(false);
         }
         let until = ended + Duration::from(within);

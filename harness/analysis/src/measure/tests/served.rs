@@ -1,6 +1,7 @@
 //! One good answer is not a recovery: the load after it must be served to its end.
 
 use ErrorClass::{ResponseTimeout, ServerError, SessionRejected};
+use comeback_model::shard::{HeldShard, Shards};
 use comeback_model::units::Span;
 
 use super::*;
@@ -119,45 +120,61 @@ fn a_few_failures_of_a_shared_machine_are_no_failed_recovery() {
 
 #[test]
 fn failures_that_are_usual_are_no_failed_recovery() {
-    let flaky = |from, to| {
-        steadily(from, to, 10).map(|op| match op.0.intended.as_us() % 30_000 {
-            0 => op.rejected(ServerError),
-            _ => op,
-        })
-    };
     let story = Story::faulted()
         .does(flaky(BASELINE, FAULT))
         .does(flaky(RECOVERED, SETTLED));
     is_back(&story);
 }
 
+/// Every third operation fails.
+fn flaky(from: u64, to: u64) -> impl Iterator<Item = Op> {
+    steadily(from, to, 10).map(|op| match op.0.intended.as_us() % 30_000 {
+        0 => op.rejected(ServerError),
+        _ => op,
+    })
+}
+
+/// A trial that fails as often after the fault as its control does always. The control has this number.
+fn flaky_as_its_control(number: u32) -> Story {
+    let mut story = back().does(flaky(RECOVERED, SETTLED));
+    assert!(story.trial().not_back().is_some());
+    let control = Story::control().does(flaky(BASELINE, SETTLED));
+    story.events.pop();
+    story
+        .events
+        .extend(control.events.into_iter().map(|event| Event {
+            trial: event.trial.map(|_| TrialId(number)),
+            ..event
+        }));
+    story
+        .operations
+        .extend(control.operations.into_iter().map(|operation| Operation {
+            trial: TrialId(number),
+            ..operation
+        }));
+    story
+}
+
 #[test]
 fn what_a_control_trial_shows_is_usual_as_well() {
-    let flaky = |from, to| {
-        steadily(from, to, 10).map(|op| match op.0.intended.as_us() % 30_000 {
-            0 => op.rejected(ServerError),
-            _ => op,
-        })
-    };
-    let story = back().does(flaky(RECOVERED, SETTLED));
-    assert!(story.trial().not_back().is_some());
-    let mut with_control = story;
-    let control = Story::control().does(flaky(BASELINE, SETTLED));
-    let later = |trial: &mut Option<TrialId>| *trial = trial.map(|_| TrialId(1));
-    with_control.events.pop();
-    with_control
-        .events
-        .extend(control.events.into_iter().map(|mut event| {
-            later(&mut event.trial);
-            event
-        }));
-    with_control
-        .operations
-        .extend(control.operations.into_iter().map(|mut operation| {
-            operation.trial = TrialId(1);
-            operation
-        }));
-    assert_eq!(with_control.trial().returned, Some(Return::ForGood));
+    assert_eq!(
+        flaky_as_its_control(1).trial().returned,
+        Some(Return::ForGood)
+    );
+}
+
+#[test]
+fn what_is_usual_on_one_machine_is_not_on_another() {
+    let mut journal = flaky_as_its_control(2).journal();
+    let held = [1, 2].map(|index| HeldShard {
+        index,
+        started: String::new(),
+        machine: Machine::default(),
+    });
+    journal.header.shards = Shards::new(2, held.to_vec()).ok();
+    let trial = analyze(&journal).arms.remove(0).trials.remove(0);
+    assert_eq!(trial.shard, Some(1));
+    assert!(trial.not_back().is_some(), "{:?}", trial.returned);
 }
 
 #[test]

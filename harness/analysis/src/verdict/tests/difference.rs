@@ -1,12 +1,15 @@
 //! Two runs against each other.
 
+use comeback_model::journal::Machine;
 use comeback_model::plan::{Request, Workload};
+use comeback_model::shard::{HeldShard, Shards};
 use comeback_statistics::zero_event_upper_bound;
 
 use super::baseline::{ready, run};
 use super::replaced::{late, may_replace};
 use super::*;
 use crate::difference::compare;
+use crate::measure::CacheTally;
 use crate::difference::{Difference, MetricDifference, Standing};
 
 fn differ(base: &Journal, new: &Journal, gates: &[&str]) -> Difference {
@@ -54,6 +57,28 @@ fn equal_runs_pass_and_say_what_they_could_have_missed() {
         let shown = metric(&difference, shown);
         assert_eq!((shown.standing, shown.allowed), (Standing::NotAsked, None));
     }
+}
+
+#[test]
+fn another_users_content_fails_a_part_too_for_no_further_trial_takes_it_back() {
+    let mut part = run("now", &around(91));
+    let held = HeldShard {
+        index: 2,
+        started: String::new(),
+        machine: Machine::default(),
+    };
+    part.header.shards = Shards::new(4, vec![held]).ok();
+    let base = run("then", &around(90));
+    assert_eq!(differ(&base, &part, &[]).verdict, Outcome::Inconclusive);
+    let mut new = analyze(&part);
+    new.arms[0].trials[0].cache = Some(CacheTally {
+        another_users: 1,
+        ..CacheTally::default()
+    });
+    let difference = compare(&analyze(&base), &new, &[]);
+    assert_eq!(difference.verdict, Outcome::Fail);
+    let first = &difference.reasons[0];
+    assert!(first.contains("another user's content"), "{first}");
 }
 
 #[test]
