@@ -295,10 +295,7 @@ impl Trigger {
         };
         let stretch = Span::from_us(usual.as_us().saturating_mul(2)).clamp(AWAKE, AWAKE_AT_MOST);
         let half = AWAKE_AT_MOST.as_us() / 2;
-        (
-            Span::from_us(usual.as_us().saturating_sub(half)),
-            stretch,
-        )
+        (Span::from_us(usual.as_us().saturating_sub(half)), stretch)
     }
 
     /// The last byte of a write's request has left, and its reply has not come. If it may set something off: how much later it does.
@@ -336,7 +333,10 @@ impl Trigger {
                 let (doze, until) = awake.get_or_insert_with(|| {
                     let (from, long) = self.awake();
                     let from = begun + from;
-                    (Doze::until((clock, from), from.since(now)), from.max(now) + long)
+                    (
+                        Doze::until((clock, from), from.since(now)),
+                        from.max(now) + long,
+                    )
                 });
                 if now < *until && doze.is_over(cx) {
                     stay_awake(cx);
@@ -579,17 +579,27 @@ mod tests {
             share: 0.0,
         };
         let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
-        let exchange = async |ms: u64| {
-            let reply = tokio::time::sleep(Duration::from_millis(ms));
-            let (.., quiet) = trigger.attend((Step::Act, clock), reply).await;
-            let at = clock.now();
-            let passed = Passed { at, quiet };
-            trigger.acknowledge(sent(at.as_us()), passed);
-            at.since(quiet.expect("it was listened to"))
-        };
-        let all = futures_util::future::join_all((120..128).map(exchange)).await;
+        let writes: Vec<_> = (120..128)
+            .map(|ms| {
+                let trigger = trigger.clone();
+                tokio::spawn(async move {
+                    let reply = tokio::time::sleep(Duration::from_millis(ms));
+                    let (.., quiet) = trigger.attend((Step::Act, clock), reply).await;
+                    let at = clock.now();
+                    trigger.acknowledge(sent(at.as_us()), Passed { at, quiet });
+                    at.since(quiet.expect("it was listened to"))
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for write in writes {
+            all.push(write.await.expect("it ends"));
+        }
         // A sleeping thread would have looked last when its write was sent.
-        assert!(all.iter().all(|waited| *waited < Span::from_ms(90)), "{all:?}");
+        assert!(
+            all.iter().all(|waited| *waited < Span::from_ms(90)),
+            "{all:?}"
+        );
     }
 
     #[tokio::test]

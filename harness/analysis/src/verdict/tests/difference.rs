@@ -9,8 +9,8 @@ use super::baseline::{ready, run};
 use super::replaced::{late, may_replace};
 use super::*;
 use crate::difference::compare;
-use crate::measure::CacheTally;
 use crate::difference::{Difference, MetricDifference, Standing};
+use crate::measure::CacheTally;
 
 fn differ(base: &Journal, new: &Journal, gates: &[&str]) -> Difference {
     let gates: Vec<Gate> = gates.iter().map(|text| gate(text)).collect();
