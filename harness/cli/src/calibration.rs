@@ -44,14 +44,26 @@ pub(super) fn calibrate(
             arm.arm, arm.late_ms_p95
         ));
     }
-    plan.load.rate = calibrated.rate;
-    plan.calibration = Calibration::Done(calibrated);
+    calibrated.settle(plan);
     Ok(())
 }
 
-/// The rate of an earlier run, and not what its servers were measured to bear: nothing was measured of these.
+/// The load of an earlier run, as far as this one leaves it open, and not what its servers were measured to bear: nothing was
+/// measured of these.
 fn take_over(plan: &mut Plan, earlier: &Plan) {
+    let Calibration::Wanted(open) = plan.calibration else {
+        return;
+    };
     plan.load.rate = earlier.load.rate;
+    if open.sessions {
+        plan.load.clients = earlier.load.clients.max(plan.load.workers);
+    }
+    if open.timeout {
+        plan.load.timeout = earlier.load.timeout;
+    }
+    if open.horizon {
+        plan.windows.horizon = earlier.windows.horizon;
+    }
     plan.calibration = Calibration::Given;
 }
 
@@ -72,7 +84,7 @@ fn measure(plan: &Plan, seed: Seed, output: &Output) -> Result<Calibrated, CliEr
     for Measured { arm, found } in measured {
         arms.push(found.map_err(|why| refuse(plan, &arm, &why))?);
     }
-    choose(arms).ok_or_else(|| {
+    choose(plan, arms).ok_or_else(|| {
         CliError::Usage("calibration: no arm of this experiment can run here".to_owned())
     })
 }
@@ -104,25 +116,42 @@ fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::test_plan;
+    use comeback_model::plan::{Fitted, Open, test_plan};
+    use comeback_model::units::Span;
 
     use super::*;
 
     #[test]
     fn what_the_baselines_server_bears_is_not_said_of_another() {
         let mut earlier = test_plan();
-        earlier.load.rate = 12.0;
-        earlier.calibration = Calibration::Done(Calibrated {
+        Calibrated {
             rate: 12.0,
             at_most: false,
+            fitted: Fitted {
+                sessions: Some(3),
+                timeout: Some(Span::from_secs(7)),
+                horizon: Some(Span::from_secs(99)),
+            },
             arms: Vec::new(),
-        });
-        let mut plan = test_plan();
-        plan.calibration = Calibration::Wanted;
-        take_over(&mut plan, &earlier);
-        assert_eq!(
-            (plan.load.rate, plan.calibration),
-            (12.0, Calibration::Given)
-        );
+        }
+        .settle(&mut earlier);
+        let taken = |open: Open| {
+            let mut plan = test_plan();
+            plan.calibration = Calibration::Wanted(open);
+            take_over(&mut plan, &earlier);
+            assert_eq!(plan.calibration, Calibration::Given);
+            assert_eq!(plan.load.rate, 12.0);
+            (plan.load.clients, plan.load.timeout, plan.windows.horizon)
+        };
+        let own = test_plan();
+        let own = (own.load.clients, own.load.timeout, own.windows.horizon);
+        assert_eq!(taken(Open::default()), own);
+        let all = Open {
+            sessions: true,
+            timeout: true,
+            horizon: true,
+        };
+        let earlier = (3, Span::from_secs(7), Span::from_secs(99));
+        assert_eq!(taken(all), earlier);
     }
 }

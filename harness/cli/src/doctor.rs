@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use comeback_analysis::measure::{MOST_STOLEN, MOST_WAITED};
 use comeback_analysis::verdict::Outcome;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use super::table::wrapped;
 use super::{CliError, print};
 use comeback_host::machine;
+use comeback_host::pressure::{self, Cores};
+use comeback_model::units::Span;
 
 /// What is found stands so far behind the mark.
 const BEHIND_MARK: u16 = 9;
@@ -36,6 +39,9 @@ struct Finding {
     found: String,
     /// Its meaning for results on this machine.
     meaning: &'static str,
+    /// What is to be done about it, where something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
@@ -72,6 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             "the most connections a run can hold or leave behind",
             local_ports(),
         ),
+        busy(),
         check(
             "timer lateness",
             "operations start at least so late",
@@ -102,11 +109,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         );
         print(&wrapped(&machine, 0));
         for finding in &findings {
-            let mark = if finding.works { "ok     " } else { "MISSING" };
+            let mark = match (finding.works, &finding.advice) {
+                (false, _) => "MISSING",
+                (true, Some(_)) => "BUSY   ",
+                (true, None) => "ok     ",
+            };
             let found = wrapped(&format!("{}: {}", finding.name, finding.found), BEHIND_MARK);
             let meaning = wrapped(finding.meaning, BEHIND_MARK);
             let indent = " ".repeat(BEHIND_MARK.into());
             print(&format!("{mark}  {found}\n{indent}{meaning}"));
+            if let Some(advice) = &finding.advice {
+                print(&format!("{indent}{}", wrapped(advice, BEHIND_MARK)));
+            }
         }
     }
     match findings.iter().find(|finding| !finding.works) {
@@ -125,6 +139,87 @@ fn check(name: &'static str, meaning: &'static str, tried: io::Result<String>) -
         works,
         found,
         meaning,
+        advice: None,
+    }
+}
+
+/// How long it is watched what else this machine does.
+const WATCHED: Duration = Duration::from_secs(1);
+/// From so many tasks on that run or want to, for each core, a machine is busy. It is a mean of a minute, so it is asked only where
+/// the kernel does not say who waits now.
+const LOAD_PER_CORE: f64 = 1.0;
+
+/// What else this machine does.
+#[derive(Clone, Copy, Debug, Default)]
+struct Other {
+    load_per_core: Option<f64>,
+    stolen: Option<f64>,
+    waited: Option<f64>,
+}
+
+impl Other {
+    fn watch() -> Self {
+        let (begin, begun) = (pressure::cores(), Instant::now());
+        std::thread::sleep(WATCHED);
+        let lasted = begun.elapsed().as_secs_f64();
+        let between = |begin: Span, end: Span| end.as_secs() - begin.as_secs();
+        let cores = begin.zip(pressure::cores());
+        let waited = |(begin, end): (Cores, Cores)| Some((begin.waited?, end.waited?));
+        Self {
+            load_per_core: pressure::load_per_core(),
+            stolen: cores.map(|(begin, end)| {
+                let all = between(begin.all, end.all);
+                between(begin.stolen, end.stolen) / all.max(f64::MIN_POSITIVE)
+            }),
+            waited: cores
+                .and_then(waited)
+                .map(|(begin, end)| (between(begin, end) / lasted).min(1.0)),
+        }
+    }
+
+    fn told(self) -> String {
+        let percent = |share: Option<f64>| {
+            share.map_or_else(
+                || "not told".to_owned(),
+                |share| format!("{:.0} %", share * 100.0),
+            )
+        };
+        let load = self.load_per_core;
+        let load = load.map_or_else(|| "not told".to_owned(), |load| format!("{load:.1}"));
+        format!(
+            "load {load} for each core, stolen cores (steal) {}, some task waits for a core {} of the time",
+            percent(self.stolen),
+            percent(self.waited)
+        )
+    }
+
+    fn advice(self) -> Option<String> {
+        let above = |found: Option<f64>, most: f64| found.is_some_and(|found| found >= most);
+        let is_stolen = above(self.stolen, MOST_STOLEN);
+        let is_busy = match self.waited {
+            Some(_) => above(self.waited, MOST_WAITED),
+            None => above(self.load_per_core, LOAD_PER_CORE),
+        };
+        let mend = match (is_stolen, is_busy) {
+            (false, false) => return None,
+            (true, _) => "use a machine whose cores nobody else gets",
+            (false, true) => "end other work first, such as builds, or use another machine",
+        };
+        Some(format!(
+            "this machine is too busy to judge times: {mend}. Losses are judged all the same"
+        ))
+    }
+}
+
+/// A run works on a busy machine, too.
+fn busy() -> Finding {
+    let other = Other::watch();
+    Finding {
+        name: "other work",
+        works: true,
+        found: other.told(),
+        meaning: "times of a busy machine are not judged",
+        advice: other.advice(),
     }
 }
 
@@ -214,4 +309,82 @@ fn median_ms(times: usize, mut what: impl FnMut() -> io::Result<()>) -> io::Resu
     }
     let median = comeback_statistics::median(&took).unwrap_or(f64::NAN);
     Ok(format!("median {median:.2} ms over {times}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told_with_what_to_do() {
+        let quiet = Other {
+            load_per_core: Some(0.4),
+            stolen: Some(0.02),
+            waited: Some(0.2),
+        };
+        let stolen = Some("use a machine whose cores nobody else gets");
+        let other_work = Some("end other work first");
+        for (other, told) in [
+            (quiet, None),
+            (Other::default(), None),
+            (
+                Other {
+                    load_per_core: Some(9.0),
+                    ..quiet
+                },
+                None,
+            ),
+            (
+                Other {
+                    load_per_core: Some(1.0),
+                    waited: None,
+                    ..quiet
+                },
+                other_work,
+            ),
+            (
+                Other {
+                    waited: Some(0.5),
+                    ..quiet
+                },
+                other_work,
+            ),
+            (
+                Other {
+                    stolen: Some(0.1),
+                    ..quiet
+                },
+                stolen,
+            ),
+            (
+                Other {
+                    stolen: Some(0.3),
+                    waited: Some(0.9),
+                    ..quiet
+                },
+                stolen,
+            ),
+        ] {
+            let advice = other.advice();
+            assert_eq!(advice.is_some(), told.is_some(), "{other:?}: {advice:?}");
+            let advice = advice.unwrap_or_default();
+            assert!(
+                advice.contains(told.unwrap_or_default()),
+                "{other:?}: {advice}"
+            );
+        }
+        assert_eq!(
+            quiet.told(),
+            "load 0.4 for each core, stolen cores (steal) 2 %, some task waits for a core 20 % of the time"
+        );
+    }
+
+    #[test]
+    fn what_else_the_machine_does_is_seen() {
+        let other = Other::watch();
+        assert!(
+            other.load_per_core.is_some() && other.stolen.is_some(),
+            "{other:?}"
+        );
+    }
 }

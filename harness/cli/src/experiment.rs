@@ -23,7 +23,7 @@ use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
 use comeback_experiment::document::{
-    ArmPart, FaultPart, ReadyPart, StepPart, TargetPart, Text, Words,
+    ArmPart, FaultPart, RatePart, ReadyPart, StepPart, TargetPart, Text, Words,
 };
 use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
@@ -160,7 +160,8 @@ const AD_HOC: &str = "run";
 impl What {
     /// The plan, from the file (if there is one), the flags and the command behind `--`.
     pub(super) fn resolve(&self, size: &Size, command: &[String]) -> Result<Resolved, CliError> {
-        let (document, origin) = self.document(size, command)?;
+        let (mut document, origin) = self.document(size, command)?;
+        self.leave_rate_open(&mut document, command);
         resolve(&document, &origin, &Faults).map_err(usage)
     }
 
@@ -190,6 +191,14 @@ impl What {
         self.apply_to(&mut document, command)?;
         size.apply_to(&mut document);
         Ok((document, origin))
+    }
+
+    /// Has the rate measured where there is no file and none is said: nobody knows what the server behind `--` bears. A file says its
+    /// rate, or has the default; so have the reference servers, which bear it.
+    pub(super) fn leave_rate_open(&self, document: &mut Document, command: &[String]) {
+        if self.experiment.is_none() && !is_reference_server(command) {
+            document.load.rate.get_or_insert(RatePart::Auto);
+        }
     }
 
     fn apply_to(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
@@ -262,6 +271,16 @@ impl What {
             target.boot_header = Some(header.clone());
         }
     }
+}
+
+/// Whether this command starts a server of this program.
+fn is_reference_server(command: &[String]) -> bool {
+    let [program, serve, ..] = command else {
+        return false;
+    };
+    let name = Path::new(program).file_name();
+    let is_own = program == "{comeback}" || name.is_some_and(|name| name == "comeback");
+    is_own && serve == "serve"
 }
 
 /// Reads an experiment file.
@@ -348,5 +367,33 @@ pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
         )),
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("use NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_servers_are_known_by_their_command() {
+        let is_known = |command: &str| {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            is_reference_server(&words)
+        };
+        for own in [
+            "{comeback} serve journal --port {port}",
+            "target/debug/comeback serve memory --port {port}",
+            "comeback serve token --port {port}",
+        ] {
+            assert!(is_known(own), "{own}");
+        }
+        for other in [
+            "./server {port}",
+            "./serve serve {port}",
+            "comeback",
+            "comeback balance --port {port}",
+        ] {
+            assert!(!is_known(other), "{other}");
+        }
     }
 }

@@ -75,6 +75,10 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
+    // Shards must all have the same rate.
+    if shard.is_none() {
+        args.what.leave_rate_open(&mut document, &args.command);
+    }
     let compares = args.against.is_asked() || args.baseline.baseline.is_some();
     if document.storm.is_some() && compares {
         let what = "--storm: a storm looks for a loss of one server and compares it with nothing: remove --against and --baseline";

@@ -99,11 +99,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     Ok(if works { Outcome::Pass } else { Outcome::Fail })
 }
 
-/// Before a run: one user's way through the flow of each arm, on a first start.
+/// Before a run: users' ways through the flow of each arm, on a first start and, where that is quick, after a restart.
 ///
-/// Only a description that the server contradicts ends the run here. A server that fails, or does not know its own sessions,
-/// is what a run measures. Where a stranger is answered in the same way as the user, and the check does not tell the two apart
-/// either, that is a warning. Arms with several replicas are left out: these may share nothing on purpose.
+/// Only a description that the server contradicts on its first start ends the run here: then it cannot be right. A server that fails,
+/// does not know its own sessions, or answers otherwise after a restart is what a run measures; that is a warning. So it is where
+/// somebody who never logged in is answered like a user. Arms with several replicas are left out: these may share nothing on purpose.
 pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
     let mut plan = plan.clone();
     for arm in plan.arms.iter_mut().filter(|arm| arm.replicas > 1) {
@@ -114,28 +114,65 @@ pub(super) fn preflight(plan: &Plan, seed: Seed) -> Result<(), CliError> {
     if !matches!(plan.load.workload, Workload::Sessions(_)) || !is_walked {
         return Ok(());
     }
-    for tried in walk(&plan, seed, Reach::FirstStart)? {
-        let mut users = tried.first.iter().filter(|one| one.who == Who::User);
-        let Some(wrong) = users.find(|one| one.misfit || one.as_a_stranger) else {
-            continue;
-        };
-        let steps = shown::steps(std::slice::from_ref(wrong), &plan.secrets());
-        let failed = shown::failed(&steps);
+    for tried in walk(&plan, seed, Reach::BeforeRun)? {
         let arm = printable(&plan.arms[tried.arm.0 as usize].name);
-        if wrong.as_a_stranger {
-            print_aside(&format!(
-                "warning: {arm}: the server answers a user who has logged in as it answers a stranger, before any fault\n\
-                 {failed}Either the experiment describes this step wrongly, or the server does not know its own sessions. \
-                 `comeback try` shows the whole flow."
-            ));
-            continue;
+        for warning in examine(&tried, (&plan, &arm))? {
+            print_aside(&format!("warning: {arm}: {warning}"));
         }
-        return Err(CliError::Usage(format!(
-            "{arm}: the server does not answer as the experiment describes it, before any fault\n{failed}\
-             Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same."
-        )));
     }
     Ok(())
+}
+
+/// What a walk before a run shows that makes the run weaker.
+///
+/// # Errors
+/// If the server contradicts the description.
+fn examine(tried: &Tried, (plan, arm): (&Plan, &str)) -> Result<Vec<String>, CliError> {
+    let shown = |wrong: &Walked| {
+        let steps = shown::steps(std::slice::from_ref(wrong), &plan.secrets());
+        shown::failed(&steps)
+    };
+    let mut warnings = Vec::new();
+    if let Some(wrong) = first_wrong(&tried.first) {
+        let failed = shown(wrong);
+        if !wrong.as_a_stranger {
+            return Err(CliError::Usage(format!(
+                "{arm}: the server does not answer as the experiment describes it, before any fault\n{failed}\
+                 Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same."
+            )));
+        }
+        warnings.push(format!(
+            "the server answers a user who has logged in as it answers a stranger, before any fault\n\
+             {failed}Either the experiment describes this step wrongly, or the server does not know its own sessions. \
+             `comeback try` shows the whole flow."
+        ));
+        return Ok(warnings);
+    }
+    let steps = || tried.first.iter().chain(&tried.restarted);
+    let nobody = steps().filter(|one| one.who == Who::Nobody);
+    warnings.extend(nobody.filter_map(warning_of).map(str::to_owned).take(1));
+    if let Some(wrong) = first_wrong(&tried.restarted) {
+        warnings.push(format!(
+            "after a stop and a start the server does not answer a new user as it did on its first start, and as the experiment \
+             describes it\n{}The run measures that. If it is meant so, describe what both starts answer.",
+            shown(wrong)
+        ));
+    }
+    if let Some(ended) = tried.ended_early.as_ref().filter(|_| tried.was_restarted) {
+        let mut problem = in_words(ended);
+        plan.secrets().hide(&mut problem);
+        warnings.push(format!(
+            "the server worked on its first start, and was then stopped and started once more: {}. The run measures that.",
+            printable(&problem)
+        ));
+    }
+    Ok(warnings)
+}
+
+/// The first step of a user whose reply has another form than is described, or that of a stranger.
+fn first_wrong(steps: &[Walked]) -> Option<&Walked> {
+    let mut users = steps.iter().filter(|one| one.who == Who::User);
+    users.find(|one| one.misfit || one.as_a_stranger)
 }
 
 /// Takes a user through the flow of each arm, in a temporary folder.

@@ -239,3 +239,128 @@ fn a_rate_is_a_number_or_auto() {
         run.printed()
     );
 }
+
+#[test]
+fn behind_run_the_rate_is_measured_unless_one_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.py"), server(0.04)).unwrap();
+    let flow = [
+        "--sessions",
+        "10",
+        "--trials",
+        "1",
+        "--login",
+        "POST /login {\"user\":\"u{{ session }}\"}",
+        "--act",
+        "POST /visit",
+        "--check",
+        "GET /me",
+        "--value",
+        "/visits",
+    ];
+    let behind = ["--", "python3", "server.py", "{port}", "{data}"];
+    let call = |out: &str, more: &[&str]| {
+        let words = [
+            &["run", "--out", out, "--quiet"],
+            more,
+            &flow[..],
+            &behind[..],
+        ]
+        .concat();
+        call_in(folder.path(), &words)
+    };
+    let measured = call("measured", &[]);
+    let said = stderr(&measured);
+    if how_busy().is_none() || !said.contains("the least that a calibration") {
+        let (rate, done) = stored(&folder.path().join("measured"));
+        assert!((5.0..=12.0).contains(&rate), "{rate}");
+        assert_eq!(done["rate"].as_f64(), Some(rate), "{said}");
+    }
+    call("given", &["--rate", "7"]);
+    assert_eq!(stored(&folder.path().join("given")), (7.0, Value::Null));
+    let explained = |more: &[&str]| {
+        let words = [&["explain"], more, &flow[..], &behind[..]].concat();
+        String::from_utf8(call_in(folder.path(), &words).stdout).unwrap()
+    };
+    assert!(explained(&[]).contains("measured before the first trial"));
+    assert!(explained(&["--rate", "7"]).contains("7 operations per second"));
+}
+
+/// The plan of a run, and what its calibration chose beside the rate.
+fn fitted(out: &Path) -> (Value, Value) {
+    let plan = read_header(out)["plan"].clone();
+    let fitted = plan["calibration"]["done"]["fitted"].clone();
+    (plan, fitted)
+}
+
+#[test]
+fn fewer_sessions_are_opened_where_that_takes_long_unless_their_number_is_given() {
+    // It takes 80 ms for each login: 4 s for 50 sessions, and as long to read them back.
+    let open = EXPERIMENT.replace("sessions = 10\n", "");
+    let run = run(&open, &server(0.08), &[]);
+    if !was_calibrated(&run) {
+        return;
+    }
+    let (plan, fitted) = fitted(&run.out());
+    let sessions = fitted["sessions"].as_u64().unwrap();
+    assert!((10..50).contains(&sessions), "{sessions}");
+    assert_eq!(plan["load"]["clients"].as_u64(), Some(sessions));
+    let said = stderr(&run.output);
+    let told = format!("; sessions = {sessions}, since opening them all took ");
+    assert!(said.contains(&told), "{said}");
+}
+
+#[test]
+fn a_server_that_answers_slowly_is_waited_for_longer() {
+    let slow = include_str!("data/sessions.py")
+        .replace("import threading\n", "import threading\nimport time\n")
+        .replace(
+            "        with LOCK:\n",
+            "        time.sleep(0.6)\n        with LOCK:\n",
+        );
+    let run = run(EXPERIMENT, &slow, &[]);
+    if !was_calibrated(&run) {
+        return;
+    }
+    let (plan, fitted) = fitted(&run.out());
+    let timeout = &fitted["timeout"];
+    assert_eq!(&plan["load"]["timeout"], timeout);
+    let said = stderr(&run.output);
+    let told = said
+        .split("; timeout = \"")
+        .nth(1)
+        .and_then(|rest| rest.split("s\"").next());
+    let seconds: u64 = told
+        .and_then(|told| told.parse().ok())
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!((3..=10).contains(&seconds), "{said}");
+}
+
+#[test]
+fn a_server_that_starts_slowly_has_longer_to_be_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = "{data}\"]\nready = { tcp = true, within = \"120s\" }\n";
+    let experiment = EXPERIMENT.replace("{data}\"]\n", ready);
+    std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
+    // Not a wait for something: it is a server that takes so long.
+    let server = format!("import time\ntime.sleep(8)\n{}", server(0.0));
+    std::fs::write(folder.path().join("server.py"), server).unwrap();
+    // The run ends after the calibration.
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    std::fs::write(folder.path().join("out/other"), "").unwrap();
+    let words = ["run", "it.toml", "--out", "out", "--no-preflight"];
+    let output = call_in(folder.path(), &words);
+    let said = stderr(&output);
+    if how_busy().is_some() && said.contains("the least that a calibration") {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let told = said
+        .split("; horizon = \"")
+        .nth(1)
+        .and_then(|rest| rest.split("s\"").next());
+    let seconds: u64 = told
+        .and_then(|told| told.parse().ok())
+        .unwrap_or_else(|| panic!("{said}"));
+    assert!(seconds >= 32, "{said}");
+}

@@ -124,7 +124,8 @@ fn the_junit_document_keeps_to_its_schema_whatever_the_verdict() {
     }
 
     let inconclusive = run(&[
-        "run", "--trials", "1", "--out", "out", "--quiet", "--", "sleep", "0", "0.{port}",
+        "run", "--trials", "1", "--rate", "50", "--out", "out", "--quiet", "--", "sleep", "0",
+        "0.{port}",
     ]);
     assert_eq!(inconclusive.code(), 3, "{}", inconclusive.printed());
     check_junit(&inconclusive.out().join("junit.xml"), [2, 0, 0, 2]);

@@ -548,6 +548,8 @@ fn a_server_that_quotes_a_secret_when_it_fails_is_quoted_without_it() {
         "out",
         "--trials",
         "1",
+        "--rate",
+        "50",
         "--",
         "sh",
         "-c",

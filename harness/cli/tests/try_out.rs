@@ -245,18 +245,25 @@ fn run_with(experiment: &str, more: &[&str]) -> (Option<i32>, String, bool) {
 
 /// A server that forgets each session at once, and tells strangers so.
 fn forgets_at_once(stranger: &str) -> String {
-    let server = format!(
-        "import sys\n\
-         sys.path.insert(0, {data:?})\n\
-         from dishonest import Honest\n\
-         class Forgets(Honest):\n\
-         \x20   def login(self, user):\n\
+    served_by(&format!(
+        "    def login(self, user):\n\
          \x20       reply = super().login(user)\n\
          \x20       self.sessions.clear()\n\
          \x20       return reply\n\
          \x20   def stranger(self, sid, method):\n\
-         \x20       return {stranger}\n\
-         Forgets(int(sys.argv[1]), sys.argv[2]).run()\n",
+         \x20       return {stranger}\n"
+    ))
+}
+
+/// The flow of the reference server, and an honest server that differs by these methods.
+fn served_by(methods: &str) -> String {
+    let server = format!(
+        "import os, sys, time\n\
+         sys.path.insert(0, {data:?})\n\
+         from dishonest import Honest\n\
+         class Other(Honest):\n\
+         {methods}\
+         Other(int(sys.argv[1]), sys.argv[2]).run()\n",
         data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"),
     );
     let flow = &REFERENCE[REFERENCE.find("[session]").unwrap()..];
@@ -328,4 +335,111 @@ fn an_arm_with_several_replicas_does_not_leave_the_others_out_of_the_walk_before
         said.contains("alone: the server does not answer as"),
         "{said}"
     );
+}
+
+#[test]
+fn a_logout_that_is_described_wrongly_ends_the_run_with_its_reply() {
+    for (right, wrong, told) in [
+        ("POST /logout", "POST /logoutt", "< 404"),
+        ("POST /logout", "GET /logout", "< 405"),
+        (
+            "request = \"POST /logout\"",
+            "request = \"POST /logout\"\nexpect = { status = 302 }",
+            "instead of 302",
+        ),
+    ] {
+        assert!(REFERENCE.contains(right), "{right}");
+        let (code, said, was_measured) = run_once(&REFERENCE.replace(right, wrong));
+        assert!(
+            code == Some(2) && !was_measured,
+            "{wrong}: {code:?}: {said}"
+        );
+        for part in [
+            told,
+            "logout",
+            "the server does not answer as the experiment describes it",
+        ] {
+            assert!(said.contains(part), "{wrong}: {part}: {said}");
+        }
+    }
+    let (code, said, was_measured) = run_once(REFERENCE);
+    assert!(was_measured && code != Some(2), "{code:?}: {said}");
+    assert!(!said.contains("warning: "), "{said}");
+}
+
+#[test]
+fn a_page_that_strangers_get_too_is_told_by_the_run_as_by_a_try() {
+    let same_for_all = served_by(
+        "    def stranger(self, sid, method):\n        return self.reply({'visits': 0, 'user': 'anybody'})\n",
+    );
+    let identity = same_for_all.find("identity").unwrap();
+    let line = same_for_all[identity..].lines().next().unwrap();
+    let nameless = same_for_all.replace(line, "");
+    let told = "a check by somebody who never logged in is answered like a user's";
+    let (_, said, was_measured) = run_once(&nameless);
+    assert!(was_measured && said.contains(told), "{said}");
+    assert_eq!(said.matches(told).count(), 1, "{said}");
+    let (_, text) = attempt(&nameless, &["--brief"]);
+    assert!(support::unfolded(&text).contains(told), "{text}");
+    let (_, said, _) = run_with(&nameless, &["--no-preflight"]);
+    assert!(!said.contains(told), "{said}");
+}
+
+#[test]
+fn what_differs_after_a_restart_is_told_and_measured_and_a_lost_session_is_neither() {
+    let refuses = served_by(
+        "    def login(self, user):\n        return self.reply('closed', 404) if self.again else super().login(user)\n",
+    );
+    let (code, said, was_measured) = run_with(&refuses, &["--horizon", "3s"]);
+    assert!(was_measured && code == Some(1), "{code:?}: {said}");
+    for part in [
+        "after a stop and a start the server does not answer a new user as it did on its first start",
+        "< 404",
+        "The run measures that.",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let ends = served_by(
+        "    def listen(self):\n        if self.again: sys.exit('the lock is still there')\n        return super().listen()\n",
+    );
+    let (code, said, was_measured) = run_with(&ends, &["--horizon", "3s"]);
+    assert!(was_measured && code == Some(1), "{code:?}: {said}");
+    for part in [
+        "was then stopped and started once more",
+        "the lock is still there",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (_, said, was_measured) = run_once(&memory());
+    assert!(was_measured && !said.contains("warning: "), "{said}");
+}
+
+/// How often the server is started before the first trial, with these words more. The run ends before any, since its folder is not
+/// empty.
+fn starts_before_a_run(methods: &str, more: &[&str]) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let starts = folder.path().join("starts");
+    let counted = format!(
+        "    def listen(self):\n\
+         \x20       os.write(os.open({starts:?}, os.O_CREAT | os.O_APPEND | os.O_WRONLY), b'x')\n\
+         {methods}\
+         \x20       return super().listen()\n"
+    );
+    std::fs::write(folder.path().join("it.toml"), served_by(&counted)).unwrap();
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    std::fs::write(folder.path().join("out/other"), "").unwrap();
+    let words = [&["run", "it.toml", "--out", "out"], more].concat();
+    let output = command(folder.path(), &words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--out"), "{said}");
+    std::fs::read(starts).map_or(0, |starts| starts.len())
+}
+
+#[test]
+fn before_a_run_a_server_is_started_twice_and_one_that_starts_slowly_once() {
+    assert_eq!(starts_before_a_run("", &[]), 2);
+    // Not a wait for something: it is a server that takes so long.
+    assert_eq!(starts_before_a_run("        time.sleep(5.2)\n", &[]), 1);
+    assert_eq!(starts_before_a_run("", &["--no-preflight"]), 0);
 }

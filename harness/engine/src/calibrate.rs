@@ -3,8 +3,10 @@
 //!
 //! First the load is raised in a closed loop, one user at a time, then two, four and so on, until more users get no more done: a
 //! closed loop cannot overrun a server, so no step spoils the next one. Then half of the knee is offered in an open loop, as a trial
-//! does, and lowered until it is borne. Which load comes next and what follows from it is decided in [`knee`].
+//! does, and lowered until it is borne. Which load comes next and what follows from it is decided in [`knee`], and what beside the
+//! rate follows from it in [`fit`].
 
+mod fit;
 mod knee;
 
 use std::collections::BTreeMap;
@@ -13,12 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use comeback_model::operation::{ErrorClass, Operation};
-use comeback_model::plan::{Borne, Calibrated, LoadStep, Plan};
+use comeback_model::plan::{Borne, Calibrated, Calibration, LoadStep, Open, Plan, Workload};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::mpsc;
 
-use self::knee::{Knee, Limits, Offered};
+use self::knee::{Limits, Offered};
 use super::context::{Early, Trial};
 use super::interrupt::Interrupt;
 use super::real::Real;
@@ -42,8 +44,11 @@ const OFFERED_MOST: Span = Span::from_secs(3);
 const LOOK: Duration = Duration::from_millis(10);
 /// Between the command to begin the load and its first possible arrival.
 const LEAD: Span = Span::from_ms(1);
-/// The share of operations that a percentile leaves aside. With so few of them a higher one would be the slowest.
-const PERCENTILE: f64 = 0.95;
+/// The shares of operations that percentiles are above. With fewer than a hundred of them the higher one is the slowest.
+const P95: f64 = 0.95;
+const P99: f64 = 0.99;
+/// How long it is waited, at most, until all sessions are read back.
+const READ_BACK: Span = Span::from_secs(10);
 
 /// What was measured of an arm.
 #[derive(Debug)]
@@ -109,15 +114,24 @@ impl fmt::Display for Unmeasured {
     }
 }
 
-/// One rate for all arms, so that they stay comparable: the slowest decides. `None` if nothing was measured.
-pub fn choose(arms: Vec<Borne>) -> Option<Calibrated> {
+/// One load for all arms, so that they stay comparable: the slowest decides. `None` if nothing was measured.
+pub fn choose(plan: &Plan, arms: Vec<Borne>) -> Option<Calibrated> {
     let rates = arms.iter().map(|arm| arm.offered);
     let rate = rates.min_by(f64::total_cmp)?;
     Some(Calibrated {
         rate,
         at_most: rate >= knee::MOST_OFFERED,
+        fitted: fit::fit(plan, left_open(plan), (rate, &arms)),
         arms,
     })
+}
+
+/// What may be chosen beside the rate.
+fn left_open(plan: &Plan) -> Open {
+    match plan.calibration {
+        Calibration::Wanted(open) => open,
+        Calibration::Given | Calibration::Done(_) => Open::default(),
+    }
 }
 
 /// Measures one arm. `None` when the run shall end.
@@ -181,8 +195,11 @@ impl Trial<'_, Real> {
         interrupt: &mut Interrupt,
     ) -> Result<Result<Borne, Unmeasured>, Early> {
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
+        let begun = self.site.clock.now();
         nodes.start_all().await?;
+        let ready_ms = self.site.clock.now().since(begun).as_ms();
         let found = nodes.run(self.measure_capacity()).await??;
+        let found = found.map(|borne| Borne { ready_ms, ..borne });
         nodes.release_all().await?;
         nodes.stop_all().await?;
         Ok(found)
@@ -196,8 +213,21 @@ impl Trial<'_, Real> {
         setup.load.rate = knee::LEAST_OFFERED;
         let mut load =
             Generator::start(&setup, move |done| sink.add(done)).map_err(EngineError::Load)?;
+        let clock = self.site.clock;
+        let begun = clock.now();
         self.open_sessions(&mut load).await?;
-        let found = self.find_rate(&mut load, &finished).await?;
+        let mut opened = clock.now().since(begun);
+        let mut found = self.find_rate(&mut load, &finished).await?;
+        if let Ok(borne) = &mut found {
+            if matches!(self.plan.load.workload, Workload::Sessions(_)) {
+                let begun = clock.now();
+                let until = begun + READ_BACK;
+                let looked = load.look_at_sessions(1, until).await;
+                looked.map_err(EngineError::Load)?;
+                opened += clock.now().since(begun);
+            }
+            borne.opened_ms = opened.as_ms();
+        }
         load.finish().map_err(EngineError::Load)?;
         Ok(found)
     }
@@ -207,9 +237,10 @@ impl Trial<'_, Real> {
         load: &mut Generator,
         finished: &Finished,
     ) -> Result<Result<Borne, Unmeasured>, Early> {
-        let limits = Limits {
+        let given_ms = self.plan.load.timeout.as_ms();
+        let mut limits = Limits {
             clients: self.plan.load.clients,
-            timeout_ms: self.plan.load.timeout.as_ms(),
+            timeout_ms: given_ms,
         };
         let (mut steps, mut seen) = (Vec::new(), None);
         while let Some(at_once) = knee::next_load(&steps, limits) {
@@ -217,6 +248,10 @@ impl Trial<'_, Real> {
             self.see_early_end()?;
             if step.correct == 0 && steps.is_empty() {
                 return Ok(Err(Unmeasured::NothingCorrect(error)));
+            }
+            if steps.is_empty() {
+                let open = left_open(self.plan);
+                limits.timeout_ms = fit::timeout_ms(given_ms, open, step.took_ms_p95);
             }
             steps.push(step);
             seen = error.or(seen);
@@ -231,7 +266,17 @@ impl Trial<'_, Real> {
             let (offered, late_ms) = self.offer(load, finished, rate).await?;
             late_ms_p95 = late_ms_p95.max(late_ms);
             self.see_early_end()?;
-            let borne = borne((&self.arm.name, knee), steps.clone(), (rate, late_ms_p95));
+            let borne = Borne {
+                arm: self.arm.name.clone(),
+                per_second: knee.per_second,
+                at_least: knee.at_least,
+                offered: rate,
+                late_ms_p95,
+                took_ms_p99: offered.took_ms_p99,
+                ready_ms: 0.0,
+                opened_ms: 0.0,
+                steps: steps.clone(),
+            };
             if knee::is_borne(offered, steps[0], self.plan.load.floor, limits) {
                 return Ok(Ok(borne));
             }
@@ -266,7 +311,7 @@ impl Trial<'_, Real> {
         let last = correct.clone().map(|one| one.finished).max();
         let took = last.map_or(Span::ZERO, |last| last.since(begun));
         let latencies = correct.map(|one| one.finished.since(one.intended).as_ms());
-        let latencies: Vec<f64> = latencies.collect();
+        let mut latencies: Vec<f64> = latencies.collect();
         let count = latencies.len();
         let step = LoadStep {
             at_once,
@@ -276,7 +321,8 @@ impl Trial<'_, Real> {
             },
             correct: count as u64,
             failed: (operations.len() - count) as u64,
-            took_ms_p95: percentile(latencies),
+            took_ms_p95: percentile(P95, &mut latencies),
+            took_ms_p99: percentile(P99, &mut latencies),
         };
         Ok((step, most_frequent(&operations)))
     }
@@ -300,39 +346,26 @@ impl Trial<'_, Real> {
         let sent = operations.iter().filter_map(|one| one.sent);
         let correct = operations.iter().filter(|one| one.is_correct());
         let latencies = correct.map(|one| one.finished.since(one.intended).as_ms());
-        let latencies: Vec<f64> = latencies.collect();
+        let mut latencies: Vec<f64> = latencies.collect();
         let late = operations
             .iter()
             .map(|one| one.dispatched.since(one.intended).as_ms());
+        let mut late: Vec<f64> = late.collect();
         let offered = Offered {
             scheduled: operations.len() as u64,
             sent: sent.filter(|sent| *sent < end).count() as u64,
             correct: latencies.len() as u64,
-            took_ms_p95: percentile(latencies),
+            took_ms_p95: percentile(P95, &mut latencies),
+            took_ms_p99: percentile(P99, &mut latencies),
         };
-        Ok((offered, percentile(late.collect())))
-    }
-}
-
-fn borne(
-    (arm, knee): (&str, Knee),
-    steps: Vec<LoadStep>,
-    (offered, late_ms_p95): (f64, f64),
-) -> Borne {
-    Borne {
-        arm: arm.to_owned(),
-        per_second: knee.per_second,
-        at_least: knee.at_least,
-        offered,
-        late_ms_p95,
-        steps,
+        Ok((offered, percentile(P95, &mut late)))
     }
 }
 
 /// The nearest rank; 0 of nothing.
-fn percentile(mut values: Vec<f64>) -> f64 {
+fn percentile(share: f64, values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
-    let rank = (values.len() as f64 * PERCENTILE).ceil() as usize;
+    let rank = (values.len() as f64 * share).ceil() as usize;
     values
         .get(rank.saturating_sub(1))
         .copied()

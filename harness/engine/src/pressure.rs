@@ -1,12 +1,13 @@
 //! Whether this machine's disk keeps anybody waiting while the load runs: what a server does not do in such a time may be no
-//! fault of its own (METHOD, *Back for good*).
+//! fault of its own (METHOD, *Back for good*). And how its cores were shared meanwhile: on a busy machine times say little (METHOD,
+//! *A busy machine*).
 //!
-//! It has a thread of its own, which reads one small file ten times a second.
+//! It has a thread of its own, which reads one small file ten times a second, and the account of the cores at its begin and its end.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use comeback_host::pressure::waited_for_disk;
+use comeback_host::pressure::{self, Cores, waited_for_disk};
 use comeback_model::event::EventKind;
 use comeback_model::units::{Elapsed, Span};
 
@@ -66,13 +67,32 @@ impl Stalls {
     }
 }
 
-/// Begins to look, where the kernel keeps the account.
+/// Begins to look, where the kernel keeps the accounts.
 pub(super) fn watch(book: Book) -> Result<PressureWatch, EngineError> {
-    if waited_for_disk().is_none() {
+    let cores = pressure::cores().map(|cores| (book.clock.now(), cores));
+    if waited_for_disk().is_none() && cores.is_none() {
         return Ok(Watch::NONE);
     }
     let (stop, stopped) = mpsc::channel();
-    Watch::begin("disk", stop, move || look(&book, &stopped))
+    Watch::begin("pressure", stop, move || {
+        look(&book, &stopped);
+        if let Some(((since, begin), end)) = cores.zip(pressure::cores()) {
+            let now = book.clock.now();
+            book.record(now, shared(since, begin, end));
+        }
+    })
+}
+
+/// What the cores did between two looks.
+fn shared(since_us: Elapsed, begin: Cores, end: Cores) -> EventKind {
+    let between = |begin: Span, end: Span| end.as_us().saturating_sub(begin.as_us());
+    let waited = begin.waited.zip(end.waited);
+    EventKind::CoresShared {
+        since_us,
+        all_us: between(begin.all, end.all),
+        stolen_us: between(begin.stolen, end.stolen),
+        waited_us: waited.map(|(begin, end)| between(begin, end)),
+    }
 }
 
 fn look(book: &Book, stopped: &mpsc::Receiver<()>) {
@@ -146,6 +166,28 @@ mod tests {
             ),
         ] {
             assert_eq!(stalls(waits), found, "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_cores_did_is_told_by_two_looks_at_their_account() {
+        let looked = |all, stolen, waited: Option<u64>| Cores {
+            all: Span::from_ms(all),
+            stolen: Span::from_ms(stolen),
+            waited: waited.map(Span::from_ms),
+        };
+        let begin = looked(1_000, 50, Some(7));
+        for (end, waited_us) in [
+            (looked(5_000, 450, Some(1_507)), Some(1_500_000)),
+            (looked(5_000, 450, None), None),
+        ] {
+            let told = EventKind::CoresShared {
+                since_us: ms(3),
+                all_us: 4_000_000,
+                stolen_us: 400_000,
+                waited_us,
+            };
+            assert_eq!(shared(ms(3), begin, end), told);
         }
     }
 }

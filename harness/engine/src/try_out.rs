@@ -1,4 +1,4 @@
-//! A try: the target is started, one user goes the whole way through the flow, the target is stopped and started again, and
+//! A try: the target is started, a user goes the whole way through the flow, the target is stopped and started again, and
 //! the same is done once more. Nothing is measured and nothing is judged; what was seen is handed to the caller. Called by
 //! [`crate::campaign::try_out`].
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use comeback_model::event::EventKind;
 use comeback_model::ids::{ArmId, Node};
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Plan, Workload};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Span;
 use tokio::sync::mpsc;
@@ -25,16 +25,20 @@ use crate::supervise::scratch::remove_tree;
 const TRY_FOR: Span = Span::from_secs(3);
 /// Between two of them.
 const TRY_PAUSE: Duration = Duration::from_millis(300);
+/// Before a run, a server that takes longer than this to be up is not started once more.
+const QUICK_START: Span = Span::from_secs(5);
 
 /// What was seen of one arm.
 #[derive(Debug)]
 pub struct Tried {
     /// Which.
     pub arm: ArmId,
-    /// The user's way after the first start.
+    /// The user's way after the first start; before a run also that of another user, who logs out.
     pub first: Vec<Walked>,
     /// The look at the first user's session after the restart, and another user's whole way.
     pub restarted: Vec<Walked>,
+    /// Whether it was stopped after its first start, to be started once more.
+    pub was_restarted: bool,
     /// Why it ended before all of that was done: a start that failed, or an end that nobody asked for.
     pub ended_early: Option<EndedEarly>,
 }
@@ -55,6 +59,9 @@ pub struct EndedEarly {
 pub enum Reach {
     /// To the check by nobody, on the first start.
     FirstStart,
+    /// Before a run: two users on the first start, of which one logs out; and where the target starts quickly, another one after a
+    /// restart.
+    BeforeRun,
     /// Through a restart, to the check after the logout.
     Restart,
 }
@@ -65,17 +72,13 @@ pub(super) async fn run(
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Option<Tried>, EngineError> {
-    // What somebody else started is not stopped to be tried.
-    let reach = match plan.is_external() {
-        true => Reach::FirstStart,
-        false => reach,
-    };
     let data = site.data_of(planned.id);
     let real = Real::of(site);
     let mut tried = Tried {
         arm: planned.arm,
         first: Vec::new(),
         restarted: Vec::new(),
+        was_restarted: false,
         ended_early: None,
     };
     let ended = match Trial::prepare((plan, planned), (site, &real), &data, None) {
@@ -105,26 +108,53 @@ impl Trial<'_, Real> {
         interrupt: &mut Interrupt,
         tried: &mut Tried,
     ) -> Result<(), Early> {
+        let clock = self.site.clock;
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
+        let begun = clock.now();
         nodes.start_all().await?;
-        let walk = nodes.run(self.walk_when_it_works()).await??;
+        let took = clock.now().since(begun);
+        let walk = nodes.run(self.walk_when_it_works(false)).await??;
         tried.first = walk.steps;
+        // Where even this does not fit, nothing else is asked.
+        let fits = tried.first.iter().all(is_as_described);
+        if reach == Reach::BeforeRun && fits && self.has_logout() {
+            let goodbye = nodes.run(self.walk_when_it_works(true)).await??;
+            tried.first.extend(goodbye.steps);
+        }
         self.see_early_end()?;
         nodes.stop_all().await?;
         drop(nodes);
-        if reach == Reach::FirstStart {
+        let is_asked = match reach {
+            Reach::FirstStart => false,
+            Reach::BeforeRun => fits && took <= QUICK_START,
+            Reach::Restart => true,
+        };
+        // What somebody else started is not stopped to be tried.
+        if !is_asked || self.plan.is_external() {
             return Ok(());
         }
+        tried.was_restarted = true;
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
         nodes.start_all().await?;
         if let Some(mut left) = walk.session {
             let looked = nodes.run(self.look_again(&mut left)).await??;
             tried.restarted.push(looked);
         }
-        let walk = nodes.run(self.walk(true)).await??;
+        let walk = match reach {
+            Reach::BeforeRun => nodes.run(self.walk_when_it_works(false)).await??,
+            Reach::FirstStart | Reach::Restart => nodes.run(self.walk(true)).await??,
+        };
         tried.restarted.extend(walk.steps);
         self.see_early_end()?;
         nodes.stop_all().await
+    }
+
+    /// Whether its users log out.
+    fn has_logout(&self) -> bool {
+        match &self.plan.load.workload {
+            Workload::Sessions(flow) => flow.logout.is_some(),
+            Workload::Stateless(_) => false,
+        }
     }
 
     /// A node that ended while the user was on the way.
@@ -137,16 +167,15 @@ impl Trial<'_, Real> {
 
     /// A server may answer its readiness probe before it can work, and one wrong reply may be chance: another user tries a
     /// few times more.
-    async fn walk_when_it_works(&self) -> Result<Walk, Early> {
-        let mut walk = self.walk(false).await?;
+    async fn walk_when_it_works(&self, to_the_end: bool) -> Result<Walk, Early> {
+        let mut walk = self.walk(to_the_end).await?;
         let until = self.site.clock.now() + TRY_FOR;
         while self.site.clock.now() < until {
-            let mut steps = walk.steps.iter();
-            if steps.all(|step| step.problem.is_none() || step.who != Who::User) {
+            if walk.steps.iter().all(is_as_described) {
                 break;
             }
             tokio::time::sleep(TRY_PAUSE).await;
-            walk = self.walk(false).await?;
+            walk = self.walk(to_the_end).await?;
         }
         Ok(walk)
     }
@@ -166,6 +195,11 @@ impl Trial<'_, Real> {
         let setup = recovery::setup_of(self, self.arm.front());
         Ok(Probe::with_transcript(setup).map_err(EngineError::Probe)?)
     }
+}
+
+/// Whether a user's step was answered as it is described; what others are told is another matter.
+fn is_as_described(walked: &Walked) -> bool {
+    walked.problem.is_none() || walked.who != Who::User
 }
 
 fn of_probe(error: ProbeError) -> Early {

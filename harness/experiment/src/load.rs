@@ -1,7 +1,7 @@
 //! The settings of the load: their keys, their flags, and how they become part of a plan. The defaults are those of
 //! [`Load::of`].
 
-use comeback_model::plan::{Arrivals, Calibration, Load, Retry, Workload};
+use comeback_model::plan::{Arrivals, Calibration, Load, Open, Retry, Workload};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,8 +20,9 @@ pub struct LoadPart {
     #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each on a connection"))]
     pub sessions: Option<u32>,
     /// Operations per second of all users together, or `"auto"`: before the first trial it is measured how much the server bears, and
-    /// half of that is offered, from 5 to 200. With several arms, the slowest decides. Default: 200.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions, or auto", long_help = "Operations per second of all sessions together, or auto: it is measured before the first trial how much the server bears, and half of that is offered, from 5 to 200"))]
+    /// half of that is offered, from 5 to 200. With several arms, the slowest decides. Sessions, time-out and horizon are fitted, too, where
+    /// they are not given. Default: 200.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions, or auto", long_help = "Operations per second of all sessions together, or auto: it is measured before the first trial how much the server bears, and half of that is offered, from 5 to 200. Sessions, time-out and horizon are fitted, too, where they are not given [default: auto; 200 with a file, a shard or a reference server]"))]
     pub rate: Option<RatePart>,
     /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
     #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), hide_short_help = true, help = "How the operations are spread over time [default: poisson]"))]
@@ -66,10 +67,14 @@ impl LoadPart {
         };
     }
 
-    /// Where its rate comes from.
-    pub(super) const fn to_calibration(&self) -> Calibration {
+    /// Where its rate comes from; `horizon` says whether the experiment leaves that open.
+    pub(super) fn to_calibration(&self, horizon: bool) -> Calibration {
         match self.rate {
-            Some(RatePart::Auto) => Calibration::Wanted,
+            Some(RatePart::Auto) => Calibration::Wanted(Open {
+                sessions: self.sessions.is_none(),
+                timeout: self.timeout.is_none(),
+                horizon,
+            }),
             Some(RatePart::PerSecond(_)) | None => Calibration::Given,
         }
     }

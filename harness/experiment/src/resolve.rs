@@ -95,7 +95,9 @@ pub fn resolve(
         faults,
         surroundings,
         load: document.load.to_load(workload),
-        calibration: document.load.to_calibration(),
+        calibration: document
+            .load
+            .to_calibration(document.windows.horizon.is_none()),
         windows: windows(document),
         storm: document.storm.as_ref().map(|storm| Storm {
             until_failure: storm.until_failure.unwrap_or(false),

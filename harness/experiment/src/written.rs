@@ -12,7 +12,7 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Load, Plan,
+    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Load, Open, Plan,
     ReadyProbe, Request, Retry, SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,8 @@ fn written_part(plan: &Plan) -> Result<(Plan, BTreeSet<String>), Unwritable> {
 fn is_equal(one: &Plan, other: &Plan) -> bool {
     // A file says the number that was measured.
     let asked = |plan: &Plan| match plan.calibration {
-        Calibration::Wanted => Calibration::Wanted,
+        // Nor does it leave anything open.
+        Calibration::Wanted(_) => Calibration::Wanted(Open::default()),
         Calibration::Given | Calibration::Done(_) => Calibration::Given,
     };
     let bare = |plan: &Plan| Plan {

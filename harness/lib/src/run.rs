@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use comeback_analysis::verdict;
 use comeback_model::event::Event;
 use comeback_model::ids::Seed;
-use comeback_model::plan::{Calibration, Listener, Plan, Target};
+use comeback_model::plan::{Listener, Plan, Target};
 
 use super::Experiment;
 use super::error::Error;
@@ -130,9 +130,8 @@ fn calibrate(plan: &mut Plan, seed: Seed, root: &Path, interrupt: &Interrupt) ->
         arms.push(borne);
     }
     let nothing = || Error::usage("rate: no arm of this experiment can run here".to_owned());
-    let calibrated = choose(arms).ok_or_else(nothing)?;
-    plan.load.rate = calibrated.rate;
-    plan.calibration = Calibration::Done(calibrated);
+    let calibrated = choose(plan, arms).ok_or_else(nothing)?;
+    calibrated.settle(plan);
     Ok(())
 }
 

@@ -354,6 +354,18 @@ pub enum EventKind {
         /// For how long of it somebody waited.
         stalled_us: u64,
     },
+    /// How this machine's cores were shared from the load's begin to the final looks; the event's time is the end.
+    CoresShared {
+        /// When that began.
+        since_us: Elapsed,
+        /// The time of all cores together.
+        all_us: u64,
+        /// How much of it the machine below this one gave to others.
+        stolen_us: u64,
+        /// For how long at least one task waited for a core, where the kernel tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited_us: Option<u64>,
+    },
     /// The new incarnation's port accepted a connection for the first time.
     FirstAccept {
         /// After which fault.
@@ -525,6 +537,7 @@ impl EventKind {
             | Self::HealthChanged { .. }
             | Self::HealthWatched { .. }
             | Self::DiskStalled { .. }
+            | Self::CoresShared { .. }
             | Self::FirstAccept { .. }
             | Self::LoadStopped { .. }
             | Self::SessionsLooked { .. }

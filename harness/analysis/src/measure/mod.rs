@@ -9,6 +9,7 @@
 mod attribution;
 mod balancing;
 mod blind;
+mod busy;
 mod caching;
 mod causes;
 mod dots;
@@ -44,6 +45,7 @@ mod writes;
 
 use std::collections::BTreeSet;
 
+pub use busy::{MOST_STOLEN, MOST_WAITED};
 pub use causes::causes_of;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;

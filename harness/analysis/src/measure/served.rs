@@ -33,7 +33,7 @@ const SLOW_FLOOR_MS: f64 = 100.0;
 /// A busy machine stands still for some hundred ms at times: time that clients lose is looked at over so long at least.
 const LONG: Span = Span::from_ms(1_000);
 /// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
-const MOST_LATE: f64 = 0.05;
+pub(super) const MOST_LATE: f64 = 0.05;
 const BUSY: Span = Span::from_ms(10);
 /// What the pacer handed out later than this is late by the harness's own doing.
 const LATE: Span = Span::from_ms(100);
@@ -351,11 +351,16 @@ fn silent(
 
 /// Whether the machine had no time for the harness itself when these were wanted: nor had it for the server, perhaps.
 fn is_starved<'a>(wanted: impl Iterator<Item = &'a Operation>) -> bool {
-    let (late, all) = wanted.fold((0, 0), |(late, all), op| {
+    share_late(wanted) > MOST_LATE
+}
+
+/// The share of these that the harness itself handed out late.
+pub(super) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
+    let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
         let is_late = op.dispatched.since(op.intended) > BUSY;
         (late + u32::from(is_late), all + 1)
     });
-    f64::from(late) > MOST_LATE * f64::from(all)
+    f64::from(late) / f64::from(all.max(1))
 }
 
 /// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it

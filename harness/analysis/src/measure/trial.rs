@@ -18,7 +18,9 @@ use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{IdleKill, NodesAnalysis, TimelineWindow, TrialAnalysis};
-use super::{blind, caching, causes, faults, findings, journeys, ledger, oracle, recovery, served};
+use super::{
+    blind, busy, caching, causes, faults, findings, journeys, ledger, oracle, recovery, served,
+};
 use super::{injection, void};
 
 /// A stopped node's connections end so long before its started process at most.
@@ -63,6 +65,8 @@ pub(super) fn analyze(
     let mut about_harness: Vec<String> = findings::late_sending(plan, &send_lag)
         .into_iter()
         .collect();
+    let busy = busy::busy(plan, facts, &load);
+    about_harness.extend(busy.iter().cloned());
     let timeline = timeline_of(plan, facts, &load, &rules, &mut about_harness);
     let before = oracle::before_the_fault(plan, facts, &operations, ledger.oddities.lost_before);
     let area = outage_area(plan, facts, &load);
@@ -78,6 +82,7 @@ pub(super) fn analyze(
         control: facts.control,
         shard: None,
         void,
+        busy,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
         landed: faults::all_landed(plan, facts),

@@ -6,11 +6,11 @@ use comeback_statistics::{RATE_NEEDS, surely_above};
 use super::against;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
-    Base, Judged, filled, no_samples, samples, samples_by, shares, show, undecided_journeys,
+    Base, Judged, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
 use super::tally::{Tally, example, met_nothing, untested};
-use super::values::{Share, least_share_served, longest_time, share_served, undecided_of};
+use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
 /// Whether it counts something of which the arm has a counterexample, be it in a trial that counts for nothing
@@ -35,11 +35,11 @@ pub(crate) fn judge<'a>(
         Demand::Bound(relation, bound) => (relation, bound),
         Demand::NoWorse(allowance) => {
             return match base() {
-                Ok(base) => at_stake(
-                    against::judge(gate.metric(), allowance, arm, base),
-                    gate.metric(),
-                    (arm, base.arm),
-                ),
+                Ok(base) => {
+                    let judged = against::judge(gate.metric(), allowance, arm, base);
+                    let judged = at_stake(judged, gate.metric(), (arm, base.arm));
+                    told_busy(judged, gate.metric(), (arm, base.arm))
+                }
                 Err(why) => Judged::Unknown(Missing::for_good(why)),
             };
         }
@@ -54,13 +54,11 @@ pub(crate) fn judge<'a>(
         Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(gate.metric(), arm)),
         Metric::ErrorRate(_) => bound.judge_share(&shares(gate.metric(), arm), 1.0),
         Metric::Served(served) => bound.judge_served(served, arm),
-        Metric::Latency(_, _) => {
-            let samples = samples(gate.metric(), arm);
-            bound.judge_stat(Stat::Median, &samples, &samples)
+        metric @ Metric::Latency(_, _) => {
+            bound.judge_stat(Stat::Median, &samples(metric, arm), &most(metric, arm))
         }
-        Metric::Time(time, stat) => {
-            let most = samples_by(gate.metric(), arm, |trial| longest_time(time, trial));
-            bound.judge_stat(stat, &samples(gate.metric(), arm), &most)
+        metric @ Metric::Time(_, stat) => {
+            bound.judge_stat(stat, &samples(metric, arm), &most(metric, arm))
         }
     }
 }
@@ -104,6 +102,33 @@ fn at_stake(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnal
         Judged::Holds | Judged::Broken(_) | Judged::Unknown(_) => None,
     };
     why.map_or(judged, |why| Judged::Unknown(Missing::for_good(why)))
+}
+
+/// With the trials of a busy machine, whose times are no samples.
+fn told_busy(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> Judged {
+    let trials = || arm.faulted().chain(base.faulted());
+    let busy = trials().filter(|trial| trial.busy.is_some()).count();
+    match (judged, metric) {
+        (Judged::Unknown(missing), Metric::Time(_, _) | Metric::Latency(_, _)) if busy > 0 => {
+            let why = format!("{}; {}", missing.why, lack(trials().count(), 0, busy));
+            Judged::Unknown(Missing { why, ..missing })
+        }
+        (judged, _) => judged,
+    }
+}
+
+/// That trials have no figure, or one of a busy machine.
+fn lack(trials: usize, absent: usize, busy: usize) -> String {
+    let mut why = Vec::new();
+    if absent > 0 {
+        why.push(format!("{absent} of {trials} trials lack the figure"));
+    }
+    if busy > 0 {
+        why.push(format!(
+            "in {busy} of {trials} trials this machine was too busy to judge times: run it again on a quiet one"
+        ));
+    }
+    why.join("; ")
 }
 
 /// A demand with an absolute bound.
@@ -217,7 +242,7 @@ impl Bound {
     /// `most` is the most that each of the samples may be.
     fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> Judged {
         let absent = samples.iter().filter(|figure| figure.is_none()).count();
-        if absent == samples.len() {
+        if most.iter().all(Option::is_none) {
             return no_samples(self.unit);
         }
         // A trial without the figure may have had any.
@@ -239,7 +264,9 @@ impl Bound {
                 )))
             }
             Judged::Unknown(missing) if absent > 0 => {
-                let lack = format!("{absent} of {} trials lack the figure", samples.len());
+                let measured = most.iter().filter(|figure| figure.is_some()).count();
+                let busy = measured.saturating_sub(samples.len() - absent);
+                let lack = lack(samples.len(), absent - busy.min(absent), busy);
                 Judged::Unknown(match stat {
                     Stat::Median | Stat::P95 => Missing {
                         why: format!("{}; {lack}", missing.why),

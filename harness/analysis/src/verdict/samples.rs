@@ -53,9 +53,28 @@ pub(crate) fn shares(metric: Metric, arm: &ArmAnalysis) -> Vec<Share> {
     shares.into_iter().filter(|share| share.whole > 0).collect()
 }
 
-/// Each trial's figure, absent where it should have one: it may have been any.
+/// Each trial's figure, absent where it should have one: it may have been any. So it may where the machine was too busy.
 pub(crate) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
-    samples_by(metric, arm, |trial| figure(metric, trial))
+    known(metric, arm.faulted())
+}
+
+/// The most that each trial's figure may have been, in the same order; absent where that is not known either.
+pub(crate) fn most(metric: Metric, arm: &ArmAnalysis) -> Samples {
+    let longest = |trial: &TrialAnalysis| match metric {
+        Metric::Time(time, _) => values::longest_time(time, trial),
+        Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) | Metric::Latency(_, _) => {
+            figure(metric, trial)
+        }
+    };
+    let longest = samples_among(metric, arm.faulted(), longest);
+    longest.into_iter().map(|(_, figure)| figure).collect()
+}
+
+fn known<'a>(metric: Metric, trials: impl Iterator<Item = &'a TrialAnalysis>) -> Samples {
+    samples_among(metric, trials, |trial| figure(metric, trial))
+        .into_iter()
+        .map(|(trial, figure)| figure.filter(|_| trial.busy.is_none()))
+        .collect()
 }
 
 /// Of an arm and of what it is compared with, the samples that compare with each other: where the run was split, those of each
@@ -69,7 +88,7 @@ pub(crate) fn strata(metric: Metric, arm: &ArmAnalysis, base: Base<'_>) -> Vec<[
     let of_shard = |shard| {
         [arm, base.arm].map(|arm| {
             let trials = arm.faulted().filter(|trial| trial.shard == shard);
-            samples_among(metric, trials, |trial| figure(metric, trial))
+            known(metric, trials)
         })
     };
     shards.into_iter().map(of_shard).collect()
@@ -88,25 +107,19 @@ fn figure(metric: Metric, trial: &TrialAnalysis) -> Option<f64> {
     }
 }
 
-pub(crate) fn samples_by(
-    metric: Metric,
-    arm: &ArmAnalysis,
-    figure: impl Fn(&TrialAnalysis) -> Option<f64>,
-) -> Samples {
-    samples_among(metric, arm.faulted(), figure)
-}
-
 fn samples_among<'a>(
     metric: Metric,
     trials: impl Iterator<Item = &'a TrialAnalysis>,
     figure: impl Fn(&TrialAnalysis) -> Option<f64>,
-) -> Samples {
+) -> Vec<(&'a TrialAnalysis, Option<f64>)> {
     trials
         .filter_map(|trial| match metric {
             // A fault that no client noticed has no time to be noticed in; all other times exist. Where nothing was
             // scheduled there was nothing to be late.
-            Metric::Time(Time::Detect, _) | Metric::Latency(_, _) => figure(trial).map(Some),
-            Metric::Time(_, _) => Some(figure(trial)),
+            Metric::Time(Time::Detect, _) | Metric::Latency(_, _) => {
+                figure(trial).map(|figure| (trial, Some(figure)))
+            }
+            Metric::Time(_, _) => Some((trial, figure(trial))),
             Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
         })
         .collect()

@@ -308,6 +308,24 @@ impl Narrator {
                 Span::from_us(*stalled_us).as_secs(),
                 event.at.since(*since_us).as_secs()
             ),
+            EventKind::CoresShared {
+                since_us,
+                all_us,
+                stolen_us,
+                waited_us,
+            } => {
+                let lasted = event.at.since(*since_us);
+                let share = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
+                let waited = waited_us.map_or_else(String::new, |waited| {
+                    let waited = share(waited, lasted.as_us());
+                    format!("; some task waited for a core for {waited:.0} % of the time")
+                });
+                format!(
+                    "of this machine's cores {:.0} % were stolen by the machine below it in the last {:.1} s{waited}",
+                    share(*stolen_us, *all_us),
+                    lasted.as_secs()
+                )
+            }
             EventKind::FirstAccept { .. } => {
                 format!("first connection accepted{}", self.after(event.at))
             }

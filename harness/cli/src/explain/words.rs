@@ -235,7 +235,7 @@ fn tell_load(page: &mut Page, plan: &Plan) {
     page.line(
         "rate",
         &match &plan.calibration {
-            Calibration::Wanted => format!(
+            Calibration::Wanted(_) => format!(
                 "measured before the first trial: half of what the server bears is offered, {arrivals}"
             ),
             Calibration::Given | Calibration::Done(_) => {

@@ -219,7 +219,8 @@ pub(crate) fn has_void_trial(out: &Path) -> bool {
     let text = std::fs::read_to_string(out.join("summary.json")).unwrap_or_default();
     let summary: Option<Summary> = serde_json::from_str(&text).ok();
     let arms = summary.map(|summary| summary.arms).unwrap_or_default();
-    text.contains("; the floor is ") || arms.iter().any(|arm| !arm.replaced.is_empty())
+    let is_busy = text.contains("this machine was too busy to judge times");
+    is_busy || text.contains("; the floor is ") || arms.iter().any(|arm| !arm.replaced.is_empty())
 }
 
 /// A machine is busy where somebody waits for a core, or for the disk, for more than these shares of the time, in percent. A

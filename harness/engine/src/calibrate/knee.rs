@@ -20,11 +20,15 @@ const GROWTH: f64 = 1.1;
 const NEAR: f64 = 0.9;
 /// More users at a time are not tried.
 const MOST_AT_ONCE: u32 = 64;
-/// Latency beyond this share of the time-out is not raised further.
+/// Latency beyond these shares of the time-out is too much: of 95 operations in a hundred, and of 99. The latter is higher, since an
+/// operation that no client waits for in vain is borne, and since one pause of the machine is in it.
 const NEAR_TIMEOUT: f64 = 0.5;
-/// An operation at the offered rate may take this many times as long as an operation without load, and the time below in any case.
+const NEAR_TIMEOUT_P99: f64 = 0.75;
+/// An operation may take this many times as long as an operation without load, and the times below in any case: 95 in a hundred of them,
+/// and 99. A busy machine stands still for some hundred ms at times.
 const SLOWER: f64 = 10.0;
 const ALWAYS_GOOD_MS: f64 = 100.0;
+const ALWAYS_GOOD_P99_MS: f64 = 500.0;
 /// The share of operations that must be correct, but for those that fail without load, too.
 const MOST_FAILED: f64 = 0.05;
 /// The rate that is tried after one that was too much.
@@ -54,12 +58,24 @@ pub(super) fn next_load(steps: &[LoadStep], limits: Limits) -> Option<u32> {
         return Some(1);
     };
     let is_enough = last.per_second * SHARE >= MOST_OFFERED;
-    let is_slow = last.took_ms_p95 > limits.timeout_ms * NEAR_TIMEOUT;
     let most = limits.clients.min(MOST_AT_ONCE);
-    if is_enough || is_slow || has_knee(steps) || last.at_once >= most {
+    if is_enough || is_slow(last, steps, limits) || has_knee(steps) || last.at_once >= most {
         return None;
     }
     Some((last.at_once * 2).min(most))
+}
+
+/// Whether operations take too long at a load, be it ever so many that get done.
+fn is_slow(step: &LoadStep, steps: &[LoadStep], limits: Limits) -> bool {
+    let unloaded = steps.first().map_or(0.0, |first| first.took_ms_p99);
+    step.took_ms_p95 > limits.timeout_ms * NEAR_TIMEOUT
+        || step.took_ms_p99 > most_p99(unloaded, limits)
+}
+
+/// How long all but one operation in a hundred may take, by how long they take without load.
+fn most_p99(unloaded_ms: f64, limits: Limits) -> f64 {
+    let slow = (unloaded_ms * SLOWER).max(ALWAYS_GOOD_P99_MS);
+    slow.min(limits.timeout_ms * NEAR_TIMEOUT_P99)
 }
 
 /// Whether the goodput has stopped to grow: twice in a row, since once may be chance. One that halves tells it at once.
@@ -80,14 +96,19 @@ fn best(steps: &[LoadStep]) -> f64 {
     goodput.fold(0.0, f64::max)
 }
 
-/// The knee: the goodput of the lowest load that gets nearly as much done as any. `None` if nothing was served.
+/// The knee: the goodput of the lowest load that gets nearly as much done as any at which operations do not take too long. `None` if
+/// nothing was served.
 pub(super) fn knee(steps: &[LoadStep], limits: Limits) -> Option<Knee> {
-    let best = best(steps);
-    let first = steps.iter().find(|step| step.per_second >= best * NEAR)?;
-    let is_slow = |step: &LoadStep| step.took_ms_p95 > limits.timeout_ms * NEAR_TIMEOUT;
+    let slow = |step: &LoadStep| is_slow(step, steps, limits);
+    let quick = steps.iter().copied().filter(|step| !slow(step));
+    let quick: Vec<LoadStep> = quick.filter(|step| step.per_second > 0.0).collect();
+    // Where even one user at a time waits too long, no load is quick.
+    let told = if quick.is_empty() { steps } else { &quick };
+    let best = best(told);
+    let first = told.iter().find(|step| step.per_second >= best * NEAR)?;
     (best > 0.0).then_some(Knee {
         per_second: first.per_second,
-        at_least: !has_knee(steps) && !steps.last().is_some_and(is_slow),
+        at_least: !has_knee(steps) && !steps.last().is_some_and(slow),
     })
 }
 
@@ -121,6 +142,8 @@ pub(super) struct Offered {
     pub(super) correct: u64,
     /// The 95th percentile of the time from the wanted moment to the correct reply.
     pub(super) took_ms_p95: f64,
+    /// The 99th.
+    pub(super) took_ms_p99: f64,
 }
 
 /// Whether a rate was borne: nearly all operations left in time and were correct, and none of them waited long.
@@ -130,6 +153,7 @@ pub(super) fn is_borne(offered: Offered, unloaded: LoadStep, floor: f64, limits:
         sent,
         correct,
         took_ms_p95,
+        took_ms_p99,
     } = offered;
     let share = |part: u64| part as f64 / scheduled.max(1) as f64;
     let all = unloaded.failed + unloaded.correct;
@@ -139,6 +163,7 @@ pub(super) fn is_borne(offered: Offered, unloaded: LoadStep, floor: f64, limits:
         && share(sent) >= floor
         && share(correct) >= 1.0 - MOST_FAILED - fails_anyway
         && took_ms_p95 <= slow.min(limits.timeout_ms * NEAR_TIMEOUT)
+        && took_ms_p99 <= most_p99(unloaded.took_ms_p99, limits)
 }
 
 #[cfg(test)]
@@ -157,6 +182,7 @@ mod tests {
             correct: 50,
             failed: 0,
             took_ms_p95,
+            took_ms_p99: took_ms_p95,
         }
     }
 
@@ -232,6 +258,33 @@ mod tests {
     }
 
     #[test]
+    fn a_load_at_which_one_operation_in_a_hundred_takes_too_long_is_beyond_the_knee() {
+        let tail = |at_once, per_second, took_ms_p99| LoadStep {
+            took_ms_p99,
+            ..step(at_once, per_second, 20.0)
+        };
+        let steps = |last: f64| {
+            [
+                step(1, 40.0, 20.0),
+                step(2, 80.0, 20.0),
+                tail(4, 150.0, last),
+            ]
+        };
+        let of = |steps: &[LoadStep]| {
+            let found = knee(steps, LIMITS).map(|knee| (knee.per_second, knee.at_least));
+            (found, next_load(steps, LIMITS))
+        };
+        assert_eq!(of(&steps(500.0)), (Some((150.0, true)), Some(8)));
+        assert_eq!(of(&steps(501.0)), (Some((80.0, false)), None));
+        // A server that is slow by itself may be ten times as slow, as long as nobody gives up.
+        let slow = |last| [step(1, 4.0, 200.0), tail(2, 8.0, last)];
+        assert_eq!(of(&slow(1_500.0)), (Some((8.0, true)), Some(4)));
+        assert_eq!(of(&slow(1_501.0)), (Some((4.0, false)), None));
+        // Where even one user waits too long, that is what there is.
+        assert_eq!(of(&[tail(1, 9.0, 1_900.0)]), (Some((9.0, false)), None));
+    }
+
+    #[test]
     fn half_of_the_knee_is_offered_within_bounds_as_a_number_to_write_down() {
         let cases = [
             (74.9, Some(37.0)),
@@ -275,6 +328,7 @@ mod tests {
             sent: 100,
             correct: 100,
             took_ms_p95: 30.0,
+            took_ms_p99: 40.0,
         };
         let unloaded = step(1, 25.0, 20.0);
         let flaky = LoadStep {
@@ -350,6 +404,24 @@ mod tests {
                 },
                 unloaded,
                 false,
+            ),
+            (
+                "one in a hundred much slower",
+                Offered {
+                    took_ms_p99: 501.0,
+                    ..good
+                },
+                unloaded,
+                false,
+            ),
+            (
+                "one in a hundred as after a pause of the machine",
+                Offered {
+                    took_ms_p99: 500.0,
+                    ..good
+                },
+                unloaded,
+                true,
             ),
             (
                 "near the time-out",

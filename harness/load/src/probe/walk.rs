@@ -100,7 +100,10 @@ impl Probe<'_> {
         }
         // Who logs out keeps what he has, as a thief would.
         let kept = left.clone();
-        steps.push(self.take(Step::Logout, Who::User, &mut left).await?);
+        let mut goodbye = self.take(Step::Logout, Who::User, &mut left).await?;
+        // The server knew this user a moment ago. If it answers, and does not fail, the goodbye has another form than described.
+        goodbye.misfit |= goodbye.problem.is_some() && answers_without_failing(&goodbye);
+        steps.push(goodbye);
         let mut kept = kept;
         steps.push(self.take(Step::Check, Who::LoggedOut, &mut kept).await?);
         Ok(Walk {
@@ -249,6 +252,13 @@ impl Probe<'_> {
             may_mean_the_same(own, other)
         }))
     }
+}
+
+/// Whether the last request was answered, and not with an error of the server's own.
+fn answers_without_failing(walked: &Walked) -> bool {
+    let last = walked.exchanges.last();
+    let reply = last.and_then(|last| last.reply.as_ref());
+    reply.is_some_and(|reply| reply.status < 500 && reply.status != 429)
 }
 
 /// A body that may quote the path of its request, without that.

@@ -753,6 +753,12 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             since_us: time_or_none.unwrap_or_default(),
             stalled_us: 7,
         },
+        EventKind::CoresShared {
+            since_us: time_or_none.unwrap_or_default(),
+            all_us: 9,
+            stolen_us: 2,
+            waited_us: time.map(|_| 3),
+        },
         EventKind::FirstAccept {
             fault: FaultId::FIRST,
             last_failed_us: time_or_none,

@@ -1,9 +1,12 @@
-//! Where the rate of a plan comes from. Where the experiment leaves it to a measurement, the plan of a run holds the number that was
+//! Where the rate of a plan, and what else a server must bear, comes from. Where the experiment leaves it to a measurement, the plan of a run holds the number that was
 //! chosen, and what was measured: whoever reads a stored run finds a number, and measures nothing again.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::units::Span;
 
 /// Where the rate of the load comes from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,8 +15,9 @@ pub enum Calibration {
     /// It was given, or is the default.
     #[default]
     Given,
-    /// It is measured before the first trial. Until then the load holds the default. No journal contains this.
-    Wanted,
+    /// It is measured before the first trial, and so is what else the experiment leaves open. Until then the plan holds the defaults.
+    /// No journal contains this.
+    Wanted(Open),
     /// It was measured.
     Done(Calibrated),
 }
@@ -26,7 +30,38 @@ impl Calibration {
 
     /// Whether it is still to be measured.
     pub const fn is_wanted(&self) -> bool {
-        matches!(self, Self::Wanted)
+        matches!(self, Self::Wanted(_))
+    }
+}
+
+/// What an experiment says nothing about, so that a calibration may change it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// The number of sessions.
+    pub sessions: bool,
+    /// How long an operation may take.
+    pub timeout: bool,
+    /// How long the server may take to be back.
+    pub horizon: bool,
+}
+
+/// What a calibration chose beside the rate, where a default does not suit the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// The number of sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
+    /// How long an operation may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// How long the server may take to be back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<Span>,
+}
+
+impl Fitted {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -37,6 +72,9 @@ pub struct Calibrated {
     pub rate: f64,
     /// Whether it is the highest that a calibration chooses: the server bears more.
     pub at_most: bool,
+    /// What was chosen beside it.
+    #[serde(default, skip_serializing_if = "Fitted::is_nothing")]
+    pub fitted: Fitted,
     /// What each measured arm bears.
     pub arms: Vec<Borne>,
 }
@@ -54,6 +92,15 @@ pub struct Borne {
     pub offered: f64,
     /// How late the harness itself handed out operations then, in ms: the 95th percentile.
     pub late_ms_p95: f64,
+    /// The 99th percentile of the time that correct operations took at that rate, in ms.
+    #[serde(default)]
+    pub took_ms_p99: f64,
+    /// How long it took from the start until it was ready, in ms.
+    #[serde(default)]
+    pub ready_ms: f64,
+    /// How long it took to open all sessions, in ms.
+    #[serde(default)]
+    pub opened_ms: f64,
     /// Each measured load, the lowest first.
     pub steps: Vec<LoadStep>,
 }
@@ -71,6 +118,9 @@ pub struct LoadStep {
     pub failed: u64,
     /// The 95th percentile of the time that correct ones took, in ms.
     pub took_ms_p95: f64,
+    /// The 99th percentile, in ms. With fewer than a hundred operations it is the slowest. 0 in runs of before it was measured.
+    #[serde(default)]
+    pub took_ms_p99: f64,
 }
 
 /// An operation that the harness hands out later than this waited for the machine, not for the server.
@@ -88,6 +138,22 @@ impl Calibrated {
     pub fn slowest(&self) -> Option<&Borne> {
         let arms = self.arms.iter();
         arms.min_by(|one, other| one.offered.total_cmp(&other.offered))
+    }
+}
+
+impl Calibrated {
+    /// Puts what was chosen into the plan, and how.
+    pub fn settle(self, plan: &mut Plan) {
+        let Fitted {
+            sessions,
+            timeout,
+            horizon,
+        } = self.fitted;
+        plan.load.rate = self.rate;
+        plan.load.clients = sessions.unwrap_or(plan.load.clients);
+        plan.load.timeout = timeout.unwrap_or(plan.load.timeout);
+        plan.windows.horizon = horizon.unwrap_or(plan.windows.horizon);
+        plan.calibration = Calibration::Done(self);
     }
 }
 
@@ -114,6 +180,94 @@ impl fmt::Display for Calibrated {
             f,
             "{about} {:.0} operations/s with your sessions; {rate}/s are offered{most} (rate = {rate} in CI)",
             slowest.per_second
-        )
+        )?;
+        let Fitted {
+            sessions,
+            timeout,
+            horizon,
+        } = self.fitted;
+        let most = |of: fn(&Borne) -> f64| self.arms.iter().map(of).fold(0.0, f64::max);
+        if let Some(sessions) = sessions {
+            let opened = most(|arm| arm.opened_ms) / 1_000.0;
+            write!(
+                f,
+                "; sessions = {sessions}, since opening them all took {opened:.1} s"
+            )?;
+        }
+        if let Some(timeout) = timeout {
+            let took = most(|arm| arm.took_ms_p99);
+            write!(
+                f,
+                "; timeout = \"{timeout}\", since one operation in a hundred took {took:.0} ms"
+            )?;
+        }
+        if let Some(horizon) = horizon {
+            let ready = most(|arm| arm.ready_ms) / 1_000.0;
+            write!(
+                f,
+                "; horizon = \"{horizon}\", since a start took {ready:.1} s"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::test_plan;
+
+    fn calibrated(fitted: Fitted) -> Calibrated {
+        Calibrated {
+            rate: 12.0,
+            at_most: false,
+            fitted,
+            arms: vec![Borne {
+                arm: "it".to_owned(),
+                per_second: 25.0,
+                at_least: false,
+                offered: 12.0,
+                late_ms_p95: 0.1,
+                took_ms_p99: 710.0,
+                ready_ms: 9_100.0,
+                opened_ms: 8_200.0,
+                steps: Vec::new(),
+            }],
+        }
+    }
+
+    const RATE: &str = "this server bears about 25 operations/s with your sessions; 12/s are offered (rate = 12 in CI)";
+
+    #[test]
+    fn what_was_chosen_beside_the_rate_is_in_the_same_line_and_in_the_plan() {
+        let fitted = Fitted {
+            sessions: Some(24),
+            timeout: Some(Span::from_secs(3)),
+            horizon: Some(Span::from_secs(37)),
+        };
+        let said = format!(
+            "{RATE}; sessions = 24, since opening them all took 8.2 s; timeout = \"3s\", since one operation in a hundred took \
+             710 ms; horizon = \"37s\", since a start took 9.1 s"
+        );
+        assert_eq!(calibrated(fitted).to_string(), said);
+        let mut plan = test_plan();
+        calibrated(fitted).settle(&mut plan);
+        let (load, windows) = (&plan.load, plan.windows);
+        let chosen = (load.rate, load.clients, load.timeout, windows.horizon);
+        assert_eq!(chosen, (12.0, 24, Span::from_secs(3), Span::from_secs(37)));
+        assert_eq!(plan.calibration, Calibration::Done(calibrated(fitted)));
+    }
+
+    #[test]
+    fn where_the_defaults_suit_nothing_else_is_said_or_changed() {
+        assert_eq!(calibrated(Fitted::default()).to_string(), RATE);
+        let (mut plan, before) = (test_plan(), test_plan());
+        calibrated(Fitted::default()).settle(&mut plan);
+        plan.load.rate = before.load.rate;
+        plan.calibration = Calibration::Given;
+        assert_eq!(plan, before);
+        // Nothing is stored of it, either.
+        let stored = serde_json::to_string(&calibrated(Fitted::default())).expect("it is stored");
+        assert!(!stored.contains("fitted"), "{stored}");
     }
 }

@@ -31,7 +31,7 @@ use crate::gate::Gate;
 use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
-pub use calibration::{Borne, Calibrated, Calibration, LoadStep};
+pub use calibration::{Borne, Calibrated, Calibration, Fitted, LoadStep, Open};
 pub use error::{Field, PlanError};
 pub use external::{External, IdentifiedBy, needs_own_start};
 pub use extract::{Extract, ExtractError};

@@ -7,7 +7,7 @@ use comeback_model::ids::{FaultId, Incarnation, TrialId};
 use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
 
-use super::{Correct, Drained, Ended, Facts, FaultFacts, Restart, RunFacts};
+use super::{Cores, Correct, Drained, Ended, Facts, FaultFacts, Restart, RunFacts};
 use crate::measure::{Extension, LoadTally, SessionCounts};
 
 /// The events that tell how a trial went on and ended. Each event of a trial is in one of these groups; the function that
@@ -20,6 +20,7 @@ macro_rules! of_the_course {
             | EventKind::SessionsResumed { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::DiskStalled { .. }
+            | EventKind::CoresShared { .. }
             | EventKind::TrialAborted { .. }
             | EventKind::TrialEnded
     };
@@ -204,6 +205,19 @@ impl Facts {
             } => {
                 let stalled = Span::from_us(*stalled_us);
                 self.disk_stalls.push((*since_us, at, stalled));
+            }
+            EventKind::CoresShared {
+                since_us,
+                all_us,
+                stolen_us,
+                waited_us,
+            } => {
+                let of = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+                let lasted = at.since(*since_us).as_us();
+                self.cores = Some(Cores {
+                    stolen: of(*stolen_us, *all_us),
+                    waited: waited_us.map(|waited| of(waited, lasted)),
+                });
             }
             EventKind::TrialEnded => {
                 self.ended = true;

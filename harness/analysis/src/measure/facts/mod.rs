@@ -37,6 +37,15 @@ pub(super) struct RunFacts {
     pub(super) extensions: Vec<Extension>,
 }
 
+/// How a machine's cores were shared, as shares of 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cores {
+    /// What the machine below this one gave to others, of the time of all cores.
+    pub(super) stolen: f64,
+    /// In how much of the time at least one task waited for a core, where the kernel tells.
+    pub(super) waited: Option<f64>,
+}
+
 /// What the events say of a trial.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -75,6 +84,8 @@ pub(super) struct Facts {
     pub(super) health: BTreeMap<Node, Health>,
     /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
     disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
+    /// How the machine's cores were shared while the load ran, where that is known.
+    pub(super) cores: Option<Cores>,
     /// The load ended.
     pub(super) stopped: Option<(Elapsed, LoadTally)>,
     /// Processes that outlived the trial.
@@ -198,6 +209,7 @@ impl Facts {
             restarts: Vec::new(),
             health: BTreeMap::new(),
             disk_stalls: Vec::new(),
+            cores: None,
             stopped: None,
             left_behind: Vec::new(),
             start_failed: None,

@@ -4,6 +4,7 @@
 
 mod balancing;
 mod blind;
+mod busy;
 mod caching;
 mod causes;
 mod degrade;

@@ -21,6 +21,9 @@ pub struct TrialAnalysis {
     pub shard: Option<u32>,
     /// Why it does not count, if so: it ended early, the fault did not land, the load missed its floor…
     pub void: Option<Void>,
+    /// Why its times say nothing certain, if so: the machine was too busy. They are then the most that a quiet machine would have
+    /// shown.
+    pub busy: Option<String>,
     /// Whether the effect of every fault was confirmed.
     pub landed: bool,
     /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.

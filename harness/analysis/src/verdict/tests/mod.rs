@@ -4,6 +4,7 @@
 
 mod attacks;
 mod baseline;
+mod busy;
 mod clean;
 mod counts;
 mod difference;
