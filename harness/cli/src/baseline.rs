@@ -26,7 +26,7 @@ pub(super) struct BaselineArgs {
     /// Folder of an earlier run, for gates against a baseline
     ///
     /// Or a copy of it. Such a gate is 'outage.median <= baseline'. The earlier run must have the same machine, load, windows and fault.
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", hide_short_help = true)]
     pub(super) baseline: Option<PathBuf>,
     /// Start the baseline's servers again and measure them interleaved with the new ones, so that the machine and the
     /// time of day make no difference

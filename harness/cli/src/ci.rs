@@ -105,7 +105,7 @@ pub(super) fn tell(
         for line in github::annotations(judged.verdict, judged.summary, file) {
             // GitHub reads both; with --json, stdout belongs to the document.
             if told.json {
-                super::print_aside(&line);
+                super::print_aside_as_it_is(&line);
             } else {
                 print(&line);
             }
@@ -123,10 +123,10 @@ pub(super) fn tell_trouble(error: &CliError) {
         let file = unreadable.path().display().to_string();
         for wrong in unreadable.wrong() {
             let place = (wrong.line, wrong.column);
-            super::print_aside(&github::trouble_at(&file, place, &wrong.told()));
+            super::print_aside_as_it_is(&github::trouble_at(&file, place, &wrong.told()));
         }
     } else {
-        super::print_aside(&github::trouble(&error.to_string()));
+        super::print_aside_as_it_is(&github::trouble(&error.to_string()));
     }
 }
 

@@ -11,7 +11,7 @@ use comeback_reports::claims_table;
 
 use self::measure::Job;
 use super::table::{Style, table};
-use super::{CliError, campaign, options, print, print_aside};
+use super::{CliError, campaign, options, print, print_aside, say};
 use comeback_host::inside;
 use comeback_host::machine;
 use comeback_runs::finish::write_artifact;
@@ -136,7 +136,7 @@ fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
     }
     print(&table(&claims_table(document), Style::Ruled));
     let page = folder.join("claims.html");
-    print(&format!(
+    say(&format!(
         "seed {}; report: {}",
         document.seed,
         page.display()
@@ -146,7 +146,7 @@ fn show(document: &Claims, json: bool, folder: &Path) -> Result<(), CliError> {
 
 fn list() {
     for claim in &CLAIMS {
-        print(&format!("{:>2}  {}", claim.number, claim.words));
+        say(&format!("{:>2}  {}", claim.number, claim.words));
     }
 }
 

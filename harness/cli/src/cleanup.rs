@@ -4,7 +4,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_reports::format::printable;
 use serde::Serialize;
 
-use super::{CliError, print};
+use super::{CliError, print, say};
 use comeback_supervise::leftovers::{self, Leftovers, Process, Recorded, State};
 
 /// Show what killed runs left behind; with --yes, end and remove it.
@@ -105,7 +105,7 @@ impl Document {
             run.tell();
         }
         for stray in &self.left_alone {
-            print(&format!(
+            say(&format!(
                 "process {} carries the tag of run {}, but nothing proves that the run started it: left alone; end it \
                  with `kill {}` if you know it",
                 stray.process.told(),
@@ -115,8 +115,8 @@ impl Document {
         }
         let ended = self.runs.iter().filter(|run| run.state == "ended").count();
         match (ended, did_end) {
-            (0, _) => print("nothing is left behind"),
-            (_, false) => print(
+            (0, _) => say("nothing is left behind"),
+            (_, false) => say(
                 "nothing was changed: `comeback cleanup --yes` ends and removes what ended runs left",
             ),
             (_, true) => {}
@@ -148,7 +148,7 @@ impl Run {
     }
 
     fn tell(&self) {
-        print(&format!(
+        say(&format!(
             "run {}: {}",
             self.run,
             match (self.state, &self.problems) {
@@ -160,19 +160,19 @@ impl Run {
                 _ => "could not be ended and removed entirely",
             }
         ));
-        print(&format!("  command  {}", printable(&self.command)));
-        print(&format!("  folder   {}", printable(&self.folder)));
+        say(&format!("  command  {}", printable(&self.command)));
+        say(&format!("  folder   {}", printable(&self.folder)));
         for process in &self.processes {
-            print(&format!("  process  {}", process.told()));
+            say(&format!("  process  {}", process.told()));
         }
         for memory in &self.shared_memory {
-            print(&format!("  memory   {}", printable(memory)));
+            say(&format!("  memory   {}", printable(memory)));
         }
         for undo in &self.to_undo {
-            print(&format!("  to undo  {}", printable(undo)));
+            say(&format!("  to undo  {}", printable(undo)));
         }
         if let Some(data) = &self.data {
-            print(&format!("  data     {}", printable(data)));
+            say(&format!("  data     {}", printable(data)));
         }
     }
 }

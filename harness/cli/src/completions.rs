@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 use comeback_analysis::verdict::Outcome;
 
-use super::{Cli, CliError, print};
+use super::{Cli, CliError, say};
 
 /// Print completions for a shell.
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) fn man(args: &ManArgs) -> Result<Outcome, CliError> {
     };
     std::fs::create_dir_all(&args.folder).map_err(unusable)?;
     clap_mangen::generate_to(Cli::command(), &args.folder).map_err(unusable)?;
-    print(&format!(
+    say(&format!(
         "wrote the manual pages to {}",
         args.folder.display()
     ));

@@ -16,7 +16,7 @@ use super::baseline::Stored;
 use super::color::{self, ColorChoice};
 use super::options::parse_gate;
 use super::table::{Style, table};
-use super::{CliError, print};
+use super::{CliError, print, say};
 
 /// Compare two stored runs.
 ///
@@ -75,26 +75,26 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 fn show(difference: &Difference, color: ColorChoice) {
     for head in difference_heads(difference) {
-        print(&head);
+        say(&head);
     }
     for arm in &difference.arms {
-        print(&format!("\n{}", difference_title(arm)));
+        say(&format!("\n{}", difference_title(arm)));
         print(&table(&difference_table(arm), Style::Figures));
     }
     if !difference.arms.is_empty() {
-        print(&format!("{}\n", DIFFERENCE_LEGEND.join("\n")));
+        say(&format!("{}\n", DIFFERENCE_LEGEND.join("\n")));
     }
     for note in &difference.notes {
-        print(&printable(note));
+        say(&printable(note));
     }
     let outcome = color::outcome(difference.verdict, color.wants_color());
     let meaning = match difference.verdict {
         Outcome::Pass => " (nothing is worse than allowed)",
         Outcome::Fail | Outcome::Inconclusive | Outcome::Measured => "",
     };
-    print(&format!("verdict: {outcome}{meaning}"));
+    say(&format!("verdict: {outcome}{meaning}"));
     for reason in difference_reasons(difference) {
-        print(&format!("  {reason}"));
+        say(&format!("  {reason}"));
     }
 }
 

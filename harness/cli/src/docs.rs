@@ -243,7 +243,7 @@ fn all_commands(command: &clap::Command, before: &str, found: &mut Vec<(String, 
 }
 
 /// Lines of a screen. Terminals show 24 to 60.
-const SCREEN: usize = 66;
+const SCREEN: usize = 50;
 
 #[test]
 fn the_help_of_each_command_fits_a_screen_and_80_columns() {
@@ -282,6 +282,33 @@ fn every_option_of_a_long_help_stands_below_a_heading() {
         assert!(
             loose.iter().all(|id| of_the_command.contains(id)),
             "{name}: {loose:?}"
+        );
+    }
+}
+
+#[test]
+fn the_help_of_every_command_has_examples() {
+    let mut program = Cli::command();
+    program.build();
+    let mut commands = Vec::new();
+    all_commands(&program, "", &mut commands);
+    let is_for_users = |(name, command): &(String, clap::Command)| {
+        !command.is_hide_set() && !name.split(' ').any(|word| word == "help")
+    };
+    let commands: Vec<_> = commands.into_iter().filter(is_for_users).collect();
+    assert!(commands.len() > 25, "{}", commands.len());
+    for (name, mut command) in commands {
+        let shown = command.render_help().to_string();
+        let (_, examples) = shown
+            .split_once("\nExamples:\n")
+            .unwrap_or_else(|| panic!("{name} --help has no examples"));
+        let own = match name.as_str() {
+            "comeback" => "  comeback ".to_owned(),
+            name => format!("  {name}"),
+        };
+        assert!(
+            examples.lines().any(|line| line.starts_with(&own)),
+            "no example of {name} --help is one of it"
         );
     }
 }

@@ -3,6 +3,7 @@
 mod retry;
 mod session;
 mod storm;
+mod target;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,18 +14,16 @@ use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::secret::is_masked;
-use comeback_model::plan::{Listener, Plan, Protocol, Reach, Signal};
-use comeback_model::units::Span;
+use comeback_model::plan::{Plan, Reach, Signal};
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
 use self::storm::StormArgs;
+pub(super) use self::target::TargetArgs;
 use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
-use comeback_experiment::document::{
-    ArmPart, FaultPart, RatePart, ReadyPart, StepPart, TargetPart, Text, Words,
-};
+use comeback_experiment::document::{ArmPart, FaultPart, RatePart, StepPart, Words};
 use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
 };
@@ -36,7 +35,11 @@ pub(super) struct What {
     /// Experiment file (`comeback init` writes one)
     ///
     /// Flags override what it says.
-    #[arg(value_name = "EXPERIMENT.toml", help_heading = None::<&str>)]
+    #[arg(
+        value_name = "EXPERIMENT.toml",
+        conflicts_with_all = ["ready", "protocol", "socket", "listener", "boot_header"],
+        help_heading = None::<&str>
+    )]
     pub(super) experiment: Option<PathBuf>,
     /// Path of the load's requests [default: /]
     #[arg(
@@ -47,14 +50,6 @@ pub(super) struct What {
         help_heading = "Session"
     )]
     get: Option<String>,
-    /// When the server is up: http:PATH, tcp, or log:TEXT
-    ///
-    /// Default: the path of --get over HTTP; with --login, an accepted connection.
-    #[arg(long, value_name = "PROBE", value_parser = parse_ready, conflicts_with = "experiment")]
-    ready: Option<ReadyPart>,
-    /// How long the first start may take [default: 10s]
-    #[arg(long, value_name = "TIME", hide_short_help = true)]
-    ready_within: Option<Span>,
     /// Signal sent to the server [default: KILL]
     ///
     /// After TERM and its grace, KILL follows.
@@ -73,40 +68,8 @@ pub(super) struct What {
     /// Which processes of the server get the fault [default: group]
     #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM", help_heading = "Fault", hide_short_help = true)]
     fault_to: Option<Reach>,
-    /// Pause between the confirmed exit and the restart [default: 0s]
-    #[arg(long, value_name = "TIME", hide_short_help = true)]
-    restart_after: Option<Span>,
-    /// The most starts after one fault, if the server ends before it is ready [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), hide_short_help = true)]
-    restart_attempts: Option<u32>,
-    /// Environment variable for the server
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "Server")]
-    environment: Vec<(String, String)>,
-    /// Protocol of the server [default: http]
-    ///
-    /// Certificates are not verified.
-    #[arg(long, value_parser = choice::<Protocol>(), conflicts_with = "experiment")]
-    protocol: Option<Protocol>,
-    /// Unix socket the server listens on, such as {data}/app.sock, instead of 127.0.0.1:{port}
-    #[arg(
-        long,
-        value_name = "PATH",
-        conflicts_with = "experiment",
-        hide_short_help = true
-    )]
-    socket: Option<String>,
-    /// Who holds the listening socket [default: own]
-    #[arg(long, value_parser = choice::<Listener>(), conflicts_with = "experiment", hide_short_help = true)]
-    listener: Option<Listener>,
-    /// Response header that changes with each start of the server [default: the owner of the listening
-    /// socket tells the new process from the old one]
-    #[arg(
-        long,
-        value_name = "HEADER",
-        conflicts_with = "experiment",
-        hide_short_help = true
-    )]
-    boot_header: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Add a gate, such as 'outage.median < 2s'
     ///
     /// `comeback metrics` lists what can be asked.
@@ -115,7 +78,7 @@ pub(super) struct What {
     /// Turn off all gates except those of --gate
     ///
     /// The default gates are that the server comes back and loses no session and no write. The gates of the file are turned off, too.
-    #[arg(long, help_heading = "Gates")]
+    #[arg(long, help_heading = "Gates", hide_short_help = true)]
     no_gates: bool,
     /// Name of the run [default: the file's; without a file, run]
     #[arg(long, help_heading = None::<&str>, hide_short_help = true)]
@@ -171,6 +134,10 @@ impl What {
         size: &Size,
         command: &[String],
     ) -> Result<(Document, Origin), CliError> {
+        let read = |path| match command {
+            [] => read_alone(path),
+            _ => read(path),
+        };
         let file = self.experiment.as_deref().map(read).transpose()?;
         let (mut document, origin) = match &file {
             Some(file) => {
@@ -220,7 +187,7 @@ impl What {
             }
             document.target.command = Some(Words(command.to_vec()));
         }
-        self.apply_to_target(&mut document.target);
+        self.target.apply_to(&mut document.target);
         self.retry.apply_to(document);
         self.storm.apply_to(document).map_err(CliError::Usage)?;
         if !self.faults.is_empty() {
@@ -240,37 +207,14 @@ impl What {
         }
         Ok(())
     }
+}
 
-    fn apply_to_target(&self, target: &mut TargetPart) {
-        if let Some(ready) = &self.ready {
-            target.ready = Some(ready.clone());
-        }
-        if let Some(within) = self.ready_within {
-            target.ready.get_or_insert_default().within = Some(within);
-        }
-        if let Some(pause) = self.restart_after {
-            target.restart.get_or_insert_default().after = Some(pause);
-        }
-        if let Some(attempts) = self.restart_attempts {
-            target.restart.get_or_insert_default().attempts = Some(attempts);
-        }
-        let variables = self.environment.iter().cloned();
-        target
-            .environment
-            .extend(variables.map(|(name, value)| (name, Text::new(value))));
-        if let Some(protocol) = self.protocol {
-            target.protocol = Some(protocol);
-        }
-        if let Some(socket) = &self.socket {
-            target.socket = Some(socket.clone());
-        }
-        if let Some(listener) = self.listener {
-            target.listener = Some(listener);
-        }
-        if let Some(header) = &self.boot_header {
-            target.boot_header = Some(header.clone());
-        }
-    }
+/// Reads an experiment file that is used as it is: everything that is wrong with it is told at once.
+pub(super) fn read_alone(path: &Path) -> Result<File, CliError> {
+    read(path).map_err(|error| match error {
+        CliError::Experiment(unreadable) => refuse(unreadable.with_rules(&Faults)),
+        other => other,
+    })
 }
 
 /// Whether this command starts a server of this program.
@@ -284,7 +228,7 @@ fn is_reference_server(command: &[String]) -> bool {
 }
 
 /// Reads an experiment file.
-pub(super) fn read(path: &Path) -> Result<File, CliError> {
+fn read(path: &Path) -> Result<File, CliError> {
     let problem = match std::fs::File::open(path).and_then(read_text) {
         Ok(text) => return File::parse(path, text, &Faults).map_err(refuse),
         Err(error)
@@ -341,26 +285,7 @@ fn get(path: &str) -> Result<StepPart, CliError> {
     Ok(StepPart::new(format!("GET {path}")))
 }
 
-fn parse_ready(text: &str) -> Result<ReadyPart, String> {
-    let ready = ReadyPart::default();
-    match text.split_once(':') {
-        None if text == "tcp" => Ok(ReadyPart {
-            tcp: Some(true),
-            ..ready
-        }),
-        Some(("http", path)) if path.starts_with('/') => Ok(ReadyPart {
-            http: Some(path.to_owned()),
-            ..ready
-        }),
-        Some(("log", line)) if !line.is_empty() => Ok(ReadyPart {
-            log: Some(line.to_owned()),
-            ..ready
-        }),
-        _ => Err("use http:/path, tcp, or log:TEXT".to_owned()),
-    }
-}
-
-pub(super) fn parse_variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((_, value)) if is_masked(value) => Err(format!(
             "{value} is a placeholder for a value that was not stored: write the value"

@@ -28,10 +28,10 @@ use self::draft::Draft;
 use self::flow::Flow;
 pub(super) use self::recording::Recording;
 use self::recording::{Forms, Inferred, Writer};
-use super::experiment::parse_variable;
-use super::{CliError, print};
+use super::experiment::TargetArgs;
+use super::{CliError, say};
 use comeback_engine::discover::{DiscoverError, Discovered, discover};
-use comeback_experiment::document::{TargetPart, Text, Words};
+use comeback_experiment::document::Words;
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::tag::RunTag;
@@ -40,6 +40,7 @@ use comeback_supervise::tag::RunTag;
 ///
 /// Asks nothing and overwrites nothing. With --from-command, the server is started once, on a free port and in a data
 /// folder of its own. It gets a few harmless requests, until it answers one with a 2xx, and is stopped. The file then describes the server.
+/// The flags of the server are those of `run`; they stand before --from-command, and what they say is not guessed.
 ///
 /// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
 /// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
@@ -50,6 +51,7 @@ use comeback_supervise::tag::RunTag;
 #[command(
     after_help = "Examples:\n  comeback init\n  comeback init shop.toml --from-command ./shop --port {port} --data {data}\n  \
 comeback init shop.toml --env PORT={port} --from-command node shop.js\n  \
+comeback init shop.toml --ready log:listening --from-command ./shop {port}\n  \
 comeback init shop.toml --from-curl requests.sh\n  \
 comeback init shop.toml --from-har shop.har --from-command ./shop --port {port}\n  \
 comeback init shop.toml --from-openapi openapi.json"
@@ -67,11 +69,10 @@ pub(super) struct Args {
     /// An OpenAPI document, version 3.0 or 3.1, JSON or YAML; - is standard input
     #[arg(long, value_name = "DOCUMENT", group = "form")]
     from_openapi: Option<PathBuf>,
-    /// Environment variable for the server, such as PORT={port}
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable, requires = "from_command")]
-    environment: Vec<(String, String)>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// The server and its arguments, to the end of the line
-    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, help_heading = "Server")]
     from_command: Vec<String>,
 }
 
@@ -87,8 +88,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     })?;
     let server = Server {
         command: &args.from_command,
-        environment: &args.environment,
+        target: &args.target,
     };
+    if let (true, Some(flag)) = (args.from_command.is_empty(), args.target.given()) {
+        return Err(CliError::Usage(format!(
+            "{flag}: there is no server that it could be about: add --from-command and the server's command"
+        )));
+    }
     let seen = match server.command {
         [] => None,
         _ => Some(meet(server)?),
@@ -101,8 +107,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 pub(super) struct Server<'a> {
     /// Its command; empty when none is known.
     pub(super) command: &'a [String],
-    /// Its own variables.
-    pub(super) environment: &'a [(String, String)],
+    /// How it is started, as far as that was said.
+    pub(super) target: &'a TargetArgs,
 }
 
 /// Writes the file by what was seen of the server and was recorded, and says so.
@@ -137,17 +143,17 @@ pub(super) fn complete(
 
 fn tell(file: &Path, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
     let file = file.display();
-    print(&format!("wrote {file}"));
+    say(&format!("wrote {file}"));
     for line in seen
         .iter()
         .flat_map(|seen| draft::tell(seen, inferred.is_some()))
     {
-        print(&format!("  {line}"));
+        say(&format!("  {line}"));
     }
     for line in inferred.iter().flat_map(|found| &found.lines) {
-        print(line);
+        say(line);
     }
-    print(&match inferred.map(|found| found.works) {
+    say(&match inferred.map(|found| found.works) {
         None => {
             format!("next: change it, then `comeback validate {file}` and `comeback run {file}`")
         }
@@ -218,17 +224,9 @@ pub(super) fn in_custody<T>(
     purpose: &str,
     work: impl AsyncFnOnce(Stage<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let variables = server.environment.iter().cloned();
-    let document = Document {
-        target: TargetPart {
-            command: Some(Words(server.command.to_vec())),
-            environment: variables
-                .map(|(name, value)| (name, Text::new(value)))
-                .collect(),
-            ..TargetPart::default()
-        },
-        ..Document::default()
-    };
+    let mut document = Document::default();
+    document.target.command = Some(Words(server.command.to_vec()));
+    server.target.apply_to(&mut document.target);
     let origin = Origin {
         name: purpose.to_owned(),
         here: None,

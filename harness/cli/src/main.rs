@@ -54,6 +54,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use comeback_analysis::verdict::Outcome;
 use nix::sys::signal::SigSet;
 
+use self::table::{To, folded};
 use comeback_experiment::Unreadable;
 use comeback_host::program;
 use comeback_supervise::dispositions;
@@ -68,7 +69,7 @@ use comeback_supervise::output::printable;
     name = "comeback",
     version,
     propagate_version = true,
-    after_help = EXIT_CODES,
+    after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 80,
     disable_help_flag = true
 )]
@@ -89,6 +90,9 @@ struct Help {
     #[arg(long, global = true, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
 }
+
+const EXAMPLES: &str = "Examples:\n  comeback compare --quick\n  comeback run -- ./server --port {port}\n  \
+comeback init shop.toml --from-command ./server --port {port}";
 
 const EXIT_CODES: &str = "Exit codes: 0 pass · 1 a gate failed · 2 usage or configuration · 3 inconclusive · \
 4 harness or environment · 130 interrupted";
@@ -129,6 +133,7 @@ enum Command {
     Launch(launch::Args),
     #[command(hide = true)]
     Disk(disk::Args),
+    #[command(hide = true)]
     FaultProxy(fault_proxy::Args),
 }
 
@@ -213,7 +218,26 @@ const HARNESS_FAILED: u8 = 4;
 
 fn decide() -> u8 {
     program::announce();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) if refused.use_stderr() => {
+            let told = refused.render();
+            print_aside(
+                match color::ColorChoice::Auto.wants_color_on_stderr() {
+                    true => told.ansi().to_string(),
+                    false => told.to_string(),
+                }
+                .trim_end(),
+            );
+            return 2;
+        }
+        // Help, or the version.
+        Err(asked) => {
+            // A closed pipe is not a failure.
+            let _ = asked.print();
+            return 0;
+        }
+    };
     note_renamed_flags();
     // A panic unwinds through every guard. Then it counts as a failure of the harness.
     let ended = std::panic::catch_unwind(|| {
@@ -324,13 +348,23 @@ fn warn(problem: &str) {
     print_aside(&format!("comeback: warning: {}", printable(problem)));
 }
 
-/// Prints a line on stderr. A closed pipe is not a failure.
+/// Prints a text for people on stderr; its long lines are folded. A closed pipe is not a failure.
 fn print_aside(text: &str) {
+    print_aside_as_it_is(&folded(text, To::Stderr));
+}
+
+/// Prints on stderr what programs read, too.
+fn print_aside_as_it_is(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Prints a line on stdout. A closed pipe (`| head`) is not a failure.
+/// Prints a text for people on stdout; its long lines are folded.
+fn say(text: &str) {
+    print(&folded(text, To::Stdout));
+}
+
+/// Prints a text on stdout as it is: a document, or what fits already. A closed pipe (`| head`) is not a failure.
 fn print(text: &str) {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();

@@ -54,12 +54,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             print(&line);
         }
     }
-    print(&format!("\nAs a gate: --gate '{}'", listed[0].example));
+    print(&format!(
+        "\nOn the command line: --gate '{}'",
+        listed[0].example
+    ));
     Ok(Outcome::Pass)
 }
 
-/// Metrics of one meaning: their names, then what they are.
-fn lines_of(family: &[Listed]) -> [String; 2] {
+/// Metrics of one meaning: their names, what they are, and a gate on one of them.
+fn lines_of(family: &[Listed]) -> [String; 3] {
     let first = &family[0];
     let start = first.name.find('.').unwrap_or(first.name.len());
     let mut name = first.name.to_owned();
@@ -67,7 +70,11 @@ fn lines_of(family: &[Listed]) -> [String; 2] {
         name.push(' ');
         name.push_str(other.name.get(start..).unwrap_or(other.name));
     }
-    [name, format!("    {}: {}", first.unit, first.meaning)]
+    [
+        name,
+        format!("    {}: {}", first.unit, first.meaning),
+        format!("    such as '{}'", first.example),
+    ]
 }
 
 fn listed(name: &'static str, metric: Metric) -> Listed {

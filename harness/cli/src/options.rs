@@ -27,7 +27,7 @@ pub(super) struct Options {
     #[arg(
         long,
         value_name = "K/N",
-        help_heading = "Trials",
+        help_heading = "Load and trials",
         hide_short_help = true
     )]
     pub(super) shard: Option<Asked>,
@@ -37,7 +37,7 @@ pub(super) struct Options {
 
 /// The size of a run, and its seed.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Trials")]
+#[command(next_help_heading = "Load and trials")]
 pub(super) struct Size {
     /// Trials with a fault for each arm [default: 6]
     #[arg(long, value_name = "N")]
@@ -53,10 +53,15 @@ pub(super) struct Size {
     #[command(flatten)]
     load: LoadPart,
     /// How long the recovery is waited for [default: 30s]
-    #[arg(long, value_name = "TIME", help_heading = "Trials")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = "Load and trials",
+        hide_short_help = true
+    )]
     pub(super) horizon: Option<Span>,
     /// The seed of everything random [default: drawn]
-    #[arg(long, value_name = "S", help_heading = "Trials")]
+    #[arg(long, value_name = "S", help_heading = "Load and trials")]
     pub(super) seed: Option<u64>,
 }
 
@@ -87,7 +92,7 @@ pub(super) struct Output {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// No progress on stderr
-    #[arg(long, short, conflicts_with = "verbose")]
+    #[arg(long, short, conflicts_with = "verbose", hide_short_help = true)]
     quiet: bool,
     #[command(flatten)]
     pub(super) told: Told,

@@ -17,9 +17,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::experiment::parse_variable;
+use super::experiment::{TargetArgs, parse_variable};
 use super::init::{self, Server, Stage};
-use super::{CliError, print, print_aside, warn};
+use super::{CliError, print_aside, say, warn};
 
 /// Record a user's session and write an experiment file.
 ///
@@ -72,9 +72,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         ));
     }
     balancer::raise_file_limit()?;
+    let target = TargetArgs {
+        environment: args.environment.clone(),
+        ..TargetArgs::default()
+    };
     let server = Server {
         command: &args.command,
-        environment: &args.environment,
+        target: &target,
     };
     let taken = init::in_custody(server, "record", async |stage| {
         let signals = Signals::listen()?;
@@ -92,7 +96,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let text = har::text(&recording, &address);
     if let Some(path) = &args.har {
         init::write_secret(path, &text)?;
-        print(&format!("wrote {}", path.display()));
+        say(&format!("wrote {}", path.display()));
     }
     if recording.requests.is_empty() {
         return Err(CliError::Usage(format!(

@@ -8,8 +8,8 @@ use comeback_reports::{comparison, course, faults, replicas, storm};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
-use super::table::{Style, table, wrapped};
-use super::{CliError, ci, color, figures, print};
+use super::table::{Style, To, folded_command, table, wrapped};
+use super::{CliError, ci, color, figures, print, say};
 use comeback_engine::record;
 use comeback_runs::finish::{Judged, judge_and_draw};
 use comeback_runs::read::{Recorded, analyze};
@@ -123,7 +123,7 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
     for sentence in course(&judged.summary) {
         print(&wrapped(&printable(&sentence), CONTINUED));
     }
-    print(&format!(
+    say(&format!(
         "seed {}; report: {}",
         judged.summary.seed,
         folder.join("report.html").display()
@@ -168,13 +168,16 @@ fn said_once(fact: &str, reasons: &[String]) -> (String, Vec<String>) {
 /// What to do about a failing run. A storm cannot be made smaller.
 fn next_commands(folder: &Path, is_storm: bool) -> String {
     let folder = ci::quote(&folder.to_string_lossy());
-    let replay = format!("next:\n  comeback replay {folder}   # the same run again");
-    match is_storm {
-        true => replay,
-        false => {
-            format!("{replay}\n  comeback shrink {folder}   # the smallest file that fails alike")
-        }
+    let mut lines = vec![
+        "next:".to_owned(),
+        "  # the same run again".to_owned(),
+        format!("  comeback replay {folder}"),
+    ];
+    if !is_storm {
+        lines.push("  # the smallest file that fails alike".to_owned());
+        lines.push(format!("  comeback shrink {folder}"));
     }
+    folded_command(&lines.join("\n"), To::Stdout)
 }
 
 #[cfg(test)]

@@ -17,8 +17,6 @@ use comeback_faults::Faults;
 
 const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
-  comeback run shop.toml --against origin/main --build 'make server'
-  comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
   comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
@@ -26,7 +24,9 @@ const EXAMPLES: &str = r#"Examples:
       --act 'POST /visit' --check 'GET /me' --value /visits \
       --identity '/user=u{{ session }}' -- ./server --port {port}"#;
 
-const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --trials 30 -- ./other-build --port {port}
+const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --against origin/main --build 'make server'
+  comeback run shop.toml --storm --kills 1000 --until-failure
+  comeback run shop.toml --trials 30 -- ./other-build --port {port}
   comeback run shop.toml --trials 640 --seed 7 --shard 3/64
   comeback run --protocol redis \
       --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[command(flatten)]
     against: AgainstArgs,
     /// Do not take one user through the flow first, which ends the run at once if a reply is not as described
-    #[arg(long, help_heading = "Trials", hide_short_help = true)]
+    #[arg(long, help_heading = "Load and trials", hide_short_help = true)]
     no_preflight: bool,
     #[command(flatten)]
     options: Options,

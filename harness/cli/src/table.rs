@@ -11,8 +11,8 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle};
 const USUAL: u16 = 80;
 /// A text is not made narrower than this.
 const LEAST: u16 = 20;
-/// There, a row of figures has room for one line.
-const ROOM: u16 = 180;
+/// How far the second line of a sentence stands from the margin.
+const CONTINUED: usize = 4;
 
 /// How a table looks where it has room.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(super) enum Style {
 pub(super) fn table(rows: &Table, style: Style) -> String {
     match style {
         Style::Ruled => ruled(rows, columns().unwrap_or(USUAL)),
-        Style::Figures => figures(rows, columns().unwrap_or(ROOM)),
+        Style::Figures => figures(rows, columns().unwrap_or(USUAL)),
     }
 }
 
@@ -53,16 +53,99 @@ pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The columns of the terminal, if there is one.
+/// Where a text is printed: each may be a terminal of its own, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    Stdout,
+    Stderr,
+}
+
+/// A text whose long lines go on in the next, behind four blanks, so that all fit. Nothing else is changed: blanks between words stay, and
+/// so do lines that fit. No word is split: a path that is longer than a line has one of its own.
+pub(super) fn folded(text: &str, to: To) -> String {
+    let width = columns_of(to).unwrap_or(USUAL).max(LEAST);
+    folded_to(text, width.into())
+}
+
+fn folded_to(text: &str, width: usize) -> String {
+    let lines = text.split('\n').flat_map(|line| folded_line(line, width));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn folded_line(line: &str, width: usize) -> Vec<String> {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    // What stands further in than such a line goes on a little further in.
+    let further = match indent < CONTINUED {
+        true => CONTINUED,
+        false => indent + 2,
+    };
+    let (mut lines, mut rest) = (Vec::new(), line.to_owned());
+    while visible(&rest) > width {
+        let begun = rest.len() - rest.trim_start_matches(' ').len();
+        // The last blank that fits, else the first of all.
+        let blanks = rest.match_indices(' ').map(|(at, _)| at);
+        let mut blanks = blanks.filter(|at| *at > begun).peekable();
+        let mut end = blanks.peek().copied();
+        while let Some(at) = blanks.next_if(|at| visible(&rest[..*at]) <= width) {
+            end = Some(at);
+        }
+        let Some(end) = end else {
+            break;
+        };
+        let next = rest[end..].trim_start_matches(' ').to_owned();
+        lines.push(rest[..end].trim_end_matches(' ').to_owned());
+        rest = match next.is_empty() {
+            true => return lines,
+            false => format!("{:further$}{next}", ""),
+        };
+    }
+    lines.push(rest);
+    lines
+}
+
+/// A command of a shell that goes on in further lines, each but the last with a backslash at its end: copied, it is one.
+pub(super) fn folded_command(command: &str, to: To) -> String {
+    // The backslash stands behind a blank.
+    let width = usize::from(columns_of(to).unwrap_or(USUAL).max(LEAST)) - 2;
+    let lines = command.split('\n');
+    let lines = lines.map(|line| match visible(line) <= width + 2 {
+        true => line.to_owned(),
+        false => folded_line(line, width).join(" \\\n"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How many columns a text takes: the codes of colors take none.
+fn visible(text: &str) -> usize {
+    let (mut columns, mut in_code) = (0, false);
+    for letter in text.chars() {
+        match (in_code, letter) {
+            (false, '\u{1b}') => in_code = true,
+            (true, letter) => in_code = !letter.is_ascii_alphabetic(),
+            (false, _) => columns += 1,
+        }
+    }
+    columns
+}
+
+/// The columns of the terminal of stdout, if it is one.
 fn columns() -> Option<u16> {
-    match rustix::termios::tcgetwinsize(io::stdout()) {
+    columns_of(To::Stdout)
+}
+
+fn columns_of(to: To) -> Option<u16> {
+    let size = match to {
+        To::Stdout => rustix::termios::tcgetwinsize(io::stdout()),
+        To::Stderr => rustix::termios::tcgetwinsize(io::stderr()),
+    };
+    match size {
         Ok(size) if size.ws_col > 0 => Some(size.ws_col),
         Ok(_) | Err(_) => None,
     }
 }
 
 fn ruled(rows: &Table, columns: u16) -> String {
-    let text = as_table(rows).to_string();
+    let text = as_table(&rows.headers, &rows.rows).to_string();
     let fits = |line: &str| line.chars().count() <= usize::from(columns);
     match text.lines().all(fits) {
         true => text,
@@ -70,18 +153,54 @@ fn ruled(rows: &Table, columns: u16) -> String {
     }
 }
 
+/// Where a row has no room for its last cell, that stands below it; where it has none for its figures, the table becomes a list.
 fn figures(rows: &Table, columns: u16) -> String {
-    let mut table = as_table(rows);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(columns)
-        .load_style(
-            UTF8_HORIZONTAL_ONLY
-                .header_separator(LineStyle::none().fill('─').junction('─'))
-                .row_separator(LineStyle::none()),
-        );
-    for column in 1..rows.headers.len().saturating_sub(1) {
-        if let Some(column) = table.column_mut(column) {
+    let fits = |text: &str| {
+        let mut lines = text.lines();
+        lines.all(|line| line.chars().count() <= usize::from(columns))
+    };
+    let whole = aligned(&rows.headers, &rows.rows);
+    if fits(&whole) {
+        return whole;
+    }
+    let Some((_, heads)) = rows.headers.split_last() else {
+        return whole;
+    };
+    let begins = rows.rows.iter().map(|row| match row.split_last() {
+        Some((_, begin)) => begin.to_vec(),
+        None => Vec::new(),
+    });
+    let upper = aligned(heads, &begins.collect::<Vec<_>>());
+    if !fits(&upper) {
+        return as_list(rows, columns);
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for (place, line) in upper.lines().enumerate() {
+        lines.push(line.trim_end().to_owned());
+        // Above the first row are two lines and the headers.
+        let row = place.checked_sub(3).and_then(|row| rows.rows.get(row));
+        if let Some(last) = row
+            .and_then(|row| row.last())
+            .filter(|last| !last.is_empty())
+        {
+            let last = format!("{:CONTINUED$}{}", "", printable(last));
+            lines.extend(folded_line(&last, columns.into()));
+        }
+    }
+    lines.join("\n")
+}
+
+/// Each row in one line: figures are aligned right, but for the first column, and the last if it has text.
+fn aligned(headers: &[String], rows: &[Vec<String>]) -> String {
+    let mut table = as_table(headers, rows);
+    table.load_style(
+        UTF8_HORIZONTAL_ONLY
+            .header_separator(LineStyle::none().fill('─').junction('─'))
+            .row_separator(LineStyle::none()),
+    );
+    for column in 1..headers.len() {
+        let is_text = headers.get(column).is_some_and(String::is_empty);
+        if let Some(column) = table.column_mut(column).filter(|_| !is_text) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -89,12 +208,10 @@ fn figures(rows: &Table, columns: u16) -> String {
 }
 
 /// Each row in one line, however long.
-fn as_table(rows: &Table) -> comfy_table::Table {
+fn as_table(headers: &[String], rows: &[Vec<String>]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_header(&rows.headers);
-    for row in &rows.rows {
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(headers);
+    for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
     table
@@ -153,6 +270,86 @@ mod tests {
                 ]),
             ],
         }
+    }
+
+    #[test]
+    fn a_row_of_figures_without_room_has_its_last_cell_below() {
+        let cells = |words: [&str; 4]| words.map(str::to_owned).to_vec();
+        let table = Table {
+            headers: cells(["", "base", "new", ""]),
+            rows: vec![
+                cells([
+                    "time to ready",
+                    "12 ms",
+                    "312 ms",
+                    "✗ worse; +10 ms allowed",
+                ]),
+                cells(["outage", "12 ms", "12 ms", ""]),
+            ],
+        };
+        let wide = figures(&table, 60);
+        assert!(
+            wide.lines()
+                .any(|line| line.contains("312 ms   ✗ worse; +10 ms allowed")),
+            "{wide}"
+        );
+        let narrow = figures(&table, 40);
+        assert!(
+            narrow.contains("312 ms\n    ✗ worse; +10 ms allowed\n outage "),
+            "{narrow}"
+        );
+        let list = figures(&table, 22);
+        assert!(list.starts_with("time to ready\n  base  12 ms\n"), "{list}");
+        for (text, columns) in [(wide, 60), (narrow, 40), (list, 22)] {
+            assert!(
+                text.lines().all(|line| line.chars().count() <= columns),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_line_goes_on_behind_four_blanks_and_no_word_is_split() {
+        let text =
+            "comeback: warning: the first  and the second\n  as it is\n        far in, and so on";
+        assert_eq!(
+            folded_to(text, 22),
+            "comeback: warning: the\n    first  and the\n    second\n  as it is\n        far in, and so\n          on"
+        );
+        assert_eq!(
+            folded_to("see a/long/path/of/a/file", 20),
+            "see\n    a/long/path/of/a/file"
+        );
+        assert_eq!(
+            folded_to("a/long/path/of/a/file here", 20),
+            "a/long/path/of/a/file\n    here"
+        );
+        assert_eq!(
+            folded_to("\u{1b}[31mred\u{1b}[0m and so on, on", 20),
+            "\u{1b}[31mred\u{1b}[0m and so on, on"
+        );
+        assert_eq!(
+            folded_to("a line that ends in blanks          ", 20),
+            "a line that ends in\n    blanks"
+        );
+    }
+
+    #[test]
+    fn a_folded_command_is_the_same_command() {
+        let command = format!("  comeback run shop.toml{}", " --env NAME=…".repeat(9));
+        let folded = folded_command(&command, To::Stdout);
+        assert!(folded.lines().count() > 1, "{folded}");
+        assert!(
+            folded.lines().all(|line| line.chars().count() <= 80),
+            "{folded}"
+        );
+        let joined = folded.replace("\\\n", "");
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(&joined), words(&command));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_architectures::ArchitectureError;
 use comeback_servers::Target;
 
-use super::{CliError, print};
+use super::{CliError, print, say};
 
 /// As wide as the longest name of a protocol.
 const PROTOCOL: usize = 6;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             .unwrap_or(0);
         for target in listed {
             let (name, protocol) = (target.name, target.protocol.name());
-            print(&format!(
+            say(&format!(
                 "{name:width$}  {protocol:PROTOCOL$}  {}",
                 target.summary
             ));

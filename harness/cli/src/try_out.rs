@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::experiment::Described;
 use super::options;
-use super::{CliError, print, print_aside};
+use super::{CliError, print, print_aside, say};
 
 const EXAMPLES: &str = r#"Examples:
   comeback try shop.toml
@@ -40,7 +40,7 @@ const EXAMPLES: &str = r#"Examples:
 pub(super) struct Args {
     #[command(flatten)]
     described: Described,
-    /// Print one line for each step; requests and replies only where a step fails
+    /// Print a line for each step, and requests only where one fails
     #[arg(long, conflicts_with = "json", help_heading = "Results")]
     brief: bool,
     /// Print what was sent and answered as JSON
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         print(&serde_json::to_string_pretty(&reports)?);
     } else {
         for report in &reports {
-            print(&shown::text(report, args.brief));
+            say(&shown::text(report, args.brief));
         }
         print(match works {
             true => "The flow works: `comeback run` with the same arguments measures it.",

@@ -7,7 +7,7 @@ use comeback_faults::Faults;
 use serde::Serialize;
 
 use super::color::ColorChoice;
-use super::{CliError, experiment, print, print_aside, setup};
+use super::{CliError, experiment, print, print_aside, say, setup};
 use comeback_supervise::output::printable;
 
 /// Check experiment files; nothing is started.
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         let found = match check(path) {
             Ok(sound) => {
                 if !args.json {
-                    print(&format!(
+                    say(&format!(
                         "{}: {sound}",
                         printable(&path.display().to_string())
                     ));
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 
 /// A valid file, in a few words.
 fn check(path: &Path) -> Result<String, CliError> {
-    let file = experiment::read(path)?;
+    let file = experiment::read_alone(path)?;
     let mut plan = file.resolve(&Faults).map_err(experiment::refuse)?.plan;
     setup::check_servers(&mut plan).map_err(|error| match error {
         CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),

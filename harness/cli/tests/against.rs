@@ -84,7 +84,7 @@ fn a_change_that_moves_sessions_into_memory_fails_against_the_revision_before() 
         .unwrap();
     assert_nothing_left(repository.around());
     assert!(repository.is_clean());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = support::said(&output);
     assert!(
         said.contains(
             "default gates: unrecovered == 0, lost_sessions <= baseline, wrong_identity == 0, \

@@ -65,7 +65,7 @@ fn run(experiment: &str, server: &str, more: &[&str]) -> Run {
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    support::said(output)
 }
 
 /// The rate of a run, as its journal has it, and how it was found.

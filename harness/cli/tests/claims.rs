@@ -373,7 +373,7 @@ fn what_was_measured_is_ruled_on_again_without_measuring() {
     std::fs::write(&file, "{}").unwrap();
     let output = again();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = support::said(&output);
     assert!(
         said.contains("--from: out/claims.json: missing field"),
         "{said}"

@@ -216,7 +216,7 @@ fn clean(folder: &Path, words: &[&str]) -> (i32, String) {
         .output()
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
+    let said = support::unfolded(&String::from_utf8_lossy(&said));
     (output.status.code().unwrap(), said)
 }
 
@@ -515,7 +515,7 @@ fn what_cannot_be_removed_costs_its_trial_and_not_the_run() {
             std::fs::set_permissions(path, mode).unwrap();
         }
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = support::said(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
     let events = read_events(&folder.path().join("out"));
     assert_eq!(events.last().unwrap()["kind"]["type"], "run_ended");

@@ -184,7 +184,7 @@ fn wrong_input_is_told_what_is_wrong_and_ends_with_2_before_anything_starts() {
     ];
     for (words, expected) in cases {
         let output = plain(words);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
         assert!(said.contains(expected), "{words:?}: {said}");
     }
@@ -336,7 +336,7 @@ fn a_second_process_on_a_port_is_told_so() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("in use"));
+    assert!(support::said(&output).contains("in use"));
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn a_server_that_does_not_start_is_quoted_once() {
         "--data",
         "{data}",
     ]);
-    let said = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    let said = support::said(&run.output);
     assert_eq!(run.code(), 3, "{said}");
     // The last 32 lines are kept, 31 numbered ones and the reason, and before them the first that tells of an error.
     assert_eq!(said.matches("  | line ").count(), 32, "{said}");
@@ -443,7 +443,7 @@ fn discreet(folder: &Path, words: &[&str]) -> (i32, String) {
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert_tells_no_secret(&words.join(" "), &said);
-    let said = String::from_utf8_lossy(&said).into_owned();
+    let said = support::unfolded(&String::from_utf8_lossy(&said));
     (output.status.code().unwrap(), said)
 }
 
@@ -598,7 +598,7 @@ fn a_report_follows_no_link_out_of_its_folder() {
         let output = command(run.folder.path(), &["report", "out"])
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = support::said(&output);
         assert_eq!(output.status.code(), Some(4), "{name}: {said}");
         assert!(said.contains(&format!("'{name}' is a link")), "{said}");
         assert!(said.contains("replace the link"), "{said}");
@@ -663,6 +663,17 @@ fn the_metrics_of_gates_are_listed_as_the_guide_lists_them() {
     let unknown = plain(&["metrics", "speed"]);
     assert_eq!(unknown.status.code(), Some(2));
     let printed = stdout(&plain(&["metrics"]));
+    // Metrics of one meaning share an example.
+    for metric in listed.as_array().unwrap() {
+        let meaning = metric["meaning"].as_str().unwrap();
+        let (_, below) = printed.split_once(&format!(": {meaning}\n")).unwrap();
+        let example = below.lines().next().unwrap();
+        let of_it = listed.as_array().unwrap().iter().any(|one| {
+            let gate = one["example"].as_str().unwrap();
+            one["meaning"] == meaning && example == format!("    such as '{gate}'")
+        });
+        assert!(of_it, "{meaning}: {example}");
+    }
     assert!(
         printed.lines().all(|line| line.chars().count() <= 80),
         "{printed}"
@@ -687,8 +698,46 @@ fn faults_are_looked_up_by_what_they_are_about() {
     assert!(limits.len() < names(&[]).len());
     let unknown = plain(&["faults", "meteorite"]);
     assert_eq!(unknown.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&unknown.stderr);
+    let said = support::said(&unknown);
     assert!(said.contains("no kind of fault has 'meteorite'"), "{said}");
+}
+
+#[test]
+fn explain_shows_replicas_balancer_and_store_and_who_gets_each_fault() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/redis-replicas.toml");
+    let words = ["explain", file.to_str().unwrap(), "--seed", "3"];
+    let printed = stdout(&plain(&words));
+    let document = stdout(&plain(&[&words[..], &["--json"]].concat()));
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let text = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    for beside in [
+        "3 replicas: replica-0, replica-1, replica-2",
+        "balancer in front of them: {comeback} balance --port {port}",
+        "store that the replicas share: redis-server",
+    ] {
+        assert!(text.contains(beside), "{beside}:\n{printed}");
+    }
+    let trials = document["schedule"]["trials"].as_array().unwrap();
+    let mut killed = std::collections::BTreeSet::new();
+    for trial in trials {
+        let (id, faults) = (&trial["id"], &trial["faults"]);
+        let Some(node) = faults[0]["nodes"][0].as_str() else {
+            continue;
+        };
+        killed.insert(node);
+        let line = printed
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("trial {id} ")))
+            .unwrap();
+        assert!(
+            line.contains(&format!("SIGKILL for {node} at ")),
+            "{node}: {line}"
+        );
+    }
+    assert!(killed.len() > 1, "{killed:?}");
+    let alone = plain(&["explain", "--get", "/", "--", "true", "{port}"]);
+    let alone = stdout(&alone);
+    assert!(alone.contains("SIGKILL at "), "{alone}");
 }
 
 #[test]
@@ -703,7 +752,7 @@ fn explain_fits_80_columns_and_takes_no_folder_of_a_run() {
     std::fs::write(run.path().join("journal.jsonl"), "").unwrap();
     let refused = plain(&["explain", run.path().to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let said = support::said(&refused);
     assert!(said.contains("this is the folder of a run"), "{said}");
 }
 

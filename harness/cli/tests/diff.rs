@@ -54,7 +54,9 @@ fn here(words: &[&str]) -> Output {
 #[track_caller]
 fn check(words: &[&str], code: i32) -> String {
     let output = here(words);
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let said = support::unfolded(&String::from_utf8_lossy(
+        &[output.stdout, output.stderr].concat(),
+    ));
     assert_eq!(output.status.code(), Some(code), "{said}");
     said
 }

@@ -69,7 +69,7 @@ fn stdout(output: &Output) -> String {
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    support::said(output)
 }
 
 /// Runs `shop.toml` with these words behind it.
@@ -423,6 +423,81 @@ fn a_first_file_can_be_run_once_its_server_is_named() {
     );
 }
 
+/// Serves on a Unix socket, and nowhere else; only `/well` is answered with a 2xx.
+const ON_A_SOCKET: &str = r#"
+import http.server, os, socketserver, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+    def do_GET(self):
+        self.send_response(200 if self.path == '/well' else 404)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    def get_request(self):
+        return (super().get_request()[0], ('local', 0))
+if os.path.exists(sys.argv[1]):
+    os.unlink(sys.argv[1])
+print(os.environ['GREETING'], flush=True)
+Server(sys.argv[1], Handler).serve_forever()
+"#;
+
+/// Discovery knows no such address and no such path: what is said is taken.
+#[test]
+fn a_first_file_says_what_the_flags_say_of_a_server() {
+    let folder = folder_with("server.py", ON_A_SOCKET);
+    let server = folder.path().join("server.py").display().to_string();
+    let words = [
+        "init",
+        "it.toml",
+        "--socket",
+        "{data}/it.sock",
+        "--ready",
+        "http:/well",
+        "--ready-within",
+        "42s",
+        "--restart-after",
+        "1s",
+        "--restart-attempts",
+        "3",
+        "--boot-header",
+        "x-boot",
+        "--env",
+        "GREETING=hello",
+        "--from-command",
+        "python3",
+        &server,
+        "{data}/it.sock",
+    ];
+    let written = call(folder.path(), &words);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let said = support::unfolded(&stdout(&written));
+    assert!(said.contains("it answered with a 2xx: /well"), "{said}");
+    let text = std::fs::read_to_string(folder.path().join("it.toml")).unwrap();
+    for line in [
+        "socket = \"{data}/it.sock\"",
+        "boot_header = \"x-boot\"",
+        "ready = { http = \"/well\", within = \"42s\" }",
+        "restart = { after = \"1s\", attempts = 3 }",
+        "environment = { GREETING = \"hello\" }",
+        "request = \"GET /well\"",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+    }
+    let checked = call(folder.path(), &["validate", "it.toml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+}
+
+#[test]
+fn flags_of_a_server_without_a_server_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = call(folder.path(), &["init", "--protocol", "https"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = stderr(&refused);
+    assert!(said.contains("--protocol: there is no server"), "{said}");
+    assert!(!folder.path().join("experiment.toml").exists());
+}
+
 #[test]
 fn a_first_file_says_what_was_seen_of_a_server_and_passes() {
     let folder = tempfile::tempdir().unwrap();
@@ -661,6 +736,7 @@ fn ready_made_files_keep_to_the_published_schema() {
     for wrong in [
         SHOP.replace("rate", "rat"),
         SHOP.replace("rate = 100", "rate = \"fast\""),
+        SHOP.replace("lost_sessions = 0", "lost_sesions = 0"),
         SHOP.replace("request = \"GET /me\"", "expect = { status = \"9xx\" }"),
     ] {
         assert!(!validator.is_valid(&as_json(&wrong)), "{wrong}");

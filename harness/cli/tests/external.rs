@@ -678,3 +678,170 @@ fn a_server_that_dies_before_the_fault_is_started_for_the_next_trial() {
     }
     assert!(server.answers(), "{}", run.printed());
 }
+
+/// A `systemctl` that knows one unit: its main process is the one of the pid file, and its policy this one.
+fn systemctl(server: &Server, policy: &str) -> String {
+    let folder = server.folder.path().join("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ \"$1 $2 $4 $5 $6\" = 'show -p --value -- shop.service' ] || exit 1\n\
+         case $3 in MainPID) cat {} ;; Restart) echo {policy} ;; *) exit 1 ;; esac\n",
+        server.pid_file().display()
+    );
+    let program = folder.join("systemctl");
+    std::fs::write(&program, script).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
+/// A run with this `PATH`.
+fn run_with(path: &str, text: &str) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let output = begin(folder.path(), text).env("PATH", path).output();
+    Run {
+        output: output.unwrap(),
+        folder,
+    }
+}
+
+#[test]
+fn the_main_process_of_a_systemd_unit_is_killed_and_started_again_by_the_units_policy() {
+    let server = Server::supervised("memory");
+    let unit = format!(
+        "{{ systemd_unit = \"shop.service\", port = {} }}",
+        server.port
+    );
+    let path = systemctl(&server, "always");
+    let run = run_with(&path, &experiment(&unit, ""));
+    if ended_with(&run, 1) {
+        assert_replaced(&run);
+        assert!(run.summary().arms[0].sessions.lost > 0, "{}", run.printed());
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn a_unit_that_nothing_starts_again_or_that_is_another_process_is_refused() {
+    let server = Server::supervised("memory");
+    let refused = |unit: &str, policy: &str, told: &str| {
+        let unit = format!("{{ systemd_unit = \"{unit}\", port = {} }}", server.port);
+        let run = run_with(&systemctl(&server, policy), &experiment(&unit, ""));
+        assert_eq!(run.code(), 2, "{}", run.printed());
+        assert!(run.printed().contains(told), "{told}: {}", run.printed());
+        assert!(!run.out().exists());
+    };
+    refused(
+        "shop.service",
+        "no",
+        "(Restart=no): add restart = [\"systemctl\", \"restart\", \"shop.service\"]",
+    );
+    refused(
+        "other.service",
+        "always",
+        "`systemctl show -p MainPID other.service`: it failed",
+    );
+    let own = std::process::id();
+    let pid = server.pid();
+    std::fs::write(server.pid_file(), own.to_string()).unwrap();
+    refused(
+        "shop.service",
+        "always",
+        &format!("is held by process {pid} "),
+    );
+    std::fs::write(server.pid_file(), "0").unwrap();
+    refused(
+        "shop.service",
+        "always",
+        "knows no main process of the unit shop.service",
+    );
+    assert!(server.answers());
+}
+
+/// The command asks the server to stop, which it does with the status 0: what it was sent is the command's own affair.
+#[test]
+fn a_command_ends_the_server_in_place_of_a_signal_and_t0_is_the_end_of_its_process() {
+    let server = Server::supervised("journal");
+    let script = server.folder.path().join("end.sh");
+    let text = format!("kill -TERM $(cat {})\n", server.pid_file().display());
+    std::fs::write(&script, text).unwrap();
+    let external = format!(
+        "{{ port = {}, kill = [\"sh\", \"{}\"] }}",
+        server.port,
+        script.display()
+    );
+    let run = run(&experiment(&external, ""));
+    if ended_with(&run, 0) {
+        let confirmed = told(&run, "fault_confirmed");
+        assert!(confirmed.len() >= 2, "{}", run.printed());
+        for one in &confirmed {
+            let evidence = one["evidence"].as_str().unwrap();
+            assert!(
+                evidence.contains("ended after the kill command was begun"),
+                "{evidence}"
+            );
+        }
+        for exited in told(&run, "target_exited") {
+            assert_eq!(exited["exit"], "after_command", "{exited}");
+        }
+        // The command takes its time, and none of that is after T0.
+        let moment = |kind: &str| {
+            let events = run.events().into_iter();
+            let of_kind = events.filter(|event| event["kind"]["type"] == kind);
+            of_kind
+                .map(|event| event["at_us"].as_u64().unwrap())
+                .collect::<Vec<_>>()
+        };
+        let (sent, gone) = (moment("fault_requested"), moment("target_exited"));
+        assert!(
+            !sent.is_empty() && sent.len() == gone.len(),
+            "{sent:?} {gone:?}"
+        );
+        assert!(
+            sent.iter().zip(&gone).all(|(sent, gone)| sent < gone),
+            "{sent:?} {gone:?}"
+        );
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+#[test]
+fn a_command_that_ends_nothing_is_no_fault() {
+    let server = Server::supervised("journal");
+    let external = format!("{{ port = {}, kill = [\"true\"] }}", server.port);
+    let fault = "controls = 0\n[fault]\nlands_within = \"300ms\"";
+    let run =
+        run(&experiment(&external, fault).replace("trials = 2", "trials = 1\nreplacements = 0"));
+    if ended_with(&run, 3) {
+        let said = run.printed();
+        assert!(
+            said.contains("was still running 300ms after the kill command"),
+            "{said}"
+        );
+    }
+    assert!(server.answers(), "{}", run.printed());
+}
+
+/// The same server under runit itself, in a folder of its own.
+#[test]
+fn a_server_under_runit_is_killed_and_runit_starts_it_again() {
+    if !support::has("runit", &["sh", "-c", "command -v runsv"]) {
+        return;
+    }
+    let script = "mkdir $folder/shop
+        printf '#!/bin/sh\\nexec %s\\n' \"$serve\" >$folder/shop/run
+        chmod +x $folder/shop/run
+        exec runsv $folder/shop";
+    let server = Server::under(script, "journal");
+    let pid = server.folder.path().join("shop/supervise/pid");
+    let external = format!(
+        "{{ pid_file = \"{}\", address = \"127.0.0.1:{}\" }}",
+        pid.display(),
+        server.port
+    );
+    let run = run(&experiment(&external, ""));
+    if ended_with(&run, 0) {
+        assert_replaced(&run);
+    }
+    assert!(server.answers(), "{}", run.printed());
+}

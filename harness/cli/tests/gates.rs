@@ -90,7 +90,7 @@ fn a_run_goes_on_until_its_gates_can_be_judged_and_no_further() {
         "{}",
         run.printed()
     );
-    let progress = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    let progress = support::said(&run.output);
     assert!(
         progress.contains("extended by 4 trials, as declared"),
         "{progress}"
@@ -240,7 +240,7 @@ fn assert_one_was_replaced(run: &Run, reason: &str) {
         .map(|spare| &spare["id"])
         .collect();
     assert!(ids.contains(&&extended[0]["kind"]["trials"][0]), "{ids:?}");
-    let progress = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    let progress = support::said(&run.output);
     assert!(progress.contains("replaced, as declared"), "{progress}");
     assert!(
         run.printed().contains("void and replaced: "),
@@ -454,7 +454,7 @@ fn a_run_of_another_machine_is_told_beforehand_and_judges_nothing() {
             && reasons.contains("--remeasure"),
         "{reasons}"
     );
-    let warned = String::from_utf8_lossy(&run.output.stderr).into_owned();
+    let warned = support::said(&run.output);
     let (before, _) = warned.split_once("trial 1/").unwrap();
     assert!(before.contains("will be inconclusive"), "{warned}");
     // The same journal, judged by a baseline of this machine.

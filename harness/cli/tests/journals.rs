@@ -42,7 +42,7 @@ fn summary_of(journal: &Path) -> String {
     let words = ["report".as_ref(), copy.as_os_str()];
     let told = command(work.path(), &words).output().unwrap();
     let summary = fs::read_to_string(copy.join("summary.json"));
-    summary.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&told.stderr)))
+    summary.unwrap_or_else(|error| panic!("{error}: {}", support::said(&told)))
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn memory_depends_on_a_trial_and_not_on_the_run() {
             .current_dir(work.path())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&told.stderr);
+        let said = support::said(&told);
         assert_eq!(told.status.code(), Some(0), "{words:?}: {said}");
     }
 }
@@ -116,7 +116,7 @@ fn an_export_of_events_holds_every_event() {
         let words: Vec<_> = words.into_iter().chain([journal.as_os_str()]).collect();
         let told = command(&journal, &words).output().unwrap();
         if !told.status.success() {
-            let said = String::from_utf8_lossy(&told.stderr);
+            let said = support::said(&told);
             assert!(journal.ends_with("torn"), "{}: {said}", journal.display());
             continue;
         }

@@ -255,7 +255,9 @@ fn clean(folder: &Path, words: &[&str]) -> String {
         .env("COMEBACK_RECORDS", folder.join("records"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let said = support::unfolded(&String::from_utf8_lossy(
+        &[output.stdout, output.stderr].concat(),
+    ));
     assert!(output.status.success(), "{said}");
     said
 }

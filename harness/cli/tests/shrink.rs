@@ -19,7 +19,7 @@ fn data(name: &str) -> PathBuf {
 }
 
 fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    support::said(output)
 }
 
 /// Runs an experiment of four faults, shrinks the failing run, and runs the written file.

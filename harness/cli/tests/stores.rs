@@ -292,7 +292,7 @@ fn a_run_of_which_nothing_can_run_is_refused() {
         let words = ["run", file.to_str().unwrap(), "--out", "out"];
         let mut command = support::command(folder.path(), &words);
         let output = command.env("PATH", "/nowhere").output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&format!("redis-always: {REASON}")), "{said}");
         assert!(!folder.path().join("out").exists(), "nothing is begun");
@@ -312,7 +312,7 @@ fn a_server_and_its_store_are_named_together() {
         let mut words = words.to_vec();
         words.extend(["--port", "1", "--data", "data"]);
         let output = support::command(folder.path(), &words).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(wanted), "{said}");
     }
@@ -416,7 +416,7 @@ fn a_cluster_that_its_user_cannot_reach_is_refused() {
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
     let words = ["cluster", "--port", "1", "--data", "data"];
     let output = support::command(folder.path(), &words).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = support::said(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
         said.contains("its user 'postgres' may not enter") && said.contains("--out"),

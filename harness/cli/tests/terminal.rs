@@ -104,7 +104,7 @@ fn more_is_told_on_stderr_and_json_stays_pure() {
         return;
     }
     serde_json::from_slice::<serde_json::Value>(&run.output.stdout).unwrap();
-    let said = String::from_utf8(run.output.stderr.clone()).unwrap();
+    let said = support::said(&run.output);
     for expected in [
         "ms  phase baseline",
         "ms  SIGKILL sent",

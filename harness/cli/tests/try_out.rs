@@ -181,7 +181,7 @@ fn a_run_of_a_wrong_description_ends_before_anything_is_measured() {
         command(folder.path(), &words).output().unwrap()
     };
     let refused = run(&[]);
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let said = support::said(&refused);
     assert_eq!(refused.status.code(), Some(2), "{said}");
     for part in [
         "the server does not answer as the experiment describes it, before any fault",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use comeback_model::event::Exit;
 use comeback_model::ids::{Incarnation, Node, TrialId};
-use comeback_model::plan::{Protocol, Readiness, ReadyProbe, Stop, Target};
+use comeback_model::plan::{Listener, Protocol, Readiness, ReadyProbe, Stop, Target};
 use comeback_model::said::Line;
 use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
@@ -19,8 +19,10 @@ use super::readiness::{NotReady, wait_until_ready};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::control::{client_of, speaks};
+use crate::supervise::launch::resolve_endpoint;
 use crate::supervise::ports;
 use crate::supervise::process::{Addresses, Launch, Process, StartError};
+use crate::supervise::socket_activation;
 use crate::supervise::tag::RunTag;
 
 /// Paths that servers answer when they are well, by custom; the first that does is taken.
@@ -193,8 +195,8 @@ impl Met {
     }
 }
 
-/// Starts a target in the folder, asks until it answers well, and stops it. Its own `ready` is not looked at. `wait` is told once if the
-/// first answers are not good.
+/// Starts a target in the folder, asks until it answers well, and stops it. The path of its own `ready` is asked, too, and its protocol first
+/// of all. `wait` is told once if the first answers are not good.
 ///
 /// # Errors
 /// When it does not start, or does not listen where it should.
@@ -222,9 +224,19 @@ pub async fn meet(
 ) -> Result<Met, DiscoverError> {
     let clock = Clock::start();
     let port = ports::free_port().map_err(EngineError::Port)?;
-    let endpoint = Endpoint::at(port);
     let data = folder.join("data");
     std::fs::create_dir_all(&data).map_err(|cause| EngineError::folder("create", &data, cause))?;
+    let endpoint =
+        resolve_endpoint(target, port, &data, Node::default()).map_err(DiscoverError::Start)?;
+    let held = match target.listener {
+        Listener::Own => None,
+        Listener::Held => Some(socket_activation::hold(&endpoint).map_err(|cause| {
+            DiscoverError::Start(StartError::Listener {
+                endpoint: endpoint.clone(),
+                cause,
+            })
+        })?),
+    };
     let launch = Launch {
         target,
         port,
@@ -236,7 +248,7 @@ pub async fn meet(
         tag,
         log: PathBuf::from(folder).join("output.log"),
         clock,
-        listener: None,
+        listener: held.as_ref(),
     };
     let mut process = Process::spawn(launch).map_err(DiscoverError::Start)?;
     let readiness = Readiness {
@@ -248,7 +260,11 @@ pub async fn meet(
         .map_err(|error| DiscoverError::NotReady(error, process.tail()))?;
     let listening_after = ready.at.since(process.executed());
     let executed = process.executed();
-    let asking = ask_until_serving(port, clock, executed + readiness.within, wait);
+    let said = match &target.ready.probe {
+        ReadyProbe::Http(path) => Some(path.as_str()),
+        ReadyProbe::Tcp | ReadyProbe::Log(_) => None,
+    };
+    let asking = ask_until_serving(&endpoint, said, clock, executed + readiness.within, wait);
     let ended = tokio::select! {
         biased;
         ended = process.exited() => Err(ended),
@@ -279,7 +295,8 @@ pub async fn meet(
 
 /// Asks until it has begun to serve, or its time is over; then the last answers are taken as they are.
 async fn ask_until_serving(
-    port: u16,
+    endpoint: &Endpoint,
+    said: Option<&str>,
     clock: Clock,
     until: Elapsed,
     mut wait: impl FnMut(String),
@@ -287,7 +304,7 @@ async fn ask_until_serving(
     let begun = clock.now();
     let mut is_told = false;
     loop {
-        let (protocol, answers) = ask(port).await;
+        let (protocol, answers) = ask(endpoint, said).await;
         let is_dialect = protocol.is_some_and(|protocol| protocol.dialect().is_some());
         let now = clock.now();
         if is_dialect || Discovered::is_serving(&answers) || now >= until {
@@ -314,17 +331,23 @@ fn seen_so_far(answers: &[Answer]) -> String {
 }
 
 /// Its protocol, and its reply.
-async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
+async fn ask(target: &Endpoint, said: Option<&str>) -> (Option<Protocol>, Vec<Answer>) {
+    let speaking = |protocol| Endpoint {
+        protocol,
+        ..target.clone()
+    };
     for protocol in Protocol::ALL {
         if let Some(dialect) = protocol.dialect()
-            && speaks(&Endpoint::tcp(protocol, port), dialect, ANSWER_WITHIN).await
+            && speaks(&speaking(protocol), dialect, ANSWER_WITHIN).await
         {
             return (Some(protocol), Vec::new());
         }
     }
     let guessed = |protocol: &Protocol| protocol.spec().wire.is_guessed();
-    for protocol in Protocol::ALL.into_iter().filter(guessed) {
-        let endpoint = Endpoint::tcp(protocol, port);
+    let first = Some(target.protocol).filter(|protocol| protocol.dialect().is_none());
+    let others = Protocol::ALL.into_iter().filter(guessed);
+    for protocol in first.into_iter().chain(others) {
+        let endpoint = speaking(protocol);
         let Ok((client, base)) = client_of(&endpoint) else {
             continue;
         };
@@ -332,7 +355,8 @@ async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
             continue;
         };
         let mut answers = vec![front];
-        for path in HEALTH_PATHS {
+        let own = said.filter(|path| *path != "/" && !HEALTH_PATHS.contains(path));
+        for path in own.into_iter().chain(HEALTH_PATHS) {
             answers.extend(look_at(&client, &base, path).await);
         }
         return (Some(protocol), answers);

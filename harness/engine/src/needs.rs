@@ -128,8 +128,10 @@ fn check(arm: &Arm) -> Result<(), Unfit> {
 
 /// Whether a server that somebody else starts is there, and what starts it again.
 fn check_external(external: &External) -> Result<(), String> {
-    if let Some(restart) = &external.restart {
-        external::check_restart(restart).map_err(|error| format!("restart: {error}"))?;
+    for (key, command) in [("restart", &external.restart), ("kill", &external.kill)] {
+        if let Some(words) = command {
+            external::check_program(words).map_err(|error| format!("{key}: {error}"))?;
+        }
     }
     external::check(external).map_err(|error| error.to_string())
 }

@@ -280,7 +280,8 @@ impl<S: Seams> Trial<'_, S> {
         }
         let fault = self.fault(id)?;
         let hands = (self.site.clock, calls);
-        let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands);
+        let on = Injection::new((id, nodes.clone()), fault.reach, fault.lands_within, hands)
+            .by_command(self.plan.has_kill_command());
         let injectable = comeback_faults::load(fault).map_err(EngineError::Fault)?;
         let injected = match on::await_event(self, id, &on).await {
             Ok(()) => injectable.inject(&on).await,

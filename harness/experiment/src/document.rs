@@ -106,12 +106,18 @@ pub struct ExternalPart {
     /// The file that holds its process id. The server must have written it anew by the time it listens again. Default: its process is
     /// found by the port.
     pub pid_file: Option<String>,
-    /// The port of 127.0.0.1 that it listens on. Its process is who listens there, unless `pid_file` names it.
+    /// The unit of systemd that it is, such as `shop.service`: its process is the unit's main process. Its own `Restart=` starts it again,
+    /// or `restart = ["systemctl", "restart", "shop.service"]`.
+    pub systemd_unit: Option<String>,
+    /// The port of 127.0.0.1 that it listens on. Its process is who listens there, unless `pid_file` or `systemd_unit` names it.
     pub port: Option<u16>,
     /// The same as `port`, as an address such as `127.0.0.1:8080`.
     pub address: Option<String>,
     /// Program and arguments that start it again after a fault, without a shell. Default: its own supervisor does.
     pub restart: Option<Words>,
+    /// Program and arguments that end it, without a shell, in place of the signal of a kill. T0 is when its process is seen to be gone.
+    /// Default: SIGKILL is sent to it.
+    pub kill: Option<Words>,
 }
 
 /// A server: a `command` to start, or an `external` one.

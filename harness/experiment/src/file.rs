@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use comeback_model::plan::fault::Catalogue;
-use serde::Deserialize;
-use toml::de::Deserializer;
 
-use super::keys::{Unknown, unknown_keys};
+use super::keys::Unknown;
+use super::partly::{Dropped, Partly, read_partly};
 use super::spans::Spans;
-use super::{Document, Origin, Problem, Resolved, json_schema, resolve};
+use super::{Document, Origin, Problem, Resolved, resolve};
 
 /// An experiment file that could be read.
 #[derive(Clone, Debug)]
@@ -29,6 +28,9 @@ pub struct Unreadable {
     path: PathBuf,
     text: String,
     wrong: Vec<Wrong>,
+    /// What could be read of it.
+    partly: Option<Box<Document>>,
+    dropped: Dropped,
 }
 
 /// One thing that is wrong with a file.
@@ -47,6 +49,8 @@ pub struct Wrong {
 
 /// The most an experiment file may have, in bytes; a long one has a few thousand.
 const FILE_MAX: u64 = 1024 * 1024;
+/// A quoted line of a file that is longer is shown around its problem.
+const COLUMNS: usize = 80;
 /// How many problems of a file are told.
 const TOLD_MAX: usize = 20;
 
@@ -73,15 +77,38 @@ impl File {
     /// Reads the text of a file. Errors name the path. Its folder is `{here}`.
     ///
     /// # Errors
-    /// If it is not TOML, has unknown keys, or has values of the wrong type.
+    /// If it is not TOML, has unknown keys, or has values of the wrong type: with all of these.
     pub fn parse(path: &Path, text: String, catalogue: &dyn Catalogue) -> Result<Self, Unreadable> {
-        match read(&text, catalogue) {
-            Ok(document) => Ok(Self {
+        let tell = |error: &toml::de::Error| {
+            let span = error.span().unwrap_or(0..0);
+            place(&text, span, error.message(), None)
+        };
+        let partly = match read_partly(&text, catalogue) {
+            Ok(partly) => partly,
+            Err(error) => {
+                let wrong = vec![tell(&error)];
+                return Err(Unreadable::new(path, text, wrong));
+            }
+        };
+        let Partly {
+            document,
+            unknown,
+            errors,
+            dropped,
+        } = partly;
+        let mut wrong = tell_all_unknown(&text, &unknown);
+        wrong.extend(errors.iter().map(tell));
+        match document {
+            Some(document) if wrong.is_empty() => Ok(Self {
                 path: path.to_owned(),
                 text,
                 document,
             }),
-            Err(wrong) => Err(Unreadable::new(path, text, wrong)),
+            document => Err(Unreadable {
+                partly: document.map(Box::new),
+                dropped,
+                ..Unreadable::new(path, text, wrong)
+            }),
         }
     }
 
@@ -92,13 +119,7 @@ impl File {
 
     /// What its name and folder are good for.
     pub fn origin(&self) -> Origin {
-        let name = self.path.file_stem().unwrap_or_default();
-        Origin {
-            name: name.to_string_lossy().into_owned(),
-            here: std::path::absolute(&self.path)
-                .ok()
-                .and_then(|path| path.parent().map(Path::to_owned)),
-        }
+        origin_of(&self.path)
     }
 
     /// The plan that follows from it.
@@ -113,35 +134,36 @@ impl File {
     fn refuse(&self, problems: &[Problem]) -> Unreadable {
         // It was read before, so there are places.
         let spans = Spans::parse(&self.text).ok();
-        let wrong = problems.iter().map(|problem| {
-            let span = spans.as_ref().map(|spans| spans.locate(&problem.places));
-            place(&self.text, span.unwrap_or(0..0), &problem.what, None)
-        });
+        let problems = problems.iter();
+        let wrong = problems.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
         Unreadable::new(&self.path, self.text.clone(), wrong.collect())
     }
 }
 
-fn read(text: &str, catalogue: &dyn Catalogue) -> Result<Document, Vec<Wrong>> {
-    let refuse = |error: toml::de::Error| {
-        vec![place(
-            text,
-            error.span().unwrap_or(0..0),
-            error.message(),
-            None,
-        )]
-    };
-    let spans = Spans::parse(text).map_err(refuse)?;
-    let unknown = unknown_keys(spans.root(), &json_schema(catalogue));
-    if !unknown.is_empty() {
-        let wrong = unknown.iter().take(TOLD_MAX);
-        let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();
-        let untold = unknown.len() - wrong.len();
-        if let Some(last) = wrong.last_mut().filter(|_| untold > 0) {
-            last.message.push_str(&format!(", and {untold} more"));
-        }
-        return Err(wrong);
+fn origin_of(path: &Path) -> Origin {
+    let name = path.file_stem().unwrap_or_default();
+    Origin {
+        name: name.to_string_lossy().into_owned(),
+        here: std::path::absolute(path)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned)),
     }
-    Document::deserialize(Deserializer::from(spans.into_inner())).map_err(refuse)
+}
+
+fn tell_problem(text: &str, spans: Option<&Spans<'_>>, problem: &Problem) -> Wrong {
+    let span = spans.map(|spans| spans.locate(&problem.places));
+    place(text, span.unwrap_or(0..0), &problem.what, None)
+}
+
+/// The first of the unknown keys, and how many more there are.
+fn tell_all_unknown(text: &str, unknown: &[Unknown]) -> Vec<Wrong> {
+    let wrong = unknown.iter().take(TOLD_MAX);
+    let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();
+    let untold = unknown.len() - wrong.len();
+    if let Some(last) = wrong.last_mut().filter(|_| untold > 0) {
+        last.message.push_str(&format!(", and {untold} more"));
+    }
+    wrong
 }
 
 fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
@@ -193,7 +215,31 @@ impl Unreadable {
             path: path.to_owned(),
             text,
             wrong,
+            partly: None,
+            dropped: Dropped::default(),
         }
+    }
+
+    /// With what is wrong by the rules of a plan, too, as far as it could be read: for a file that is used as it is. What may follow from a
+    /// mistake that is told already is left out.
+    #[must_use]
+    pub fn with_rules(mut self, catalogue: &dyn Catalogue) -> Self {
+        let Some(document) = self.partly.take() else {
+            return self;
+        };
+        let problems = resolve(&document, &origin_of(&self.path), catalogue).err();
+        let spans = Spans::parse(&self.text).ok();
+        let is_its_own = |problem: &Problem| {
+            let spans = spans.as_ref();
+            spans.is_some_and(|spans| !self.dropped.may_cause(problem, spans))
+        };
+        let problems = problems.iter().flatten().filter(|one| is_its_own(one));
+        let problems = problems.take(TOLD_MAX);
+        let told = problems.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
+        let told: Vec<Wrong> = told.collect();
+        self.wrong.extend(told);
+        self.wrong.sort_by_key(|wrong| wrong.span.start);
+        self
     }
 
     /// Everything that is wrong, from the top.
@@ -212,7 +258,8 @@ impl Unreadable {
             Renderer::styled()
         } else {
             Renderer::plain()
-        };
+        }
+        .term_width(COLUMNS);
         let path = tame(&self.path.display().to_string(), char::is_control);
         let shown = self.wrong.iter().map(|wrong| {
             let annotation = AnnotationKind::Primary.span(wrong.span.clone());

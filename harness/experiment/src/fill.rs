@@ -269,7 +269,20 @@ impl ExternalPart {
             }
             (port, other) => port.or(other),
         };
-        let port = match (port, &self.pid_file) {
+        let named = match (&self.pid_file, &self.systemd_unit) {
+            (Some(_), Some(_)) => {
+                let what = "pid_file and systemd_unit both name its process: write one of the two";
+                return wrong(Some("systemd_unit"), what.to_owned());
+            }
+            (None, Some(unit)) if unit.is_empty() || unit.starts_with('-') => {
+                let what = format!(
+                    "{unit:?} is not the name of a unit: write it as systemctl shows it, such as \"shop.service\""
+                );
+                return wrong(Some("systemd_unit"), what);
+            }
+            (pid_file, unit) => pid_file.as_ref().or(unit.as_ref()),
+        };
+        let port = match (port, named) {
             (Some(0), _) => {
                 return wrong(
                     Some("port"),
@@ -283,17 +296,18 @@ impl ExternalPart {
                 return wrong(None, what.to_owned());
             }
             (None, None) => {
-                let what = "how is its process found? Say port = 8080 (who listens there), or pid_file = \"/run/app.pid\" and \
-                            address = \"127.0.0.1:8080\"";
+                let what = "how is its process found? Say port = 8080 (who listens there), or, with the port, systemd_unit = \"app.service\" \
+                            or pid_file = \"/run/app.pid\"";
                 return wrong(None, what.to_owned());
             }
         };
         let fill = |part: &'static str, text: &str| {
             fill_here(text, here).map_err(|what| (vec!["external", part], what))
         };
-        let by = match &self.pid_file {
-            None => IdentifiedBy::Port,
-            Some(path) => match PathBuf::from(fill("pid_file", path)?) {
+        let by = match (&self.pid_file, &self.systemd_unit) {
+            (None, None) => IdentifiedBy::Port,
+            (None, Some(unit)) => IdentifiedBy::Unit(unit.clone()),
+            (Some(path), _) => match PathBuf::from(fill("pid_file", path)?) {
                 path if path.is_absolute() => IdentifiedBy::PidFile(path),
                 path => {
                     let what = format!(
@@ -305,18 +319,23 @@ impl ExternalPart {
                 }
             },
         };
-        let restart = match &self.restart {
-            Some(Words(words)) if words.first().is_none_or(String::is_empty) => {
-                let what = "it is empty: name a program, or remove the key, and its supervisor restarts it";
-                return wrong(Some("restart"), what.to_owned());
-            }
+        let command = |key: &'static str, words: &Option<Words>, otherwise: &str| match words {
+            Some(Words(words)) if words.first().is_none_or(String::is_empty) => Err((
+                vec!["external", key],
+                format!("it is empty: name a program, or remove the key, and {otherwise}"),
+            )),
             Some(Words(words)) => {
-                let words = words.iter().map(|word| fill("restart", word));
-                Some(words.collect::<Result<_, _>>()?)
+                let words = words.iter().map(|word| fill(key, word));
+                Ok(Some(words.collect::<Result<Vec<_>, _>>()?))
             }
-            None => None,
+            None => Ok(None),
         };
-        Ok(External { by, port, restart })
+        Ok(External {
+            by,
+            port,
+            restart: command("restart", &self.restart, "its supervisor restarts it")?,
+            kill: command("kill", &self.kill, "SIGKILL ends it")?,
+        })
     }
 }
 

@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod load;
 mod marked;
+mod partly;
 mod problem;
 pub mod request;
 mod resolve;

@@ -12,7 +12,7 @@ use super::scalar::RatePart;
 
 /// The users' load.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "flags", derive(clap::Args), command(next_help_heading = "Load"))]
+#[cfg_attr(feature = "flags", derive(clap::Args), command(next_help_heading = "Load and trials"))]
 #[serde(deny_unknown_fields)]
 #[rustfmt::skip] // A line for each flag.
 pub struct LoadPart {
@@ -28,7 +28,7 @@ pub struct LoadPart {
     #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), hide_short_help = true, help = "How the operations are spread over time [default: poisson]"))]
     pub arrivals: Option<Arrivals>,
     /// How long an operation may take, and how late it may start. Default: 2s.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "TIME", help = "How long an operation may take [default: 2s]", long_help = "How long an operation may take, and how late it may start [default: 2s]"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "TIME", hide_short_help = true, help = "How long an operation may take [default: 2s]", long_help = "How long an operation may take, and how late it may start [default: 2s]"))]
     pub timeout: Option<Span>,
     /// A correct reply within this time counts as available. Default: the time-out.
     #[cfg_attr(feature = "flags", arg(skip))]

@@ -83,7 +83,7 @@ pub fn resolve(
     };
     let default_gates = default_gates(document, &workload, &own);
     let trials = document.trials.unwrap_or(6);
-    let plan = Plan {
+    let mut plan = Plan {
         name: name(document, origin),
         arms,
         trials,
@@ -105,6 +105,9 @@ pub fn resolve(
         gates: default_gates.iter().chain(&own).cloned().collect(),
         marked: document.marked(),
     };
+    if plan.has_kill_command() {
+        plan.kill_by_command();
+    }
     plan.validate()
         .map_err(|error| vec![locate(&error, document)])?;
     Flow::new(&plan.load.workload, 0).map_err(|error| vec![locate_of_flow(&error)])?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::gate::METRICS;
 use comeback_model::plan::fault::{Catalogue, KindInfo};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -23,6 +24,9 @@ pub fn json_schema(catalogue: &dyn Catalogue) -> Value {
     for (part, kinds) in [("FaultPart", faults), ("SurroundingPart", surroundings)] {
         add_kinds(&mut root["$defs"][part], &kinds, &schemas);
     }
+    // An editor marks a metric that is none, and offers those that are.
+    let metrics: Vec<&str> = METRICS.iter().map(|(name, _)| *name).collect();
+    root["properties"]["gate"]["propertyNames"] = json!({ "enum": metrics });
     root
 }
 

@@ -40,6 +40,11 @@ impl<'a> Spans<'a> {
         best.1
     }
 
+    /// How many keys of the path are there.
+    pub(super) fn depth(&self, place: &[Key]) -> usize {
+        self.walk(place).0
+    }
+
     /// How many keys of the path are there, and the place of the last of them.
     fn walk(&self, path: &[Key]) -> (usize, Range<usize>) {
         let Some((Key::Name(first), rest)) = path.split_first() else {

@@ -409,6 +409,67 @@ fn every_problem_is_told_with_its_place() {
     );
 }
 
+/// The lines of what is wrong with a file that is used as it is.
+fn wrong_with(text: &str) -> Vec<(usize, String)> {
+    let refused = match File::parse(Path::new("a.toml"), text.to_owned(), &Faults) {
+        Ok(file) => file.resolve(&Faults).expect_err("it is refused"),
+        Err(refused) => refused.with_rules(&Faults),
+    };
+    let wrong = refused.wrong().iter();
+    wrong
+        .map(|wrong| (wrong.line, wrong.message.clone()))
+        .collect()
+}
+
+#[test]
+fn unknown_keys_wrong_types_and_broken_rules_are_told_together() {
+    let text = "trails = 3\n[target]\ncommand = [\"./x\", \"{port}\"]\n[load]\nrate = -1\ntimeout = 5\nsessions = \"many\"\n\
+                [[arm]]\nname = \"a\"\n[[arm]]\nname = 7\n[gate]\nspeed = 3\nlost_sessions = true\n";
+    let wrong = wrong_with(text);
+    let told = [
+        (1, "unknown key 'trails'"),
+        (5, "above 0"),
+        (6, "invalid type"),
+        (7, "invalid type"),
+        (11, "invalid type"),
+        (13, "'speed' is not a metric"),
+        (14, "a bound such as 0"),
+    ];
+    let lines: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, told.map(|(line, _)| line), "{wrong:?}");
+    for ((_, message), (line, part)) in wrong.iter().zip(told) {
+        assert!(message.contains(part), "{line}: {message}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_mistake_that_is_told_is_not_told_beside_it() {
+    let server = "[target]\ncommand = [\"./x\", \"{port}\"]\n";
+    for (text, line) in [
+        // Without its command, the server has none.
+        ("[target]\ncomand = [\"./x\", \"{port}\"]\n".to_owned(), 2),
+        ("[target]\ncommand = \"./x\"\n".to_owned(), 2),
+        ("[targets]\ncommand = [\"./x\", \"{port}\"]\n".to_owned(), 1),
+        // Without its request, a step is none, and without a step, there is no session to ask after.
+        (
+            format!(
+                "{server}[session.login]\nrequst = \"POST /login\"\n[session.act]\nrequest = \"POST /a\"\n[session.check]\n\
+                 request = \"GET /me\"\n[gate]\nlost_sessions = 0\n"
+            ),
+            4,
+        ),
+        // The pause would be longer than the usual horizon.
+        (
+            format!("{server}restart = {{ after = \"40s\" }}\n[windows]\nhorizon = 60\n"),
+            5,
+        ),
+    ] {
+        let wrong = wrong_with(&text);
+        let lines: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [line], "{text}\n{wrong:?}");
+    }
+}
+
 #[test]
 fn the_checked_in_schema_is_the_one_this_program_prints() {
     let stored = include_str!("../../experiments/experiment.schema.json");
@@ -425,7 +486,7 @@ proptest! {
     fn any_text_is_read_or_refused(text in "(\\[\\[?(target|load|session|arm|gate|fault|operation)\\]?\\]\n|[a-z_]{1,9} = ([0-9]{1,3}|\"[ -~é]{0,9}\"|\\{\\}|\\[\\])\n|[ -~]{0,5}\n){0,12}") {
         let refused = match File::parse(Path::new("x.toml"), text.clone(), &Faults) {
             Ok(file) => file.resolve(&Faults).err(),
-            Err(error) => Some(error),
+            Err(error) => Some(error.with_rules(&Faults)),
         };
         if let Some(error) = refused {
             prop_assert!(!error.wrong().is_empty());

@@ -370,8 +370,12 @@ fn external(external: &External) -> Result<Part, Unwritable> {
     if let IdentifiedBy::PidFile(path) = &external.by {
         part.put("pid_file", path)?;
     }
+    if let IdentifiedBy::Unit(unit) = &external.by {
+        part.put("systemd_unit", unit)?;
+    }
     part.put("port", external.port)?;
     part.put_some("restart", external.restart.as_ref())?;
+    part.put_some("kill", external.kill.as_ref())?;
     Ok(part)
 }
 

@@ -149,19 +149,22 @@ impl Waited {
     /// Puts on record that it has ended, by this signal and no other.
     async fn confirm(self, on: &Injection) -> Result<(), FaultError> {
         let signal = self.ending.signal;
+        let means = on.means(signal);
         let missed = |problem| Err(FaultError::Missed(problem));
         match on.look_at(self.node).await? {
             (pid, None) if self.is_by_itself => missed(format!(
-                "process {pid} was about to end by itself when {signal} was to be sent to it"
+                "process {pid} was about to end by itself when {means} was to be sent to it"
             )),
             (_, Some(exit)) if self.is_by_itself || exit == Exit::Unseen => {
-                missed(format!("the process {exit} before {signal} reached it"))
+                missed(format!("the process {exit} before {means} reached it"))
             }
             (pid, None) => missed(format!(
-                "process {pid} was still running {} after {signal}",
+                "process {pid} was still running {} after {means}",
                 on.confirm_within()
             )),
-            (_, Some(exit)) if signal == Signal::Kill && !exit.is_kill() => {
+            (_, Some(exit))
+                if signal == Signal::Kill && !exit.is_kill() && exit != Exit::AfterCommand =>
+            {
                 missed(format!("the process {exit} before SIGKILL reached it"))
             }
             (_, Some(_)) => on.confirm_end(self.node, self.took_kill).await.map(drop),

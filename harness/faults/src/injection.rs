@@ -126,6 +126,7 @@ pub struct Injection {
     confirm_within: Span,
     clock: Clock,
     calls: Calls,
+    by_command: bool,
 }
 
 impl Injection {
@@ -143,6 +144,22 @@ impl Injection {
             confirm_within,
             clock,
             calls,
+            by_command: false,
+        }
+    }
+
+    /// The same where a command of the user's is begun in place of the signal of a kill.
+    #[must_use]
+    pub const fn by_command(mut self, is_so: bool) -> Self {
+        self.by_command = is_so;
+        self
+    }
+
+    /// What ends the nodes, in words.
+    pub(crate) fn means(&self, signal: Signal) -> String {
+        match self.by_command {
+            true => "the kill command".to_owned(),
+            false => signal.to_string(),
         }
     }
 

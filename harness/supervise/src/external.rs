@@ -31,11 +31,12 @@ mod find;
 mod kinds;
 mod process;
 mod restart;
+mod systemd;
 
 use self::before::Before;
 use self::find::{Program, descendants, descends, find, told};
 pub use process::{Begin, ExternalProcess, ExternalShot, Next};
-pub use restart::check_restart;
+pub use restart::check_program;
 
 /// A process, for good: its number may come to name another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +115,9 @@ pub fn check(external: &External) -> Result<(), NotFound> {
     let found = find(external).map_err(|missing| {
         let mend = match &external.by {
             IdentifiedBy::Port => "start the server first, or correct external.port",
+            IdentifiedBy::Unit(_) => {
+                "start the unit first, or correct external.systemd_unit and external.port; its main process must be the one that listens"
+            }
             IdentifiedBy::PidFile(_) => {
                 "start the server first, or correct external.pid_file and external.address; the file must name the process that listens"
             }
@@ -121,6 +125,9 @@ pub fn check(external: &External) -> Result<(), NotFound> {
         NotFound::because(format!("{missing}: {mend}"))
     })?;
     let pid = found.identity.pid;
+    if let (IdentifiedBy::Unit(unit), None) = (&external.by, &external.restart) {
+        systemd::check_restarts(unit)?;
+    }
     let may = signal::kill(nix::unistd::Pid::from_raw(pid), None);
     may.map_err(|error| {
         NotFound::because(format!(
@@ -265,6 +272,11 @@ impl Watch {
         let mut seen = self.0.borrow_mut();
         let port = seen.external.port;
         seen.before.note(port, processes)
+    }
+
+    /// The command that ends it in place of a signal, if there is one.
+    fn kill_command(&self) -> Option<Vec<String>> {
+        self.0.borrow().external.kill.clone()
     }
 
     fn shot(&self) -> Arc<AtomicU64> {

@@ -56,7 +56,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 23] = [
+const NEEDED: [(Sign, &str); 24] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -67,6 +67,7 @@ const NEEDED: [(Sign, &str); 23] = [
     (Sign::Program("pg_createcluster"), POSTGRESQL),
     (Sign::Program("php"), "php-cli"),
     (Sign::Program("strace"), "strace"),
+    (Sign::Program("runsv"), "runit"),
     (
         Sign::Command(&[PYTHON, "-c", "import flask"]),
         "python3-flask",

@@ -18,7 +18,7 @@ pub(super) struct TopologyArgs {
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3", requires = "topology", value_parser = clap::value_parser!(u32).range(1..=32))]
     replicas: Vec<u32>,
     /// The balancer in front of them
-    #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin", requires = "topology")]
+    #[arg(long, value_parser = choice::<BalancerKind>(), default_value = "builtin", requires = "topology", hide_short_help = true)]
     balancer: BalancerKind,
     /// Put a shared HTTP cache in front of the balancer; users then also request pages that it may keep
     #[arg(long, value_parser = choice::<CacheKind>(), requires = "topology", hide_short_help = true)]

@@ -14,7 +14,7 @@ pub(super) struct VariantArgs {
     ///
     /// With `held`, connections wait while the server is dead. With `own,held`, each server takes part twice, as NAME and
     /// NAME-held.
-    #[arg(long, value_parser = choice::<Listener>(), value_delimiter = ',', default_value = "own")]
+    #[arg(long, value_parser = choice::<Listener>(), value_delimiter = ',', default_value = "own", hide_short_help = true)]
     listener: Vec<Listener>,
     /// Who retries failed requests
     ///
@@ -25,7 +25,8 @@ pub(super) struct VariantArgs {
         value_name = "WHO",
         value_parser = choice::<RetryBy>(),
         value_delimiter = ',',
-        default_value = "none"
+        default_value = "none",
+        hide_short_help = true
     )]
     retry_by: Vec<RetryBy>,
     /// The most retries of one operation

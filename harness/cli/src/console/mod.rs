@@ -17,6 +17,8 @@ use comeback_model::said::Line;
 use comeback_model::schedule::Schedule;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narrate::Narrator;
+
+use crate::table::{To, folded};
 use storm::Storm;
 
 /// How often the bar is redrawn.
@@ -237,6 +239,7 @@ impl Progress {
 
     fn say(&self, line: &str) {
         let line = comeback_supervise::output::printable(line);
+        let line = folded(&line, To::Stderr);
         match &self.bar {
             Some(bar) => bar.println(line),
             // A closed pipe is not a failure.

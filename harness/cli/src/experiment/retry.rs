@@ -7,7 +7,7 @@ use comeback_experiment::document::RetryPart;
 
 /// How clients retry operations.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Load")]
+#[command(next_help_heading = "Load and trials")]
 pub(super) struct RetryArgs {
     /// How often clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx
     /// [default: 0]

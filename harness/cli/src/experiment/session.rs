@@ -42,7 +42,9 @@ pub(super) struct SessionArgs {
     /// How --act changes the state
     #[arg(long, value_parser = choice::<Writes>(), default_value = "counter", requires = "login", hide_short_help = true)]
     writes: Writes,
-    /// Where replies name the user, such as /user=u{{ session }}
+    /// Where replies name the user
+    ///
+    /// Such as /user=u{{ session }}.
     #[arg(long, value_name = "PLACE=NAME", value_parser = parse_identity, requires = "login")]
     identity: Option<IdentityPart>,
     /// Text of the page for a user who is not logged in, if it is not a 401 or 403

@@ -11,7 +11,7 @@ pub(super) struct StormArgs {
     /// Kill, recover, verify and kill again on the same data, as fast as the server comes back, to find losses of one kill in a thousand. All cycles share the data folder, the port and the users' sessions. Kills are
     /// placed inside writes. After three of four of them the recovered server is killed again while it is idle; after the others it is stopped as usual. Five cycles without a kill come first. The load before a kill lasts
     /// some milliseconds: a storm does not show what a kill does to a job that runs every minute.
-    #[arg(long, conflicts_with_all = ["trials", "extend_to", "replacements"])]
+    #[arg(long, conflicts_with_all = ["trials", "extend_to", "replacements"], hide_short_help = true)]
     storm: bool,
     /// Kills of the storm [default: 1000]
     #[arg(long, value_name = "N", hide_short_help = true)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use comeback_model::ids::Node;
 use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
 use comeback_model::plan::{
     Arm, Arrivals, Body, Calibration, Call, External, Fault, Listener, Plan, ReadyProbe, Request,
@@ -174,9 +175,7 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
         let names: Vec<&str> = target.environment.keys().map(String::as_str).collect();
         page.line("", &format!("environment: {}", names.join(", ")));
     }
-    if let Some(cache) = &arm.cache {
-        page.line("", &format!("behind a cache: {}", cache.command.join(" ")));
-    }
+    tell_beside(page, arm);
     if let Some(retry) = &arm.retry {
         page.line("", &retried(retry));
     }
@@ -188,12 +187,37 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     }
 }
 
+/// What stands beside the server: its replicas, and the nodes that they and the clients connect to.
+fn tell_beside(page: &mut Page, arm: &Arm) {
+    if arm.replicas > 1 {
+        let nodes = (0..arm.replicas).map(|number| Node::Replica(number).to_string());
+        let nodes: Vec<String> = nodes.collect();
+        page.line(
+            "",
+            &format!("{} replicas: {}", arm.replicas, nodes.join(", ")),
+        );
+    }
+    let beside = [
+        ("balancer in front of them", &arm.balancer),
+        ("cache in front", &arm.cache),
+        ("store that the replicas share", &arm.store),
+    ];
+    for (what, node) in beside {
+        if let Some(node) = node {
+            page.line("", &format!("{what}: {}", node.told()));
+        }
+    }
+}
+
 /// A server that somebody else starts.
 fn tell_external(page: &mut Page, external: &External, pause: &str) {
     let again = match &external.restart {
         None => "restarted by its own supervisor".to_owned(),
         Some(words) => format!("restarted {pause} by: {}", words.join(" ")),
     };
+    if let Some(words) = &external.kill {
+        page.line("", &format!("ended by: {}", words.join(" ")));
+    }
     page.line(
         "",
         &format!("{again}; never stopped by Comeback, and left running at the end"),
@@ -447,6 +471,16 @@ fn moment(fault: &Fault, trial: &PlannedTrial, planned: &PlannedInjection, at_s:
     format!("{event} after {at_s:.3} s")
 }
 
+/// The nodes that a fault is for, where an arm has several: a single server needs no name.
+fn addressees(plan: &Plan, trial: &PlannedTrial, nodes: &[Node]) -> String {
+    let arm = plan.arms.get(trial.arm.0 as usize);
+    if arm.is_none_or(|arm| arm.nodes().count() < 2) || nodes.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = nodes.iter().map(Node::to_string).collect();
+    format!(" for {}", names.join(", "))
+}
+
 fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let name = plan
         .arms
@@ -457,12 +491,20 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
         let fault = plan.fault(planned.fault)?;
         let at = begun + planned.after;
         let moment = moment(fault, trial, planned, at.as_secs());
-        Some(format!("{} {moment}", fault.words.noun))
+        let to = addressees(plan, trial, &planned.nodes);
+        Some(format!("{}{to} {moment}", fault.words.noun))
     });
-    let what = match trial.is_control() {
+    let mut what = match trial.is_control() {
         true => "no fault (control)".to_owned(),
         false => injected.collect::<Vec<_>>().join(", "),
     };
+    for planned in &trial.surroundings {
+        let to = addressees(plan, trial, &planned.nodes);
+        if let Some(surrounding) = plan.fault(planned.fault).filter(|_| !to.is_empty()) {
+            let noun = &surrounding.words.noun;
+            what.push_str(&format!("; throughout {noun}{to}"));
+        }
+    }
     page.line(&format!("trial {}", trial.id.0), &format!("{name}  {what}"));
 }
 

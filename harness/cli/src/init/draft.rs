@@ -1,6 +1,6 @@
 //! The text of a first experiment file.
 
-use comeback_model::plan::{Dialect, Protocol};
+use comeback_model::plan::{Dialect, Listener, Protocol};
 use comeback_model::units::Span;
 
 use super::Server;
@@ -37,7 +37,9 @@ impl Draft<'_> {
     }
 
     fn protocol(&self) -> Protocol {
-        self.seen.and_then(|seen| seen.protocol).unwrap_or_default()
+        let said = self.server.target.protocol;
+        let seen = || self.seen.and_then(|seen| seen.protocol);
+        said.or_else(seen).unwrap_or_default()
     }
 
     fn target(&self) -> String {
@@ -65,17 +67,52 @@ impl Draft<'_> {
         };
         format!(
             "[target]\n# No shell reads it. {{port}} and {{data}} are filled in at each start. {{here}} is the folder of this file.\n\
-             command = [{}]\n{protocol}\n{}\n{}\n# restart = {{ after = \"0s\" }}              # a pause before it is started again\n\
-             {}\n",
+             command = [{}]\n{protocol}\n{}{}\n{}\n{}\n{}\n",
             words.join(", "),
+            self.address(),
             self.ready(),
             self.stop(),
+            self.restart(),
             self.environment(),
         )
     }
 
+    /// Where it listens, and how its starts are told apart, as far as that was said.
+    fn address(&self) -> String {
+        let target = self.server.target;
+        let listener = target.listener.map(|listener| match listener {
+            Listener::Own => "own",
+            Listener::Held => "held",
+        });
+        let said = [
+            ("socket", target.socket.as_deref()),
+            ("listener", listener),
+            ("boot_header", target.boot_header.as_deref()),
+        ];
+        let said = said.into_iter();
+        said.filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value?))))
+            .collect()
+    }
+
+    fn restart(&self) -> String {
+        let target = self.server.target;
+        let after = target
+            .restart_after
+            .map(|pause| format!("after = \"{pause}\""));
+        let attempts = target.restart_attempts;
+        let attempts = attempts.map(|attempts| format!("attempts = {attempts}"));
+        let said: Vec<String> = after.into_iter().chain(attempts).collect();
+        match said.as_slice() {
+            [] => {
+                "# restart = { after = \"0s\" }              # a pause before it is started again"
+                    .to_owned()
+            }
+            said => format!("restart = {{ {} }}", said.join(", ")),
+        }
+    }
+
     fn environment(&self) -> String {
-        let variables = self.server.environment.iter();
+        let variables = self.server.target.environment.iter();
         let is_bare = |name: &str| {
             name.chars()
                 .all(|sign| sign.is_ascii_alphanumeric() || sign == '_')
@@ -93,8 +130,22 @@ impl Draft<'_> {
     }
 
     fn ready(&self) -> String {
-        let within = self.seen.map_or(READY_WITHIN, within);
+        let target = self.server.target;
+        let seen = || self.seen.map_or(READY_WITHIN, within);
+        let within = target.ready_within.unwrap_or_else(seen);
         let up = |what: &str| format!("ready = {{ {what}, within = \"{within}\" }}");
+        if let Some(said) = &target.ready {
+            let log = said
+                .log
+                .iter()
+                .map(|text| format!("log = {}", quoted(text)));
+            let http = said
+                .http
+                .iter()
+                .map(|path| format!("http = {}", quoted(path)));
+            let said = log.chain(http).next();
+            return up(&said.unwrap_or_else(|| "tcp = true".to_owned()));
+        }
         match self.seen {
             None if self.flow.is_some() => {
                 format!("{}   # or {{ http = \"/health\" }}", up("tcp = true"))

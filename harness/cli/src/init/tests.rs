@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use crate::experiment::TargetArgs;
 use std::path::Path;
 
 use comeback_experiment::File;
@@ -122,7 +123,7 @@ fn files_of_document(parsed: Result<(Vec<Exchange>, Said), Unusable>) -> usize {
         let draft = Draft {
             server: Server {
                 command: &[],
-                environment: &[],
+                target: &TargetArgs::default(),
             },
             seen: None,
             flow: Some(flow),

@@ -18,7 +18,7 @@ use self::document::{Row, SCHEMA, Skipped};
 use self::measure::Job;
 use self::table::{BUGS, Bug};
 use super::color::{self, ColorChoice};
-use super::{CliError, campaign, doctor, options, print};
+use super::{CliError, campaign, doctor, options, print, say};
 use crate::table::wrapped;
 pub(super) use document::SelfTest;
 
@@ -142,8 +142,8 @@ fn list(bug: &Bug) {
     } = bug;
     let survives = survives.map(|fault| format!(", and must not under {fault}"));
     let survives = survives.unwrap_or_default();
-    print(&format!("{number:>2}  {server} {about}"));
-    print(&format!(
+    say(&format!("{number:>2}  {server} {about}"));
+    say(&format!(
         "    {fault}; breaks '{gate}'{survives}; its twin is {twin}"
     ));
 }
@@ -186,7 +186,7 @@ fn show(document: &SelfTest, folder: &Path) {
     let alarms = document.bugs.iter().map(|row| row.alarms).sum::<u32>();
     let clean = document.bugs.iter().map(|row| row.clean_runs).sum::<u32>();
     let word = color::outcome(document.verdict, ColorChoice::Auto.wants_color());
-    print(&format!(
+    say(&format!(
         "verdict: {word}: bugs detected in {found} of {runs} runs, alarms in {alarms} of {clean}"
     ));
     let seed = document.seed;

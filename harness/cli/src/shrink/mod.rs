@@ -23,7 +23,7 @@ use self::candidates::Candidates;
 use self::reduce::{Effort, Failure, Reduced, Try, first_candidates, reduce};
 use super::baseline::Stored;
 use super::replay::Secrets;
-use super::{CliError, ci, init, print, print_aside};
+use super::{CliError, ci, init, print, print_aside, say};
 
 /// The name of the file if no other is asked for.
 const SMALLEST: &str = "smallest.toml";
@@ -394,34 +394,34 @@ fn tell(document: &Document<'_>, args: &Args) {
     let (gate, arm) = (&document.gate, printable(document.arm));
     let Some(file) = &document.file else {
         let failed: u32 = document.tries.iter().map(|one| one.failed).sum();
-        print(&format!(
+        say(&format!(
             "not shrunk: '{gate}' of {arm} was broken in {failed} of {runs} runs, and never in {} in a row",
             args.confirm
         ));
-        print(match document.complete {
+        say(match document.complete {
             true => "  the failure is rare: try more seeds (--tries 20), with a larger --budget",
             false => "  the time was up: raise --budget",
         });
         return;
     };
-    print(&format!(
+    say(&format!(
         "shrunk in {tries} tries ({runs} runs): {}",
         document.before.told(&document.after)
     ));
     if !document.complete {
         let failing = ci::quote(document.failing_run.as_deref().unwrap_or_default());
-        print(&format!(
+        say(&format!(
             "  the time was up before every removal was tried; go on with: comeback shrink {failing}"
         ));
     }
-    print(&format!(
+    say(&format!(
         "  '{gate}' of {arm} is broken in {0} of {0} runs with seed {1}",
         args.confirm, document.seed
     ));
     if let Some(run) = &document.failing_run {
-        print(&format!("report: {run}/report.html"));
+        say(&format!("report: {run}/report.html"));
     }
-    print(&format!(
+    say(&format!(
         "next: comeback run {}{}",
         ci::quote(file),
         flags(&document.variables)

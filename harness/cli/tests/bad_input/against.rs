@@ -179,7 +179,7 @@ fn a_revision_that_cannot_be_measured_is_refused_before_anything_is_started() {
             .env("TMPDIR", repository.temporary())
             .output()
             .unwrap();
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = crate::support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {message}");
         for text in case.told {
             assert!(message.contains(text), "{words:?}: {text:?}: {message}");
@@ -207,7 +207,7 @@ fn a_revision_that_is_the_working_tree_is_a_warning() {
             .env("TMPDIR", repository.temporary())
             .output()
             .unwrap();
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = crate::support::said(&output);
         assert!(message.contains("`false` failed"), "{message}");
         message.contains("compares a server with itself")
     };

@@ -46,6 +46,41 @@ const CASES: &[Case] = &[
         &["it is empty: name a program, or remove the key"],
     ),
     (
+        "external = { systemd_unit = \"app.service\" }",
+        "",
+        &["where does it listen? Add address"],
+    ),
+    (
+        "external = { systemd_unit = \"app.service\", pid_file = \"/run/app.pid\", port = 8080 }",
+        "",
+        &["both name its process: write one of the two"],
+    ),
+    (
+        "external = { systemd_unit = \"--all\", port = 8080 }",
+        "",
+        &["is not the name of a unit", "shop.service"],
+    ),
+    (
+        "external = { port = 8080, kill = [] }",
+        "",
+        &["it is empty: name a program, or remove the key, and SIGKILL ends it"],
+    ),
+    (
+        "external = { port = 8080, kill = [\"true\"] }",
+        "[fault]\nkind = \"terminate\"\n",
+        &["takes the place of the signal of a kill, and terminate sends another"],
+    ),
+    (
+        "external = { port = 8080, kill = [\"true\"] }",
+        "[fault]\nto = \"tree\"\n",
+        &["decides which processes it ends: remove to"],
+    ),
+    (
+        "",
+        "[[arm]]\nname = \"a\"\ntarget = { external = { port = 8080 } }\n[[arm]]\nname = \"b\"\ntarget = { external = { port = 8081, kill = [\"true\"] } }\n",
+        &["which are different faults: give each arm a command, or none"],
+    ),
+    (
         "external = { port = 8080 }\nrestart = { after = \"1s\" }",
         "",
         &["started again by its own supervisor"],

@@ -428,7 +428,7 @@ fn what_is_no_text_or_no_file_is_refused() {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = crate::support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(told) && said.contains(name), "{said}");
     }
@@ -447,7 +447,7 @@ fn a_file_of_nothing_but_mistakes_is_told_in_brief() {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = crate::support::said(&output);
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(said.contains(told), "{told}: {} bytes", said.len());
         assert!(said.len() < 20_000, "{told}: {} bytes", said.len());
@@ -476,7 +476,7 @@ pub(super) fn refused(text: &[u8], place: &str, told: &[&str]) -> Result<String,
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = crate::support::said(&output);
     let shown = String::from_utf8_lossy(text);
     let wrong = |problem: String| Err(format!("{shown}\n{problem}\n{said}"));
     if output.status.code() != Some(2) {

@@ -199,7 +199,7 @@ fn refused(words: &[&str], told: &[&str]) -> Result<String, String> {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = crate::support::said(&output);
     let wrong = |problem: String| Err(format!("{words:?}: {problem}\n{said}"));
     if output.status.code() != Some(2) {
         return wrong(format!("ended with {}", output.status));

@@ -47,7 +47,7 @@ fn ignored_signals_and_a_small_stack_do_not_matter() {
 #[test]
 fn a_limit_of_the_file_size_is_an_error_with_its_reason() {
     let (folder, output) = run_under("resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = crate::support::said(&output);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("File too large"), "{said}");
     assert_nothing_left(folder.path());
@@ -81,7 +81,7 @@ fn a_missing_proc_is_told_before_anything_is_started() {
         .current_dir(folder.path())
         .output();
     let Ok(output) = output else { return };
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = crate::support::said(&output);
     if output.status.code() != Some(77) && !said.starts_with("unshare:") {
         assert_eq!(output.status.code(), Some(4), "{said}");
         assert!(said.contains("/proc cannot be read"), "{said}");

@@ -290,7 +290,7 @@ fn a_program_that_is_missing_is_named_with_the_command_that_installs_it() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&output.stderr);
+    let told = crate::support::said(&output);
     assert!(told.contains("apt-get install haproxy"), "{told}");
     assert!(!folder.path().join("d").exists());
 }

@@ -66,7 +66,12 @@ impl Run {
 /// Everything that a program printed, with each sentence of a verdict on one line again.
 fn printed(output: &Output) -> String {
     let stdout = unfolded(&String::from_utf8_lossy(&output.stdout));
-    format!("{stdout}\n{}", String::from_utf8_lossy(&output.stderr))
+    format!("{stdout}\n{}", said(output))
+}
+
+/// What a program printed on stderr, with each sentence on one line again.
+pub(crate) fn said(output: &Output) -> String {
+    unfolded(&String::from_utf8_lossy(&output.stderr))
 }
 
 /// A text whose sentences go on behind four blanks where they are longer than a line, without these breaks.
@@ -74,7 +79,8 @@ pub(crate) fn unfolded(text: &str) -> String {
     let mut unfolded = String::new();
     for line in text.split_inclusive('\n') {
         match line.strip_prefix("    ") {
-            Some(rest) if !rest.starts_with(' ') && unfolded.ends_with('\n') => {
+            // A quoted line of a file stands behind its number and a bar.
+            Some(rest) if !rest.starts_with([' ', '|']) && unfolded.ends_with('\n') => {
                 unfolded.pop();
                 unfolded.push(' ');
                 unfolded.push_str(rest);

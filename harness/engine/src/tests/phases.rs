@@ -200,6 +200,7 @@ async fn a_new_boot_id_is_no_recovery_of_a_server_that_others_start_while_its_pr
                 by: IdentifiedBy::Port,
                 port: 8080,
                 restart: None,
+                kill: None,
             });
         })
         .run()
@@ -219,6 +220,7 @@ async fn a_server_that_others_start_and_that_cannot_be_seen_is_neither_back_nor_
                     by: IdentifiedBy::Port,
                     port: 8080,
                     restart: None,
+                    kill: None,
                 });
             })
             .node(REPLICA_0, |its| its.is_unseen = Some(until))

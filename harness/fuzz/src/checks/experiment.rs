@@ -27,7 +27,9 @@ pub fn check_experiment(bytes: &[u8]) -> Worth {
     };
     let path = Path::new("/experiments/shop.toml");
     let resolved =
-        File::parse(path, text.to_owned(), &Faults).and_then(|file| file.resolve(&Faults));
+        File::parse(path, text.to_owned(), &Faults)
+            .map_err(|refused| refused.with_rules(&Faults))
+            .and_then(|file| file.resolve(&Faults));
     match resolved {
         Err(refused) => check_refusal(&refused, text),
         Ok(resolved) => check_plan(resolved.plan, resolved.seed.unwrap_or(Seed(1))),

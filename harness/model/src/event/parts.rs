@@ -132,6 +132,9 @@ pub enum Exit {
     Signal(i32),
     /// After this signal was sent to it while it ran. Only its parent knows more, and that is not the harness.
     AfterSignal(i32),
+    /// After the command was begun that ends it in place of a signal, while it ran. Only its parent knows more, and that is not the
+    /// harness.
+    AfterCommand,
     /// By itself. Only its parent knows how, and that is not the harness.
     Unseen,
 }
@@ -155,6 +158,9 @@ impl std::fmt::Display for Exit {
                 }
                 f.write_str(" (only its parent knows its status)")
             }
+            Self::AfterCommand => f.write_str(
+                "ended after the kill command was begun (only its parent knows its status)",
+            ),
             Self::Unseen => f.write_str("ended (only its parent knows how)"),
         }
     }

@@ -16,6 +16,9 @@ pub struct External {
     /// What starts it again, as a command: program and arguments, no shell. Default: its own supervisor does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<Vec<String>>,
+    /// What ends it in place of the signal of a kill, as a command: program and arguments, no shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill: Option<Vec<String>>,
 }
 
 /// How the process of a server that somebody else starts is found. In either case it must listen at the address.
@@ -24,13 +27,15 @@ pub struct External {
 pub enum IdentifiedBy {
     /// This file names it.
     PidFile(PathBuf),
+    /// It is the main process of this unit of systemd.
+    Unit(String),
     /// It listens on the port.
     Port,
 }
 
 impl External {
     pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
-        let is_named_alike = matches!(self.by, IdentifiedBy::PidFile(_)) && self.by == other.by;
+        let is_named_alike = self.by != IdentifiedBy::Port && self.by == other.by;
         self.port == other.port || is_named_alike
     }
 }
@@ -42,6 +47,11 @@ impl fmt::Display for External {
                 f,
                 "the process that {} names, which listens on 127.0.0.1:{}",
                 path.display(),
+                self.port
+            ),
+            IdentifiedBy::Unit(unit) => write!(
+                f,
+                "the main process of the systemd unit {unit}, which listens on 127.0.0.1:{}",
                 self.port
             ),
             IdentifiedBy::Port => write!(f, "the process that listens on 127.0.0.1:{}", self.port),

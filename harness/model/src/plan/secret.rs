@@ -251,12 +251,9 @@ impl Plan {
                     visit(Place::Variable, name, value);
                 }
                 let external = target.external.as_mut();
-                let restart = external.and_then(|external| external.restart.as_mut());
-                for word in target
-                    .command
-                    .iter_mut()
-                    .chain(restart.into_iter().flatten())
-                {
+                let commands = external.map(|external| [&mut external.restart, &mut external.kill]);
+                let commands = commands.into_iter().flatten().flatten();
+                for word in target.command.iter_mut().chain(commands.flatten()) {
                     visit(Place::Other, "", word);
                 }
             }

@@ -147,6 +147,7 @@ time.sleep(600)
             by: IdentifiedBy::Port,
             port,
             restart: None,
+            kill: None,
         };
         before.check_new(&find(&external).expect("it listens"))
     }

@@ -9,7 +9,7 @@ use comeback_model::endpoint::Endpoint;
 use comeback_model::plan::{External, IdentifiedBy};
 
 use super::kinds::{Kind, kind_of};
-use super::{Identity, NotFound};
+use super::{Identity, NotFound, systemd};
 use crate::ownership::{self, Holders};
 use crate::proc::{self, Stat};
 
@@ -70,7 +70,12 @@ pub(super) fn find(external: &External) -> Result<ServerProcess, NotFound> {
     let holders = ownership::holders(&endpoint).map_err(unreadable)?;
     let named = match &external.by {
         IdentifiedBy::Port => None,
-        IdentifiedBy::PidFile(path) => Some((path.display(), pid_in(path)?)),
+        IdentifiedBy::PidFile(path) => Some((path.display().to_string(), pid_in(path)?)),
+        // Nothing is asked while nobody listens: to ask takes its time.
+        IdentifiedBy::Unit(_) if holders.sockets.is_empty() => None,
+        IdentifiedBy::Unit(unit) => {
+            Some((format!("the systemd unit {unit}"), systemd::main_pid(unit)?))
+        }
     };
     if holders.sockets.is_empty() {
         return Err(NotFound::because(match named {

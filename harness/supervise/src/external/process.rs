@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
 
-use super::restart::Restart;
+use super::restart::{Restart, prepare};
 use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
@@ -47,6 +47,8 @@ const SWAP_TAKES: Span = Span::from_secs(10);
 const SWAP_PAUSE: Duration = Duration::from_millis(20);
 /// No signal was sent yet.
 const NONE: i32 = 0;
+/// A command was begun in the place of one.
+const COMMAND: i32 = -1;
 
 /// The next thing to be seen of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub struct ExternalProcess {
     tag: RunTag,
     watch: Watch,
     restart: Option<Restart>,
+    /// Where the output of commands goes.
+    log: PathBuf,
     /// While it is awaited: when it is looked for again.
     next_look: Instant,
     held: Option<Held>,
@@ -119,6 +123,8 @@ impl Held {
     fn exit(&self, status: Option<i32>) -> Exit {
         let sent = self.sent.load(Ordering::SeqCst);
         match (status.map(ExitStatus::from_raw), sent) {
+            // It may end as the command has it end.
+            (_, COMMAND) => Exit::AfterCommand,
             (Some(status), _) if status.signal().is_some_and(|signal| signal != sent) => {
                 status.signal().map_or(Exit::Unseen, Exit::Signal)
             }
@@ -184,7 +190,7 @@ impl ExternalProcess {
         let is_asked = start > Incarnation(0) || watch.is_down()?;
         let command = external.restart.as_ref().filter(|_| is_asked);
         let restart = command
-            .map(|words| Restart::begin(words, log))
+            .map(|words| Restart::begin(words, log.clone()))
             .transpose()?;
         if restart.is_some() {
             watch.note_restart(true);
@@ -196,6 +202,7 @@ impl ExternalProcess {
             tag: tag.clone(),
             watch: watch.clone(),
             restart,
+            log,
             next_look: Instant::now(),
             held: None,
             exit: None,
@@ -505,7 +512,13 @@ impl ExternalProcess {
         let others = held.others.iter().filter(|other| other.ended.is_none());
         let others = others.map(|other| other.descriptor.get_ref().try_clone());
         let descriptor = held.descriptor.get_ref().try_clone()?;
+        let command = self.watch.kill_command().map(|words| {
+            let told = words.join(" ");
+            let command = prepare(&words, &self.log).map_err(|error| unbegun(&told, &error))?;
+            Ok::<_, io::Error>(KillCommand { command, told })
+        });
         Ok(ExternalShot {
+            command: command.transpose()?,
             sight: Sight::of(held.identity.pid, descriptor, self.clock),
             at: self.watch.shot(),
             others: others.collect::<io::Result<_>>()?,
@@ -629,9 +642,33 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
     Ok(all)
 }
 
-/// A signal that is ready to be sent to a server that somebody else started.
+/// The command that is begun in place of a signal.
+#[derive(Debug)]
+struct KillCommand {
+    command: Command,
+    told: String,
+}
+
+impl KillCommand {
+    fn begin(&mut self) -> io::Result<()> {
+        let child = self.command.spawn();
+        let mut child = child.map_err(|error| unbegun(&self.told, &error))?;
+        // It is no process of the run. Nobody but its parent can take note of its end.
+        std::thread::spawn(move || child.wait());
+        Ok(())
+    }
+}
+
+fn unbegun(told: &str, error: &io::Error) -> io::Error {
+    io::Error::other(format!(
+        "the kill command '{told}' cannot be begun: {error}"
+    ))
+}
+
+/// A signal that is ready to be sent to a server that somebody else started, or the command in its place.
 #[derive(Debug)]
 pub struct ExternalShot {
+    command: Option<KillCommand>,
     sight: Sight,
     /// Where its moment is written.
     at: Arc<AtomicU64>,
@@ -645,9 +682,16 @@ impl ExternalShot {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn fire(self) -> io::Result<Sent> {
+    pub fn fire(mut self) -> io::Result<Sent> {
+        let command = self.command.take();
         self.sight.fire(|| {
             let now = proc::now_in_ticks();
+            if let Some(mut command) = command {
+                // Noted before: it may be quick.
+                self.sent.store(COMMAND, Ordering::SeqCst);
+                self.at.store(now, Ordering::SeqCst);
+                return command.begin().map(|()| true);
+            }
             if !send(self.sight.process(), self.signal)? {
                 return Ok(false);
             }
@@ -682,7 +726,7 @@ fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bo
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
+    use std::process::Child;
 
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -695,6 +739,7 @@ mod tests {
         let (sent, at) = (Arc::new(AtomicI32::new(NONE)), Arc::default());
         let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
         let shot = ExternalShot {
+            command: None,
             sight: Sight::of(pid.as_raw_pid(), process, Clock::start()),
             at: Arc::clone(&at),
             others: Vec::new(),

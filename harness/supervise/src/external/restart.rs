@@ -43,12 +43,29 @@ pub(super) struct Restart {
     told: String,
 }
 
-/// Sees that the program of a restart command is there.
+/// Sees that the program of a command is there.
 ///
 /// # Errors
 /// With the reason and the mend.
-pub fn check_restart(words: &[String]) -> Result<(), String> {
+pub fn check_program(words: &[String]) -> Result<(), String> {
     program(words).map(drop)
+}
+
+/// A command that is ready to be begun: in a group of its own, its output added to this file.
+///
+/// # Errors
+/// If its program is not there, or the file cannot be opened.
+pub(super) fn prepare(words: &[String], log: &Path) -> io::Result<Command> {
+    let program = program(words).map_err(io::Error::other)?;
+    let output = File::options().create(true).append(true).open(log)?;
+    let mut command = Command::new(program);
+    command
+        .args(words.iter().skip(1))
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    Ok(command)
 }
 
 fn program(words: &[String]) -> Result<PathBuf, String> {
@@ -59,16 +76,7 @@ fn program(words: &[String]) -> Result<PathBuf, String> {
 
 impl Restart {
     pub(super) fn begin(words: &[String], log: PathBuf) -> io::Result<Self> {
-        let program = program(words).map_err(io::Error::other)?;
-        let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = Command::new(program);
-        command
-            .args(words.iter().skip(1))
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        let child = command.spawn()?;
+        let child = prepare(words, &log)?.spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         // It is not reaped yet, so that the number is its own.
         let stat = proc::stat(child.id().cast_signed()).ok();

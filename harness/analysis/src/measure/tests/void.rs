@@ -402,6 +402,7 @@ fn a_correct_reply_while_no_process_of_an_external_server_was_there_spoils_the_t
                 by: comeback_model::plan::IdentifiedBy::Port,
                 port: 8_080,
                 restart: None,
+                kill: None,
             });
         })
     };

@@ -2,10 +2,40 @@
 
 use super::super::error::{Field, PlanError, invalid};
 use super::super::external::needs_own_start;
-use super::super::fault::{Effect, Reach};
+use super::super::fault::{Effect, Ending, FaultWords, Reach};
 use super::super::{Arm, Listener, Plan, ReadyProbe};
 
+/// The only kind of fault whose signal a command can replace.
+const KILL: &str = "kill";
+
+impl Arm {
+    fn has_kill_command(&self) -> bool {
+        let external = self.target.external.as_ref();
+        external.is_some_and(|external| external.kill.is_some())
+    }
+}
+
 impl Plan {
+    /// Whether a command ends its servers, in place of a signal.
+    pub fn has_kill_command(&self) -> bool {
+        self.arms.iter().any(Arm::has_kill_command)
+    }
+
+    /// Makes of each kill what a command does in its place: whether the server had a chance to do something about it is not known.
+    pub fn kill_by_command(&mut self) {
+        let kills = self.faults.iter_mut().filter(|fault| fault.kind == KILL);
+        for fault in kills {
+            fault.effect = Effect::Ends(Ending::BySignal);
+            fault.words = FaultWords {
+                short: fault.words.short.clone(),
+                noun: "the kill command".to_owned(),
+                done: "the kill command".to_owned(),
+                begun: "the kill command begun".to_owned(),
+                explained: "the command of external.kill, in place of SIGKILL".to_owned(),
+            };
+        }
+    }
+
     /// Whether its servers are started by somebody else. They are all, or none.
     pub fn is_external(&self) -> bool {
         self.arms.iter().any(|arm| arm.target.external.is_some())
@@ -24,6 +54,21 @@ impl Plan {
             })?;
         }
         self.validate_own_servers()?;
+        let has_command = self.has_kill_command();
+        if let Some(without) = self
+            .arms
+            .iter()
+            .position(|arm| !arm.has_kill_command())
+            .filter(|_| has_command)
+        {
+            return Err(PlanError {
+                field: Field::External,
+                arm: Some(without),
+                problem: "some arms are ended by a command (external.kill) and others by a signal, which are different faults: give each \
+                          arm a command, or none"
+                    .to_owned(),
+            });
+        }
         if self.storm.is_some() {
             return invalid(
                 Field::External,
@@ -46,6 +91,23 @@ impl Plan {
                 || !fault.needs.are_none()
             {
                 return invalid(Field::FaultKind(id), needs_own_start(kind));
+            }
+            if has_command && matches!(fault.effect, Effect::Ends(_)) {
+                if kind != KILL {
+                    return invalid(
+                        Field::FaultKind(id),
+                        format!(
+                            "external.kill is a command that takes the place of the signal of a kill, and {kind} sends another: remove \
+                             {kind}, or external.kill"
+                        ),
+                    );
+                }
+                if fault.reach != Reach::Process {
+                    return invalid(
+                        Field::FaultReach(id),
+                        "the command of external.kill decides which processes it ends: remove to, or external.kill",
+                    );
+                }
             }
             if fault.on.is_some() {
                 return invalid(
