@@ -239,6 +239,7 @@ fn packages() -> Vec<Value> {
     told["packages"].as_array().unwrap().clone()
 }
 
+/// Not `cargo publish --dry-run`: that asks crates.io for each package, so it works neither offline nor before the first release.
 #[test]
 fn every_crate_that_is_published_can_be_packaged_without_the_rest_of_the_repository() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,7 +254,7 @@ fn every_crate_that_is_published_can_be_packaged_without_the_rest_of_the_reposit
         .collect();
     assert!(published.len() >= 18, "{published:#?}");
     for package in &published {
-        for key in ["description", "license"] {
+        for key in ["description", "license", "repository"] {
             assert!(package[key].is_string(), "{}: {key}", package["name"]);
         }
         cargo.args(["--package", package["name"].as_str().unwrap()]);
@@ -270,23 +271,215 @@ fn every_crate_that_is_published_can_be_packaged_without_the_rest_of_the_reposit
     }
 }
 
-#[test]
-fn a_release_is_made_by_the_chore_and_named_as_binstall_looks_for_it() {
+/// Where the packages say that their sources and releases are.
+const REPOSITORY: &str = "https://github.com/comeback-rs/comeback";
+
+/// The addresses and paths that `cargo binstall` makes of the manifest.
+struct Binstall {
+    address: String,
+    program: String,
+}
+
+impl Binstall {
+    fn of_the_program() -> Self {
+        let packages = packages();
+        for package in &packages {
+            assert_eq!(package["repository"], REPOSITORY, "{}", package["name"]);
+        }
+        let program = packages
+            .iter()
+            .find(|package| package["name"] == "comeback-cli");
+        let program = program.unwrap();
+        let filled = |key: &str| {
+            let text = program["metadata"]["binstall"][key].as_str().unwrap();
+            let text = text
+                .replace("{ repo }", program["repository"].as_str().unwrap())
+                .replace("{ version }", program["version"].as_str().unwrap())
+                .replace("{ target }", "x86_64-unknown-linux-musl")
+                .replace("{ bin }", "comeback");
+            assert!(!text.contains(['{', '}']), "{key}: {text}");
+            text
+        };
+        Self {
+            address: filled("pkg-url"),
+            program: filled("bin-dir"),
+        }
+    }
+}
+
+/// Stands for `cargo`: the chore itself is this test's, and building takes minutes. It makes the program where cargo would.
+const CARGO: &str = r#"#!/bin/bash
+set -euo pipefail
+echo "cargo $*" >>"$JOB/calls"
+case "$*" in
+  'xtask package') exec "$XTASK" package ;;
+  'build --release --locked --package comeback-cli --target x86_64-unknown-linux-musl')
+    [[ $CC_x86_64_unknown_linux_musl == musl-gcc ]]
+    mkdir -p target/x86_64-unknown-linux-musl/release
+    cp "$JOB/program" target/x86_64-unknown-linux-musl/release/comeback
+    ;;
+  *) echo "no such cargo: $*" >&2; exit 9 ;;
+esac
+"#;
+
+/// Stand for `rustup`, which would download, and for the C compiler.
+const RUSTUP: &str = "#!/bin/sh\necho \"rustup $*\" >>\"$JOB/calls\"\ncase $1$2 in toolchaininstall | targetadd) ;; *) exit 9 ;; esac\n";
+const NOTHING: &str = "#!/bin/sh\n";
+
+/// Stands for GitHub's program: puts the files of a release into a folder, as far as they are there.
+const GH: &str = r#"#!/bin/bash
+set -euo pipefail
+[[ $GH_TOKEN == a-token && "$1 $2" == 'release create' ]]
+tag=$3
+shift 3
+mkdir "$JOB/released"
+for word in "$@"; do
+  case $word in
+    --verify-tag | --generate-notes | --prerelease) echo "$word" >>"$JOB/flags" ;;
+    -*) exit 9 ;;
+    *) cp "$word" "$JOB/released" || { rm -r "$JOB/released"; exit 1; } ;;
+  esac
+done
+echo "$tag" >"$JOB/tag"
+"#;
+
+/// Runs the steps of the release workflow, as GitHub does, with a program that says this version; the folder of the job, and
+/// whether all steps ended well.
+fn release(version: &str, tag: &str) -> (tempfile::TempDir, bool) {
+    let job = tempfile::tempdir().unwrap();
+    let folder = job.path();
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for (name, script) in [
+        ("bin/cargo", CARGO),
+        ("bin/rustup", RUSTUP),
+        ("bin/gh", GH),
+        ("bin/musl-gcc", NOTHING),
+        ("program", &STATIC.replace("1.0.0-rc.1", version)),
+    ] {
+        write(name, script);
+    }
+    for file in [
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "reports/assets/DEJAVU-LICENSE.txt",
+        "reports/assets/UPLOT-LICENSE.txt",
+    ] {
+        write(
+            &format!("sources/{file}"),
+            &fs::read_to_string(root().join(file)).unwrap(),
+        );
+    }
     let workflow = fs::read_to_string(root().join(".github/workflows/release.yml")).unwrap();
-    assert!(
-        workflow.contains("- run: cargo xtask package\n"),
-        "{workflow}"
+    let workflow: Value = serde_saphyr::from_str(&workflow).unwrap();
+    assert_eq!(workflow["permissions"]["contents"], "write");
+    let steps = workflow["jobs"]["package"]["steps"].as_array().unwrap();
+    let path = format!(
+        "{}:{}",
+        folder.join("bin").display(),
+        std::env::var("PATH").unwrap()
     );
-    let packages = packages();
-    let program = packages
-        .iter()
-        .find(|package| package["name"] == "comeback-cli");
-    let binstall = &program.unwrap()["metadata"]["binstall"];
-    let url = binstall["pkg-url"].as_str().unwrap();
-    let (_, file) = url.rsplit_once('/').unwrap();
-    assert_eq!(file, "comeback-{ version }-{ target }.tar.gz");
+    for step in steps {
+        let Some(script) = step["run"].as_str() else {
+            assert!(
+                step["uses"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("actions/checkout@"),
+                "{step}"
+            );
+            continue;
+        };
+        assert!(!script.contains("${{"), "{script}");
+        let mut shell = Command::new("bash");
+        shell
+            .args(["--noprofile", "--norc", "-e", "-c", script])
+            .current_dir(folder.join("sources"))
+            .env("PATH", &path)
+            .env("JOB", folder)
+            .env("XTASK", env!("CARGO_BIN_EXE_xtask"))
+            .env("SOURCE_DATE_EPOCH", "1700000000")
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("GH_TOKEN");
+        for (name, value) in step["env"].as_object().into_iter().flatten() {
+            let value = match value.as_str().unwrap() {
+                "${{ github.token }}" => "a-token",
+                "${{ github.ref_name }}" => tag,
+                other => panic!("{other} is no expression that this test knows"),
+            };
+            shell.env(name, value);
+        }
+        if !shell.status().unwrap().success() {
+            return (job, false);
+        }
+    }
+    (job, true)
+}
+
+#[test]
+fn the_steps_of_a_release_publish_the_files_that_binstall_and_the_action_look_for() {
+    let (job, is_released) = release(VERSION, &format!("v{VERSION}"));
+    assert!(is_released);
+    let read = |name: &str| fs::read_to_string(job.path().join(name)).unwrap();
+    assert_eq!(read("tag"), format!("v{VERSION}\n"));
+    assert_eq!(read("flags"), "--verify-tag\n--generate-notes\n");
+    let calls = read("calls");
+    for call in [
+        "rustup toolchain install stable",
+        "rustup target add x86_64-unknown-linux-musl\n",
+    ] {
+        assert!(calls.contains(call), "{calls}");
+    }
+    let binstall = Binstall::of_the_program();
+    let released = job.path().join("released");
+    let archive = binstall.address.rsplit_once('/').unwrap().1;
     assert_eq!(
-        binstall["bin-dir"],
-        "comeback-{ version }-{ target }/{ bin }"
+        binstall.address,
+        format!("{REPOSITORY}/releases/download/v{VERSION}/{archive}")
     );
+    let debian = format!("comeback_{VERSION}_amd64.deb");
+    let files = [archive, &debian];
+    let all = files
+        .iter()
+        .flat_map(|file| [(*file).to_owned(), format!("{file}.sha256")]);
+    assert_eq!(names(&released), all.collect());
+    printed(
+        Command::new("sha256sum")
+            .args(["--check", "--strict"])
+            .args(files.map(|file| format!("{file}.sha256")))
+            .current_dir(&released),
+    );
+    let listed = printed(
+        Command::new("tar")
+            .arg("--list")
+            .arg("--file")
+            .arg(released.join(archive)),
+    );
+    assert!(
+        listed.lines().any(|line| line == binstall.program),
+        "{listed}"
+    );
+    // The action downloads the same file.
+    let action = fs::read_to_string(root().join(".github/actions/comeback/run.sh")).unwrap();
+    for part in [
+        "name=comeback-$1-x86_64-unknown-linux-musl\n",
+        "address=$COMEBACK_REPOSITORY/releases/download/v$1/$name.tar.gz\n",
+    ] {
+        assert!(action.contains(part), "{part}: {action}");
+    }
+}
+
+#[test]
+fn a_candidate_is_no_full_release_and_a_tag_of_another_version_is_none() {
+    let (job, is_released) = release("1.0.0-rc.1", "v1.0.0-rc.1");
+    assert!(is_released);
+    let flags = fs::read_to_string(job.path().join("flags")).unwrap();
+    assert!(flags.contains("--prerelease\n"), "{flags}");
+    let (job, is_released) = release(VERSION, "v99.0.0");
+    assert!(!is_released);
+    assert!(!job.path().join("released").exists());
 }
