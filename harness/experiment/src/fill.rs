@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use comeback_model::plan::{
     Attempts, Body, Call, Dialect, Drain, Expect, External, IdentifiedBy, Identity, Listener, Mix,
     Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
+    Workload,
 };
 use comeback_model::units::Span;
 
@@ -14,8 +15,10 @@ use super::document::{
     TargetPart,
 };
 use super::json::to_template;
+use super::problem::PartProblem;
 use super::request::{parse_command, parse_request};
 use super::scalar::{Text, Words};
+use super::{Key, Problem};
 
 /// Out of a hundred operations of a user, so many are changes and logouts; the others are looks.
 const ACTS: u32 = 70;
@@ -23,9 +26,6 @@ const LOGOUTS: u32 = 2;
 const BROWSES: u32 = 20;
 /// More starts than that say nothing more within any horizon.
 const ATTEMPTS_MAX: u32 = 100;
-
-/// A problem of a part: the rest of its path, and the message.
-pub(super) type Fault = (Vec<&'static str>, String);
 
 impl TargetPart {
     /// This part with everything that `over` says put over it.
@@ -77,7 +77,7 @@ impl TargetPart {
         &self,
         here: Option<&Path>,
         asked: Option<&str>,
-    ) -> Result<Target, Fault> {
+    ) -> Result<Target, PartProblem> {
         let external = self.external.as_ref();
         let external = external.map(|part| part.to_external(here)).transpose()?;
         let nothing = Words::default();
@@ -123,7 +123,7 @@ impl TargetPart {
         Ok(target)
     }
 
-    fn readiness(&self, asked: Option<&str>) -> Result<Readiness, Fault> {
+    fn readiness(&self, asked: Option<&str>) -> Result<Readiness, PartProblem> {
         let said = self.ready.clone().unwrap_or_default();
         // With sessions, whether it can work is seen when they are opened.
         let by_itself = || match asked {
@@ -162,7 +162,7 @@ impl TargetPart {
     }
 }
 
-fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
+fn attempts(restart: &RestartPart) -> Result<Attempts, PartProblem> {
     let usual = Attempts::default();
     let most = restart.attempts.unwrap_or(usual.most);
     let wrong = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
@@ -188,7 +188,7 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
 }
 
 /// What a supervisor does is its own affair: it may start the server again and again.
-fn attempts_of_others(restart: &RestartPart, external: &External) -> Result<Attempts, Fault> {
+fn attempts_of_others(restart: &RestartPart, external: &External) -> Result<Attempts, PartProblem> {
     if external.restart.is_some() {
         return attempts(restart);
     }
@@ -223,7 +223,7 @@ pub(super) fn fill_here(text: &str, here: Option<&Path>) -> Result<String, Strin
 }
 
 /// A server that cannot know where to listen is not worth starting.
-fn knows_its_address(target: &Target) -> Result<(), Fault> {
+fn knows_its_address(target: &Target) -> Result<(), PartProblem> {
     let mentions = |text: &str| {
         let mut texts = target.command.iter().chain(target.environment.values());
         texts.any(|part| part.contains(text))
@@ -248,7 +248,7 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
 }
 
 impl ExternalPart {
-    fn to_external(&self, here: Option<&Path>) -> Result<External, Fault> {
+    fn to_external(&self, here: Option<&Path>) -> Result<External, PartProblem> {
         let wrong = |part: Option<&'static str>, what: String| {
             let at = std::iter::once("external").chain(part).collect();
             Err((at, what))
@@ -345,7 +345,7 @@ impl StepPart {
         }
     }
 
-    pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, Fault> {
+    pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, PartProblem> {
         let wrong = |part, what: String| (vec![part], what);
         let request = match protocol.dialect() {
             Some(dialect) => self.to_command(dialect)?,
@@ -366,7 +366,7 @@ impl StepPart {
         })
     }
 
-    fn to_command(&self, dialect: Dialect) -> Result<Request, Fault> {
+    fn to_command(&self, dialect: Dialect) -> Result<Request, PartProblem> {
         let has_http = self.json.is_some() || self.form.is_some() || self.text.is_some();
         if has_http || !self.headers.is_empty() {
             let name = dialect.spec().name;
@@ -377,7 +377,7 @@ impl StepPart {
     }
 
     /// Headers and body of an HTTP request.
-    fn add_to(&self, call: &mut Call) -> Result<(), Fault> {
+    fn add_to(&self, call: &mut Call) -> Result<(), PartProblem> {
         let Call::Http { headers, body, .. } = call else {
             return Ok(());
         };
@@ -421,13 +421,25 @@ fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
 }
 
 impl SessionPart {
+    /// What users do.
+    ///
+    /// # Errors
+    /// If a step cannot be sent, with each problem and its place.
+    pub fn to_workload(&self, protocol: Protocol) -> Result<Workload, Vec<Problem>> {
+        let flow = self.to_flow(protocol).map_err(|problems| {
+            let problems = problems.into_iter();
+            problems.map(StepProblem::into_problem).collect::<Vec<_>>()
+        })?;
+        Ok(Workload::Sessions(Box::new(flow)))
+    }
+
     /// The flow, or the problem and its step.
-    pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepProblem>> {
-        let mut faults = Vec::new();
+    fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepProblem>> {
+        let mut problems = Vec::new();
         let mut read = |path: Vec<String>, part: &StepPart| {
             part.to_request(protocol)
                 .map_err(|(at, what)| {
-                    faults.push(StepProblem {
+                    problems.push(StepProblem {
                         step: path,
                         at,
                         what,
@@ -453,17 +465,17 @@ impl SessionPart {
             .collect();
         let share = self.mix.as_ref().and_then(|mix| mix.browse);
         if self.browse.is_none() && share.is_some_and(|share| share > 0) {
-            faults.push(StepProblem {
+            problems.push(StepProblem {
                 step: named("mix"),
                 at: vec!["browse"],
                 what: "there is no page to browse: add [session.browse]".to_owned(),
             });
         }
         let (Some(login), Some(act), Some(check)) = (login, act, check) else {
-            return Err(faults);
+            return Err(problems);
         };
-        if !faults.is_empty() {
-            return Err(faults);
+        if !problems.is_empty() {
+            return Err(problems);
         }
         let logout = logout.flatten();
         let browse = browse.flatten();
@@ -490,11 +502,22 @@ impl SessionPart {
 }
 
 /// The problem of a step.
-pub(super) struct StepProblem {
+struct StepProblem {
     /// Its path below `session`.
-    pub(super) step: Vec<String>,
-    pub(super) at: Vec<&'static str>,
-    pub(super) what: String,
+    step: Vec<String>,
+    at: Vec<&'static str>,
+    what: String,
+}
+
+impl StepProblem {
+    fn into_problem(self) -> Problem {
+        let mut place: Vec<Key> = vec!["session".into()];
+        place.extend(self.step.iter().map(|name| name.as_str().into()));
+        place.extend(self.at.iter().map(|name| Key::from(*name)));
+        // The flag is called as its step.
+        let name = self.step.last().cloned().unwrap_or_default();
+        Problem::at(place, name, self.what)
+    }
 }
 
 fn to_mix(said: Option<&MixPart>, has_logout: bool, has_browse: bool) -> Mix {
@@ -527,7 +550,7 @@ impl DeployPart {
         old: &TargetPart,
         here: Option<&Path>,
         asked: Option<&str>,
-    ) -> Result<Target, Fault> {
+    ) -> Result<Target, PartProblem> {
         if self.command.is_none() && self.environment.is_empty() {
             let what = "give the new version: a command, or an environment";
             return Err((Vec::new(), what.to_owned()));
@@ -543,7 +566,7 @@ impl DeployPart {
 
 impl DrainPart {
     /// The commands, `{here}` filled in.
-    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, Fault> {
+    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, PartProblem> {
         let words = |part: &'static str, words: &Words| {
             if words.0.is_empty() {
                 let what = "it is empty: give a program to run".to_owned();

@@ -210,6 +210,11 @@ impl Session {
         false
     }
 
+    /// Forgets the counter of a refuted reply: only what was acknowledged is gone on from.
+    pub const fn forget_refuted_counter(&mut self) {
+        self.other_base = None;
+    }
+
     /// Whether the counter is older than acknowledged.
     pub(super) fn is_older(&self, value: u64) -> bool {
         value < self.base
@@ -368,6 +373,17 @@ mod tests {
         let mut session = session(10);
         let seen = [8, 9, 10].map(|value| session.accepts(Step::Act, value));
         assert_eq!(seen, [false, true, true]);
+    }
+
+    #[test]
+    fn a_refuted_counter_that_is_forgotten_is_not_continued_from() {
+        let mut session = session(10);
+        let seen = [8, 9, 13].map(|value| {
+            let fits = session.accepts(Step::Act, value);
+            session.forget_refuted_counter();
+            fits
+        });
+        assert_eq!(seen, [false, false, true]);
     }
 
     #[test]
