@@ -6,6 +6,7 @@ use comeback_experiment::Document;
 use comeback_experiment::choice;
 use comeback_experiment::document::{BalancerKind, LoadPart, RatePart, WindowsPart};
 use comeback_model::plan::Aim;
+use comeback_model::plan::fault::DEFAULT_KIND;
 use comeback_model::units::Span;
 
 use crate::arm::Candidate;
@@ -179,7 +180,7 @@ impl Command {
         let kind = match (kind, parameters.as_str()) {
             (kind, "") => kind,
             (kind, parameters) => {
-                let kind = kind.unwrap_or_else(|| "kill".to_owned());
+                let kind = kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
                 Some(format!("{kind}:{parameters}"))
             }
         };

@@ -20,16 +20,20 @@ impl Plan {
             validate_arm(arm).map_err(|problem| PlanError {
                 field: Field::External,
                 arm: Some(index),
+                part: None,
                 problem,
             })?;
         }
         self.validate_own_servers()?;
         if self.storm.is_some() {
-            return invalid(
-                Field::External,
-                "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: remove \
-                 [storm]",
-            );
+            return Err(PlanError {
+                field: Field::External,
+                arm: Some(0),
+                part: None,
+                problem: "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: \
+                          remove [storm]"
+                    .to_owned(),
+            });
         }
         if let Some((id, surrounding)) = self.named_surroundings().next() {
             let kind = &surrounding.kind;
@@ -75,6 +79,7 @@ impl Plan {
                 return Err(PlanError {
                     field: Field::External,
                     arm: Some(index),
+                    part: None,
                     problem: format!(
                         "the arm {} has the same server, which would be compared with itself: name a server of its own for each, or \
                          write two experiments",
