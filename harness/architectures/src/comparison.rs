@@ -10,7 +10,7 @@ use comeback_model::plan::fault::DEFAULT_KIND;
 use comeback_model::units::Span;
 
 use crate::arm::Candidate;
-use crate::{ArchitectureError, Fault, Topology, Variants, fault, servers, session};
+use crate::{ArchitectureError, ComparisonFault, Topology, Variants, fault, servers, session};
 
 /// What is compared, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Comparison {
     /// The variants that each takes part in.
     pub variants: Variants,
     /// What is done to them.
-    pub fault: Fault,
+    pub fault: ComparisonFault,
     /// How much of it.
     pub size: Size,
 }
@@ -169,7 +169,7 @@ impl Command {
         self.option(name, differs.then(|| values.join(",")));
     }
 
-    fn fault(&mut self, fault: &Fault) {
+    fn fault(&mut self, fault: &ComparisonFault) {
         let parameters = fault.parameters.iter();
         let parameters = parameters.map(|(name, value)| match value.as_str() {
             Some(text) => format!("{name}={text}"),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
 use comeback_experiment::Problem;
+use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
 use comeback_model::plan::{Extract, Protocol, Workload, Writes};
 
 /// What a user of a reference server does, and what the replies must be. A visit must show the counter from the first one on.

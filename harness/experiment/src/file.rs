@@ -28,12 +28,12 @@ pub struct File {
 pub struct Unreadable {
     path: PathBuf,
     text: String,
-    wrong: Vec<Wrong>,
+    problems: Vec<FileProblem>,
 }
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FileProblem {
     span: Range<usize>,
     /// The line, from 1.
     pub line: usize,
@@ -81,7 +81,7 @@ impl File {
                 text,
                 document,
             }),
-            Err(wrong) => Err(Unreadable::new(path, text, wrong)),
+            Err(problems) => Err(Unreadable::new(path, text, problems)),
         }
     }
 
@@ -113,15 +113,15 @@ impl File {
     fn refuse(&self, problems: &[Problem]) -> Unreadable {
         // It was read before, so there are places.
         let spans = Spans::parse(&self.text).ok();
-        let wrong = problems.iter().map(|problem| {
+        let shown = problems.iter().map(|problem| {
             let span = spans.as_ref().map(|spans| spans.locate(&problem.places));
             place(&self.text, span.unwrap_or(0..0), &problem.what, None)
         });
-        Unreadable::new(&self.path, self.text.clone(), wrong.collect())
+        Unreadable::new(&self.path, self.text.clone(), shown.collect())
     }
 }
 
-fn read(text: &str, catalogue: &dyn Catalogue) -> Result<Document, Vec<Wrong>> {
+fn read(text: &str, catalogue: &dyn Catalogue) -> Result<Document, Vec<FileProblem>> {
     let refuse = |error: toml::de::Error| {
         vec![place(
             text,
@@ -133,18 +133,18 @@ fn read(text: &str, catalogue: &dyn Catalogue) -> Result<Document, Vec<Wrong>> {
     let spans = Spans::parse(text).map_err(refuse)?;
     let unknown = unknown_keys(spans.root(), &json_schema(catalogue));
     if !unknown.is_empty() {
-        let wrong = unknown.iter().take(TOLD_MAX);
-        let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();
-        let untold = unknown.len() - wrong.len();
-        if let Some(last) = wrong.last_mut().filter(|_| untold > 0) {
+        let problems = unknown.iter().take(TOLD_MAX);
+        let mut problems: Vec<FileProblem> = problems.map(|key| tell_unknown(text, key)).collect();
+        let untold = unknown.len() - problems.len();
+        if let Some(last) = problems.last_mut().filter(|_| untold > 0) {
             last.message.push_str(&format!(", and {untold} more"));
         }
-        return Err(wrong);
+        return Err(problems);
     }
     Document::deserialize(Deserializer::from(spans.into_inner())).map_err(refuse)
 }
 
-fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
+fn tell_unknown(text: &str, key: &Unknown) -> FileProblem {
     let within = match key.table.as_str() {
         "" => String::new(),
         table => format!(" in [{table}]"),
@@ -157,7 +157,7 @@ fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
     place(text, key.span.clone(), &message, Some(help))
 }
 
-fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) -> Wrong {
+fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) -> FileProblem {
     let start = (0..=span.start.min(text.len()))
         .rev()
         .find(|at| text.is_char_boundary(*at))
@@ -167,7 +167,7 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
         .unwrap_or(text.len());
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Wrong {
+    FileProblem {
         span: start..end,
         line: before.matches('\n').count() + 1,
         column: text[line_start..start].chars().count() + 1,
@@ -176,7 +176,7 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
     }
 }
 
-impl Wrong {
+impl FileProblem {
     /// The problem, followed by its correction.
     pub fn told(&self) -> String {
         match &self.help {
@@ -187,18 +187,18 @@ impl Wrong {
 }
 
 impl Unreadable {
-    fn new(path: &Path, text: String, mut wrong: Vec<Wrong>) -> Self {
-        wrong.sort_by_key(|wrong| wrong.span.start);
+    fn new(path: &Path, text: String, mut problems: Vec<FileProblem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.start);
         Self {
             path: path.to_owned(),
             text,
-            wrong,
+            problems,
         }
     }
 
     /// Everything that is wrong, from the top.
-    pub fn wrong(&self) -> &[Wrong] {
-        &self.wrong
+    pub fn problems(&self) -> &[FileProblem] {
+        &self.problems
     }
 
     /// The file.
@@ -214,15 +214,15 @@ impl Unreadable {
             Renderer::plain()
         };
         let path = tame(&self.path.display().to_string(), char::is_control);
-        let shown = self.wrong.iter().map(|wrong| {
-            let annotation = AnnotationKind::Primary.span(wrong.span.clone());
+        let shown = self.problems.iter().map(|problem| {
+            let annotation = AnnotationKind::Primary.span(problem.span.clone());
             let snippet = Snippet::source(self.text.as_str())
                 .path(path.as_str())
                 .annotation(annotation);
             let mut group = Level::ERROR
-                .primary_title(wrong.message.as_str())
+                .primary_title(problem.message.as_str())
                 .element(snippet);
-            if let Some(help) = &wrong.help {
+            if let Some(help) = &problem.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
             // The renderer knows control characters of seven bits only; its own are the colors.
@@ -248,7 +248,7 @@ fn tame(text: &str, steers: impl Fn(char) -> bool) -> String {
 /// A line for each problem: `path:line:column: problem (correction)`.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, wrong) in self.wrong.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
@@ -256,9 +256,9 @@ impl fmt::Display for Unreadable {
             write!(
                 f,
                 "{path}:{}:{}: {}",
-                wrong.line,
-                wrong.column,
-                wrong.told()
+                problem.line,
+                problem.column,
+                problem.told()
             )?;
         }
         Ok(())

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
     Attempts, Body, Call, Dialect, Drain, Expect, External, IdentifiedBy, Identity, Listener, Mix,
-    Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
-    Workload,
+    Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target, Workload,
 };
 use comeback_model::units::Span;
 
@@ -165,18 +164,18 @@ impl TargetPart {
 fn attempts(restart: &RestartPart) -> Result<Attempts, PartProblem> {
     let usual = Attempts::default();
     let most = restart.attempts.unwrap_or(usual.most);
-    let wrong = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
+    let invalid = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
     if most == 0 {
-        return wrong(
+        return invalid(
             "attempts",
             "the server is started at least once: write 1 or more",
         );
     }
     if most > ATTEMPTS_MAX {
-        return wrong("attempts", "at most 100 are supported");
+        return invalid("attempts", "at most 100 are supported");
     }
     if most == 1 && restart.backoff.is_some() {
-        return wrong(
+        return invalid(
             "backoff",
             "it is the pause before the second start: set attempts to 2 or more",
         );
@@ -249,7 +248,7 @@ fn knows_its_address(target: &Target) -> Result<(), PartProblem> {
 
 impl ExternalPart {
     fn to_external(&self, here: Option<&Path>) -> Result<External, PartProblem> {
-        let wrong = |part: Option<&'static str>, what: String| {
+        let invalid = |part: Option<&'static str>, what: String| {
             let at = std::iter::once("external").chain(part).collect();
             Err((at, what))
         };
@@ -257,12 +256,12 @@ impl ExternalPart {
             None => None,
             Some(address) => match port_of(address) {
                 Ok(port) => Some(port),
-                Err(what) => return wrong(Some("address"), what),
+                Err(what) => return invalid(Some("address"), what),
             },
         };
         let port = match (self.port, of_address) {
             (Some(port), Some(other)) if port != other => {
-                return wrong(
+                return invalid(
                     Some("address"),
                     format!("port says {port}: write one of the two"),
                 );
@@ -271,7 +270,7 @@ impl ExternalPart {
         };
         let port = match (port, &self.pid_file) {
             (Some(0), _) => {
-                return wrong(
+                return invalid(
                     Some("port"),
                     "a server listens on a port from 1 to 65535".to_owned(),
                 );
@@ -280,12 +279,12 @@ impl ExternalPart {
             (None, Some(_)) => {
                 let what =
                     "where does it listen? Add address, such as address = \"127.0.0.1:8080\"";
-                return wrong(None, what.to_owned());
+                return invalid(None, what.to_owned());
             }
             (None, None) => {
                 let what = "how is its process found? Say port = 8080 (who listens there), or pid_file = \"/run/app.pid\" and \
                             address = \"127.0.0.1:8080\"";
-                return wrong(None, what.to_owned());
+                return invalid(None, what.to_owned());
             }
         };
         let fill = |part: &'static str, text: &str| {
@@ -301,14 +300,14 @@ impl ExternalPart {
                         path.display(),
                         path.display()
                     );
-                    return wrong(Some("pid_file"), what);
+                    return invalid(Some("pid_file"), what);
                 }
             },
         };
         let restart = match &self.restart {
             Some(Words(words)) if words.first().is_none_or(String::is_empty) => {
                 let what = "it is empty: name a program, or remove the key, and its supervisor restarts it";
-                return wrong(Some("restart"), what.to_owned());
+                return invalid(Some("restart"), what.to_owned());
             }
             Some(Words(words)) => {
                 let words = words.iter().map(|word| fill("restart", word));
@@ -346,12 +345,12 @@ impl StepPart {
     }
 
     pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, PartProblem> {
-        let wrong = |part, what: String| (vec![part], what);
+        let invalid = |part, what: String| (vec![part], what);
         let request = match protocol.dialect() {
             Some(dialect) => self.to_command(dialect)?,
             None => {
                 let mut request =
-                    parse_request(&self.request).map_err(|what| wrong("request", what))?;
+                    parse_request(&self.request).map_err(|what| invalid("request", what))?;
                 self.add_to(&mut request.call)?;
                 request
             }

@@ -182,14 +182,20 @@ mod tests {
     fn a_load_that_was_resolved_is_written_as_it_was_said() {
         let said = "sessions = 7\nrate = 12\narrivals = \"constant\"\ntimeout = \"1s\"\nobjective = \"200ms\"\n\
                     keep_alive = false\nlooks = 3\nworkers = 2\nfloor = 0.5\n";
-        for said in [said.to_owned(), said.replace("12", "12.5"), said.replace("12", "\"auto\"")] {
+        for said in [
+            said.to_owned(),
+            said.replace("12", "12.5"),
+            said.replace("12", "\"auto\""),
+        ] {
             let part: LoadPart = toml::from_str(&said).expect("every setting");
             let load = part.to_load(Workload::Stateless(Box::new(Request::new("GET", "/"))));
             let back = LoadPart::from((&load, &part.to_calibration()));
             assert_eq!(back, part);
             assert_eq!(toml::to_string(&back), Ok(said));
         }
-        let retry: RetryPart = toml::from_str("times = 2\nbackoff = \"5ms\"\nidempotency_key = true").expect("a retry");
+        let retry: RetryPart =
+            toml::from_str("times = 2\nbackoff = \"5ms\"\nidempotency_key = true")
+                .expect("a retry");
         assert_eq!(retry.to_retry().as_ref().map(RetryPart::from), Some(retry));
     }
 

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_model::gate::Gate;
+use comeback_model::gate::{Gate, METRICS};
 use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Call, Fault, Field, Part, Plan, PlanError, Protocol, Request, Storm, Windows, Workload,
+    Aim, Arm, Call, Fault, Field, Part, Plan, PlanError, Protocol, Request, Storm, Windows,
+    Workload,
 };
 use comeback_model::units::Span;
 
@@ -139,9 +140,13 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
             .map_err(|found| problems.extend(found))
             .ok(),
         (None, None) if protocol.dialect().is_some() => {
-            let arms = (0..document.arm.len()).flat_map(|arm| places_of("target", &["protocol"], Some(arm)));
+            let arms = (0..document.arm.len())
+                .flat_map(|arm| places_of("target", &["protocol"], Some(arm)));
             problems.push(Problem {
-                places: [place(&["target", "protocol"])].into_iter().chain(arms).collect(),
+                places: [place(&["target", "protocol"])]
+                    .into_iter()
+                    .chain(arms)
+                    .collect(),
                 name: "protocol".to_owned(),
                 what: "add a session or an operation with the commands to send".to_owned(),
             });
@@ -260,7 +265,9 @@ impl Parts<'_> {
         let next = self
             .deploy
             .map(|part| part.to_target(&self.target, here, asked));
-        let next = next.transpose().map_err(|problem| locate("deploy", problem))?;
+        let next = next
+            .transpose()
+            .map_err(|problem| locate("deploy", problem))?;
         let balancer = self
             .balancer
             .map(|part| part.to_target(here, within.is_some()));
@@ -268,9 +275,13 @@ impl Parts<'_> {
             .transpose()
             .map_err(|problem| locate("balancer", problem))?;
         let cache = self.cache.map(|part| part.to_target(here));
-        let cache = cache.transpose().map_err(|problem| locate("cache", problem))?;
+        let cache = cache
+            .transpose()
+            .map_err(|problem| locate("cache", problem))?;
         let store = self.store.map(|part| part.to_target(here));
-        let store = store.transpose().map_err(|problem| locate("store", problem))?;
+        let store = store
+            .transpose()
+            .map_err(|problem| locate("store", problem))?;
         let replicas = self.target.replicas.unwrap_or(1);
         for (index, fault) in faults.iter().enumerate() {
             self.fits(("fault", index), fault, replicas)?;
@@ -515,7 +526,11 @@ fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
 
 /// A key of a part that an arm may have of its own: there, and in the common part.
 fn places_of(part: &str, at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
-    let common = || std::iter::once(part).chain(at.iter().copied()).map(Key::from);
+    let common = || {
+        std::iter::once(part)
+            .chain(at.iter().copied())
+            .map(Key::from)
+    };
     let own = arm.map(|arm| {
         let head = [Key::from("arm"), arm.into()];
         head.into_iter().chain(common()).collect()
@@ -534,7 +549,8 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Some(arm) => vec![vec!["arm".into(), arm.into(), key.into()]],
         None => vec![place(&["arm"])],
     };
-    let of_fault = |id: FaultId, key: &str| vec![vec!["fault".into(), id.place().into(), key.into()]];
+    let of_fault =
+        |id: FaultId, key: &str| vec![vec!["fault".into(), id.place().into(), key.into()]];
     let of_server = |at: &[&str]| places_of(error.part.map_or("target", Part::name), at, arm);
     let places = match error.field {
         Field::Name => vec![place(&["name"])],
@@ -550,11 +566,12 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Field::BootHeader => of_server(&["boot_header"]),
         Field::Replicas => of_server(&["replicas"]),
         Field::Gate(index) => {
-            let metric = plan.gates.get(index).map(|gate| gate.metric().name());
-            let own = metric.map(|metric| place(&["gate", &metric]));
+            let metric = plan.gates.get(index).map(Gate::metric);
+            let names = METRICS.iter().filter(|(_, own)| Some(*own) == metric);
+            let own = names.map(|(name, _)| place(&["gate", name]));
             let common = [place(&["gate"]), place(&["storm"])];
             let listener = places_of("target", &["listener"], arm);
-            own.into_iter().chain(common).chain(listener).collect()
+            own.chain(common).chain(listener).collect()
         }
         Field::Retry => {
             let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into()]);
@@ -566,7 +583,10 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Field::Deploy => {
             let faults = plan.named_faults().filter(|(_, fault)| fault.needs.next);
             let faults = faults.flat_map(|(id, _)| of_fault(id, "kind"));
-            places_of("deploy", &[], arm).into_iter().chain(faults).collect()
+            places_of("deploy", &[], arm)
+                .into_iter()
+                .chain(faults)
+                .collect()
         }
         Field::Faults => {
             let mut places = vec![place(&["fault"]), place(&["surroundings"])];
@@ -589,13 +609,25 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Field::Trials => places_of_trials(plan),
         Field::ExtendTo => vec![place(&["extend_to"])],
         Field::Load(key) => vec![place(&["load", key])],
-        Field::Mix => [&["session", "mix"][..], &["operation"], &["session"], &["storm"]]
-            .map(place)
-            .to_vec(),
+        Field::Mix => [
+            &["session", "mix"][..],
+            &["operation"],
+            &["session"],
+            &["storm"],
+        ]
+        .map(place)
+        .to_vec(),
         Field::Get => vec![place(&["operation", "request"])],
         Field::Baseline if arm.is_some() => of_arm("baseline"),
-        Field::Baseline => [of_fault(FaultId::FIRST, "at"), vec![place(&["windows", "window"])]].concat(),
-        Field::Settle => vec![place(&["windows", "settle"]), place(&["windows", "steady_for"])],
+        Field::Baseline => [
+            of_fault(FaultId::FIRST, "at"),
+            vec![place(&["windows", "window"])],
+        ]
+        .concat(),
+        Field::Settle => vec![
+            place(&["windows", "settle"]),
+            place(&["windows", "steady_for"]),
+        ],
         Field::Horizon => {
             let own = vec![place(&["windows", "horizon"])];
             match error.part {

@@ -51,7 +51,11 @@ impl BalancerPart {
     }
 
     /// The balancer's process.
-    pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, PartProblem> {
+    pub(super) fn to_target(
+        &self,
+        here: Option<&Path>,
+        drains: bool,
+    ) -> Result<Target, PartProblem> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
                 let what = "use kind or command, not both";
@@ -161,16 +165,16 @@ impl CachePart {
             "{data}",
         ]);
         if let Some(time) = &self.stale_if_error {
-            let wrong = |what: String| (vec!["stale_if_error"], what);
+            let invalid = |what: String| (vec!["stale_if_error"], what);
             match (kind, time.as_str()) {
                 (_, "always") => {}
                 (CacheKind::Builtin, time) => {
                     let read: Result<Span, _> = time.parse();
-                    read.map_err(|error| wrong(format!("{error}; or write \"always\"")))?;
+                    read.map_err(|error| invalid(format!("{error}; or write \"always\"")))?;
                 }
                 (CacheKind::Nginx, _) => {
                     let what = "nginx supports only \"always\": for a limit, let the replies say stale-if-error=SECONDS";
-                    return Err(wrong(what.to_owned()));
+                    return Err(invalid(what.to_owned()));
                 }
             }
             words

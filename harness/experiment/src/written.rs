@@ -12,8 +12,8 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Plan,
-    ReadyProbe, Request, SessionFlow, Target, Windows, Workload,
+    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Plan, ReadyProbe,
+    Request, SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};

@@ -98,14 +98,15 @@ pub(super) async fn weigh(
     // Of a middle length, and not the first visit: a token holds both.
     let mut logged_out = Users::of(server.port)?.user(1_000);
     let mut user = logged_out.clone();
-    user.take_all(&[Step::Login, Step::Act], &mut line)
-        .await?;
+    user.take_all(&[Step::Login, Step::Act], &mut line).await?;
     for (step, at) in [(Step::Act, 0), (Step::Check, 1)] {
         let request = user.request(step).map_err(io::Error::other)?;
         let answer = line.ask(&request).await?;
         if let Err(class) = user.judge(&answer) {
             let label = class.label();
-            return Err(Trouble::Server(format!("a request was answered wrongly: {label}")));
+            return Err(Trouble::Server(format!(
+                "a request was answered wrongly: {label}"
+            )));
         }
         let plain = logged_out.request(step).map_err(io::Error::other)?.len();
         let bytes = [

@@ -12,7 +12,9 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
     for round in 0..u64::from(context.amount.rounds) {
         let mut deployment = context.deployment(arm).await?;
         let first = deployment.open().await?;
-        let (mut users, mut right) = Users::of(first.port)?.log_in(0..context.amount.each).await?;
+        let (mut users, mut right) = Users::of(first.port)?
+            .log_in(0..context.amount.each)
+            .await?;
         for (user, line) in &mut users {
             right += user.take_all(&[Step::Act, Step::Check], line).await?;
         }

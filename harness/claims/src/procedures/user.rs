@@ -132,10 +132,10 @@ impl User {
         };
         let next = self
             .flow
-            .judge(&mut turn, self.who, &mut self.session, &reply);
+            .classify(&mut turn, self.who, &mut self.session, &reply);
         self.session.forget_refuted_counter();
         match next {
-            Next::Done(judgement) => judgement.error.map_or(Ok(()), Err),
+            Next::Done(meaning) => meaning.error.map_or(Ok(()), Err),
             // Each step of the contract is one request.
             Next::Again => Err(ErrorClass::HarnessError),
         }

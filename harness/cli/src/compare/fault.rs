@@ -1,6 +1,6 @@
 //! The fault of `compare`, on the command line.
 
-use comeback_architectures::{Fault, TARGETS};
+use comeback_architectures::{ComparisonFault, TARGETS};
 use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
@@ -35,7 +35,7 @@ pub(super) struct FaultArgs {
 
 impl FaultArgs {
     /// The fault, if the flags fit together.
-    pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
+    pub(super) fn to_fault(&self) -> Result<ComparisonFault, CliError> {
         let typed = &self.fault;
         let own = FaultPart {
             kind: typed.kind.clone(),
@@ -46,7 +46,7 @@ impl FaultArgs {
             let what = "--fault: a comparison takes only the parameters of the kind; its target is named by --fault-target";
             return Err(CliError::Usage(what.to_owned()));
         }
-        let fault = Fault {
+        let fault = ComparisonFault {
             kind: own.kind.filter(|kind| kind != DEFAULT_KIND),
             target: self.fault_target,
             parameters: own.parameters,

@@ -42,10 +42,7 @@ impl Plan {
             fault.effect,
             Effect::Ends(Ending::AtOnce | Ending::BySignal)
         ) {
-            let what = format!(
-                "a storm kills, and a {} does not: {INSTEAD}",
-                fault.kind
-            );
+            let what = format!("a storm kills, and a {} does not: {INSTEAD}", fault.kind);
             return invalid(Field::FaultKind(FaultId::FIRST), what);
         }
         if fault.needs.proxy || fault.needs.disk.is_some() {

@@ -238,7 +238,7 @@ impl Session {
     }
 
     /// The oracle for writes with values of their own: whether a reply may show these.
-    pub(super) fn accepts_found(&mut self, found: &ShownWrites) -> bool {
+    pub(super) fn accepts_shown(&mut self, found: &ShownWrites) -> bool {
         let mut shown = vec![0; self.writes.len()];
         let mut fits = found.foreign == 0;
         for write in &found.writes {
@@ -424,7 +424,7 @@ mod tests {
             let write = session.next_write();
             session.note_change(Some(write), outcome);
         }
-        session.accepts_found(&ShownWrites {
+        session.accepts_shown(&ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         })
@@ -472,7 +472,7 @@ mod tests {
         };
         assert!(own.is_complete_in(None, Some(&shown(&[1]))));
         // Also when it was missed before.
-        assert!(!own.accepts_found(&shown(&[])));
+        assert!(!own.accepts_shown(&shown(&[])));
         assert!(!own.is_complete_in(None, Some(&shown(&[2]))));
     }
 
@@ -527,7 +527,7 @@ mod tests {
             writes: writes.to_vec(),
             foreign: 0,
         };
-        assert!(!own.accepts_found(&shown(&[1, 2, 2])), "it is told once");
+        assert!(!own.accepts_shown(&shown(&[1, 2, 2])), "it is told once");
         own.expect_as_shown(None, Some(&shown(&[1, 2, 2])));
         let cases: [(&[u32], bool); 5] = [
             (&[1, 2, 2], true),
@@ -541,7 +541,7 @@ mod tests {
             assert_eq!(own.may_show(None, Some(&found)), fits, "{writes:?}");
             let mut next = own.clone();
             next.go_on_from(None, Some(&shown(&[1, 2, 2])));
-            assert_eq!(next.accepts_found(&found), fits, "{writes:?}");
+            assert_eq!(next.accepts_shown(&found), fits, "{writes:?}");
         }
     }
 
@@ -550,7 +550,7 @@ mod tests {
         let mut session = Session::default();
         let write = session.next_write();
         session.note_change(Some(write), Outcome::Acknowledged);
-        let seen = [(); 2].map(|()| session.accepts_found(&ShownWrites::default()));
+        let seen = [(); 2].map(|()| session.accepts_shown(&ShownWrites::default()));
         assert_eq!(seen, [false, true]);
     }
 }

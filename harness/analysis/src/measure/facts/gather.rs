@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_model::event::{
-    Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
-};
+use comeback_model::event::{Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor};
 use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
@@ -146,7 +144,7 @@ pub(in crate::measure) struct Facts {
     /// Ends nobody asked for.
     pub(in crate::measure) unexpected: Vec<Ended>,
     /// When nodes went down, and by which fault: each end of one that was not a stop of ours, and each pause.
-    pub(in crate::measure) falls: Vec<(Node, Elapsed, Option<FaultId>)>,
+    pub(in crate::measure) downs: Vec<(Node, Elapsed, Option<FaultId>)>,
     /// Why it ended early.
     pub(in crate::measure) aborted: Option<String>,
     /// It came to its end.
@@ -358,14 +356,14 @@ impl Facts {
                     // A fault may end a node several times: its effect is complete with the last.
                     let own = self.fault_mut(*fault);
                     own.faulted.insert(*node, (at, Some(*exit)));
-                    self.falls.push((*node, at, Some(*fault)));
+                    self.downs.push((*node, at, Some(*fault)));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::KilledIdle => self.killed_idle = true,
                 ExitCause::Unexpected => {
-                    self.falls.push((*node, at, None));
+                    self.downs.push((*node, at, None));
                     self.unexpected.push(Ended {
                         at,
                         start: (*node, *incarnation),
@@ -440,7 +438,7 @@ impl Facts {
             } => {
                 let own = self.fault_mut(*fault);
                 own.faulted.entry(*node).or_insert((at, None));
-                self.falls.push((*node, at, Some(*fault)));
+                self.downs.push((*node, at, Some(*fault)));
             }
             EventKind::TargetResumed { fault, node: _ } => {
                 self.fault_mut(*fault).resumed.get_or_insert(at);

@@ -141,7 +141,7 @@ impl Facts {
     /// Takes for surroundings what stands in the plan from this place on: they are no faults of the trial.
     fn set_surroundings_apart(&mut self, first: FaultId) {
         self.surroundings = self.faults.split_off(&first);
-        self.falls
+        self.downs
             .retain(|(_, _, fault)| fault.is_none_or(|fault| fault < first));
     }
 
@@ -172,8 +172,8 @@ impl Facts {
         let starts = self.restarts.iter().filter(|(of, _)| *of == node);
         let last = starts.map(|(_, restart)| restart.executed).max();
         last.is_some_and(|last| {
-            let mut falls = self.falls.iter();
-            last > at && !falls.any(|(of, down, _)| *of == node && *down >= last)
+            let mut downs = self.downs.iter();
+            last > at && !downs.any(|(of, down, _)| *of == node && *down >= last)
         })
     }
 
@@ -207,31 +207,36 @@ impl Facts {
     }
 
     /// T0 of the last fault: its effect was complete. Never in a control trial.
-    pub(super) fn cut(&self) -> Option<Elapsed> {
+    pub(super) fn effect_confirmed(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
     /// T0 of the last fault before this moment, of those that another one came after. Each end of a crash loop is one.
-    pub(super) fn earlier_cut(&self, moment: Elapsed) -> Option<Elapsed> {
-        let last = self.cut()?;
-        let cuts = self.faults.values().filter_map(FaultFacts::cut);
-        let again = self.falls.iter().filter_map(|(node, at, by)| {
-            let is_one_of_several = self.first_of_several_falls(*node, (*by)?).is_some();
+    pub(super) fn effect_confirmed_before(&self, moment: Elapsed) -> Option<Elapsed> {
+        let last = self.effect_confirmed()?;
+        let confirmed = self
+            .faults
+            .values()
+            .filter_map(FaultFacts::effect_confirmed);
+        let again = self.downs.iter().filter_map(|(node, at, by)| {
+            let is_one_of_several = self.first_of_several_ends(*node, (*by)?).is_some();
             is_one_of_several.then_some(*at)
         });
-        let cuts = cuts.chain(again);
-        cuts.filter(|cut| *cut < last && *cut < moment).max()
+        let confirmed = confirmed.chain(again);
+        confirmed
+            .filter(|confirmed| *confirmed < last && *confirmed < moment)
+            .max()
     }
 
     /// T0 of the last of the faults that were sent by this moment.
-    pub(super) fn cut_by(&self, moment: Elapsed) -> Option<Elapsed> {
+    pub(super) fn effect_confirmed_by(&self, moment: Elapsed) -> Option<Elapsed> {
         let sent = |own: &&FaultFacts| own.sent().is_some_and(|sent| sent <= moment);
-        let cuts = self
+        let confirmed = self
             .faults
             .values()
             .filter(sent)
-            .filter_map(FaultFacts::cut);
-        cuts.max().filter(|_| !self.control)
+            .filter_map(FaultFacts::effect_confirmed);
+        confirmed.max().filter(|_| !self.control)
     }
 
     /// Whether every fault of which there is word took effect, and there is one.

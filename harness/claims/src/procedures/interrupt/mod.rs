@@ -10,10 +10,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use crate::rulings::{Fact, What};
+use comeback_engine::EngineError;
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Arm;
 use comeback_servers::protocols::{PASSWORD, dns as zone};
-use comeback_engine::EngineError;
 use futures_util::StreamExt;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream;
