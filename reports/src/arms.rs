@@ -82,7 +82,7 @@ impl<'a> RunView<'a> {
         self.analysis.header.plan.first_fault().effect.is_kill()
     }
 
-    /// What becomes of the nodes that the first fault hits.
+    /// The effect on the nodes that the first fault hits.
     pub(crate) fn effect(&self) -> Effect {
         self.analysis.header.plan.first_fault().effect
     }
@@ -107,7 +107,7 @@ impl<'a> RunView<'a> {
         faults.into_iter().find_map(|fault| fault.needs.disk)
     }
 
-    /// What the fault takes, as the end of a sentence, and what that does not test.
+    /// What the fault destroys, as the end of a sentence, and what it does not test.
     pub(crate) fn takes(&self) -> String {
         match (self.takes_memory(), self.disk()) {
             (true, Some(model)) => format!(
@@ -121,7 +121,7 @@ impl<'a> RunView<'a> {
         }
     }
 
-    /// What the fault is called at the moment it hits.
+    /// The name of the moment at which the fault hits.
     pub(crate) fn fault_noun(&self) -> &str {
         &self.analysis.header.plan.first_fault().words.short
     }
@@ -154,7 +154,7 @@ impl<'a> ArmView<'a> {
         self.analysis.faulted()
     }
 
-    /// What every upper bound "no loss seen" is over: the crashes that landed.
+    /// The trials that each upper bound "no loss seen" is over: the crashes that landed.
     pub(crate) fn landed(&self) -> u32 {
         self.summary.faults_landed.min(self.summary.trials)
     }

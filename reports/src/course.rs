@@ -40,7 +40,7 @@ fn together(family: &Family) -> String {
     }
 }
 
-/// What a gate that holds could have seen.
+/// The smallest effect that a gate which holds could have seen.
 fn shows_from(check: &Check) -> Option<String> {
     let from = check.sharpness.as_ref()?.shows_from.as_ref()?;
     (check.outcome == Outcome::Pass).then(|| {
@@ -94,7 +94,7 @@ fn extended(extension: &Extension) -> String {
         "extended by {}, because without them {}",
         counted(u64::from(extension.trials), "trial"),
         match extension.reasons.as_slice() {
-            [] => "nothing could be told".to_owned(),
+            [] => "the result would be unknown".to_owned(),
             reasons => reasons.join("; "),
         }
     )

@@ -11,7 +11,7 @@ use crate::format::{NOTHING, count_of, ms, percent, plain, printable, seconds};
 use crate::markdown::text;
 use crate::table::Table;
 
-/// What stands for a figure that lies beyond what was waited for.
+/// Shown for a figure beyond the horizon.
 const BEYOND: &str = "beyond";
 
 /// The metrics that have a name for people; any other is called as gates call it.
@@ -40,7 +40,7 @@ pub fn difference_table(arm: &ArmDifference) -> Table {
     }
 }
 
-/// What is compared with what, a line each.
+/// The two sides of the comparison, a line each.
 pub fn difference_heads(difference: &Difference) -> [String; 2] {
     [
         format!("base  {}", printable(&label(&difference.base))),
@@ -67,7 +67,7 @@ pub fn difference_title(arm: &ArmDifference) -> String {
     )
 }
 
-/// What the words mean, a line each.
+/// The glossary, a line for each word.
 pub const DIFFERENCE_LEGEND: [&str; 3] = [
     "difference: new − base; for times the Hodges–Lehmann shift, for all others the difference of the shares of all \
      trials",
@@ -284,7 +284,7 @@ impl Style {
             size if size >= 1_000.0 => plain(size.round()),
             size => format!("{size:.decimals$}"),
         };
-        // What rounds to nothing has no sign.
+        // A value that rounds to zero has no sign.
         let is_zero = size.chars().all(|c| matches!(c, '0' | '.'));
         match (is_zero, value < 0.0) {
             (true, _) => size,
@@ -312,7 +312,7 @@ fn p_value(p: f64) -> String {
     }
 }
 
-/// What a difference comes to, in a few words.
+/// A difference in a few words.
 fn remark(metric: &MetricDifference) -> String {
     let allowed = || match metric.allowed {
         Some(allowed) if allowed.is_infinite() => "any".to_owned(),

@@ -58,7 +58,7 @@ pub(crate) struct Document {
     pub(crate) storm: Option<SideTable>,
     /// The faults of a plan that has several; likewise.
     pub(crate) faults: Option<SideTable>,
-    /// What a reader should know about single trials.
+    /// Remarks about single trials.
     pub(crate) findings: Vec<Finding>,
     /// Every trial.
     pub(crate) trials: TrialTable,
@@ -70,10 +70,10 @@ pub(crate) struct Document {
     pub(crate) plan: String,
 }
 
-/// What several nodes, or several faults, make worth saying.
+/// Further tables for several nodes or several faults.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SideTable {
-    /// What each column holds.
+    /// The content of each column.
     pub(crate) headers: Vec<String>,
     /// The arms, or their faults.
     pub(crate) rows: Vec<Vec<String>>,
@@ -88,7 +88,7 @@ impl From<Table> for SideTable {
     }
 }
 
-/// What an arm did, in one sentence.
+/// The results of an arm, in one sentence.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ArmResult {
     /// The arm.
@@ -108,7 +108,7 @@ pub(crate) struct ArmRow {
     pub(crate) about: String,
     /// Why there are no figures.
     pub(crate) silence: Option<String>,
-    /// What to know about the figures.
+    /// Remarks about the figures.
     pub(crate) remark: Option<String>,
     /// The figures.
     pub(crate) cells: Vec<CellText>,
@@ -117,24 +117,24 @@ pub(crate) struct ArmRow {
 /// A figure in the comparison.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct CellText {
-    /// What it is of.
+    /// Its subject.
     pub(crate) header: &'static str,
     /// The figure.
     pub(crate) main: String,
     /// How sure it is.
     pub(crate) note: Option<String>,
-    /// What must not be overlooked beside it.
+    /// A remark that must be read with it.
     pub(crate) beside: Option<String>,
-    /// What it consists of.
+    /// Its parts.
     pub(crate) parts: Option<String>,
     /// `plain`, `good` or `bad`.
     pub(crate) tone: &'static str,
-    /// What it is sorted by: a number, or `beyond` all numbers; nothing where nothing is known.
+    /// Its sort key: a number, or `beyond` all numbers. Absent if it is unknown.
     pub(crate) key: Option<String>,
 }
 
 impl Document {
-    /// What a report on this run says.
+    /// The document of a run.
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
@@ -244,7 +244,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>) -> ArmRow {
     }
 }
 
-/// What is to be known of an arm beside its figures: what does not count, and, if there are several nodes, who
+/// Remarks about an arm beside its figures: trials that do not count and, if there are several nodes, who
 /// failed operations and who served them.
 fn remark(arm: &ArmSummary) -> Option<String> {
     let reason = arm.reason.as_deref().map(printable);
@@ -262,7 +262,7 @@ fn remark(arm: &ArmSummary) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// What a cache did, where there is room for all of it.
+/// The results of a cache, where there is room for all of them.
 fn cached(cache: &CacheSummary) -> String {
     let mut parts = vec![match cache.hit_rate {
         Some(rate) => format!(
@@ -302,7 +302,7 @@ fn anothers_content(cache: &CacheSummary) -> Option<String> {
     })
 }
 
-/// What became of the operations that the fault met.
+/// The fate of the operations that the fault met.
 fn faulted(injection: &InjectionSummary) -> Option<String> {
     if injection.since == 0 {
         return None;
@@ -355,7 +355,7 @@ fn met_writes(writes: &FaultedWrites) -> String {
     )
 }
 
-/// What trying again came to.
+/// The results of retries.
 fn retried(retries: &RetrySummary) -> String {
     let amplification = retries
         .amplification
@@ -370,7 +370,7 @@ fn retried(retries: &RetrySummary) -> String {
 
 fn attributed(attribution: &AttributionSummary) -> String {
     let listed = |parts: Vec<String>| match parts.is_empty() {
-        true => "nobody".to_owned(),
+        true => "none".to_owned(),
         false => parts.join(", "),
     };
     let failed = attribution.failed.iter().map(|(culprit, failed)| {
@@ -481,7 +481,7 @@ fn outage(run: &RunView<'_>, summary: &ArmSummary) -> String {
     }
 }
 
-/// What became of sessions and writes. What is unknown is told first, and then nothing is said to be kept.
+/// The fate of sessions and writes. Unknown ones come first; if there are any, none is said to be kept.
 fn fates(sessions: &SessionCounts, writes: &WriteCounts) -> String {
     let SessionCounts {
         acknowledged: all,
@@ -558,9 +558,9 @@ fn fate_of_writes(writes: &WriteCounts) -> (&'static str, String) {
     }
 }
 
-/// What became of them: `kept`, `all 1,203 acknowledged sessions`.
+/// Their fate: `kept`, `all 1,203 acknowledged sessions`.
 ///
-/// Not lost is not yet kept: a session without a definite answer is neither.
+/// A session without a definite answer is neither lost nor kept.
 fn fate(thing: &str, lost: u64, kept: u64, acknowledged: u64) -> (&'static str, String) {
     let of = |number| counted(number, &format!("acknowledged {thing}"));
     match (lost, acknowledged) {

@@ -6,7 +6,7 @@ use comeback_analysis::summary::{ArmSummary, FaultSummary, SharedLoss, Status, S
 use crate::format::{NOTHING, TimeStyle, count, count_of, percent, printable};
 use crate::table::Table;
 
-/// What stands for a fault that another one overtook in most trials.
+/// Shown for a fault that another one overtook in most trials.
 const OVERTAKEN: &str = "not by itself";
 
 const HEADERS: [&str; 10] = [
@@ -68,7 +68,7 @@ fn row(arm: &ArmSummary, fault: &FaultSummary) -> Vec<String> {
     ]
 }
 
-/// What is laid to a fault alone, and up to how much it may be with what is laid to it and others.
+/// Losses attributed to a fault alone, and the most with those attributed to it and others.
 fn or_more(
     arm: &ArmSummary,
     fault: &FaultSummary,
@@ -83,12 +83,12 @@ fn or_more(
     }
 }
 
-/// What is laid to several faults together.
+/// Losses attributed to several faults together.
 fn shared(arm: &ArmSummary, loss: &SharedLoss) -> Vec<String> {
     let names: Vec<String> = loss.faults.iter().map(|name| printable(name)).collect();
     let mut row = vec![NOTHING.to_owned(); HEADERS.len()];
     row[0] = printable(&arm.name);
-    row[1] = format!("{}, nobody can tell which", names.join(" or "));
+    row[1] = format!("{}: which one is unknown", names.join(" or "));
     row[8] = count(loss.sessions);
     row[9] = count(loss.writes);
     row
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(table.rows[0][4], OVERTAKEN);
         // It is not said to have lost none.
         assert_eq!(table.rows[0][8..], ["0 to 3", "0 to 4"]);
-        assert_eq!(table.rows[1][1], "kill or pause, nobody can tell which");
+        assert_eq!(table.rows[1][1], "kill or pause: which one is unknown");
         assert_eq!(table.rows[1][8..], ["3", "4"]);
     }
 }

@@ -5,10 +5,10 @@
 use comeback_analysis::summary::Distribution;
 use comeback_model::units::Span;
 
-/// What stands if there is no figure at all.
+/// Shown if there is no figure at all.
 pub const NOTHING: &str = "–";
 
-/// What stands where a figure would need more trials.
+/// Shown if a figure needs more trials.
 pub const TOO_FEW: &str = "n too small";
 
 /// The fewest trials with which a median, or a share, has an interval.
@@ -143,7 +143,7 @@ pub const NOT_SEEN: &str = "not seen";
 pub struct TimeStyle {
     /// How a value is written, with its unit.
     pub value: fn(f64) -> String,
-    /// What stands for a value that was not reached.
+    /// Shown for a value that was not reached.
     pub beyond: String,
 }
 

@@ -14,7 +14,7 @@ static TEMPLATE: &str = include_str!("../templates/report.html");
 
 /// A chart on the page.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Figure {
+pub(crate) struct PageChart {
     /// Its file's name.
     pub(crate) name: &'static str,
     /// SVG for wide screens and paper.
@@ -31,7 +31,7 @@ pub(crate) struct Figure {
 ///
 /// # Errors
 /// If the template cannot be filled in.
-pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, RenderError> {
+pub(crate) fn render(document: &Document, figures: &[PageChart]) -> Result<String, RenderError> {
     let mut environment = environment()?;
     let marker = Marker::new(&document.definitions);
     environment.add_filter("terms", move |text: &str| {
@@ -54,7 +54,7 @@ pub(crate) fn render(document: &Document, figures: &[Figure]) -> Result<String, 
     Ok(page)
 }
 
-/// What fills in a page.
+/// The values that fill in a page.
 ///
 /// # Errors
 /// If the library fails.

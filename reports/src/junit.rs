@@ -14,7 +14,7 @@ use crate::RenderError;
 use crate::format::printable;
 use crate::notes::{Notes, Tail};
 
-/// The type of an error that stands for a missing answer.
+/// The type of an error that means a missing answer.
 const INCONCLUSIVE: &str = "inconclusive";
 /// The type of a failure.
 const BROKEN: &str = "gate";
@@ -83,7 +83,7 @@ fn arm_suite(arm: &ArmAnalysis, verdict: &Verdict, summary: &Summary, notes: &No
         .filter(|check| check.arm == arm.name)
         .collect();
     for (place, check) in checks.iter().enumerate() {
-        // A gate may be asked twice; readers tell cases apart by their names.
+        // A gate may occur twice; readers identify cases by their names.
         if checks[..place].contains(check) {
             continue;
         }
@@ -96,7 +96,7 @@ fn arm_suite(arm: &ArmAnalysis, verdict: &Verdict, summary: &Summary, notes: &No
     suite
 }
 
-/// Whether there are figures to judge at all.
+/// Whether there are any figures to judge.
 fn measured(arm: &ArmAnalysis, verdict: &Verdict, body: &Body<'_>) -> TestCaseStatus {
     if let Some(reason) = &arm.skipped {
         let mut status = TestCaseStatus::skipped();
@@ -111,7 +111,7 @@ fn measured(arm: &ArmAnalysis, verdict: &Verdict, body: &Body<'_>) -> TestCaseSt
     Problem::inconclusive(&message).status(&body.text(&message))
 }
 
-/// What the verdict says of the arm beside its gates.
+/// The verdict's sentences about the arm, beside its gates.
 fn what_is_missing<'a>(arm: &ArmAnalysis, verdict: &'a Verdict) -> Vec<&'a str> {
     let about_arm = |reason: &'a String| reason.strip_prefix(&arm.name)?.strip_prefix(": ");
     let about_gate = |reason: &str| {
@@ -183,7 +183,7 @@ impl Problem {
         }
     }
 
-    /// What is wrong with a gate, if anything.
+    /// The problem of a gate, if it has one.
     fn of(check: &Check) -> Option<Self> {
         let kind = match check.outcome {
             Outcome::Pass | Outcome::Measured => return None,
@@ -207,7 +207,7 @@ impl Problem {
     }
 }
 
-/// What stands below a case that is not green: all it takes to look into it.
+/// The text of a case that did not pass: all that is needed to look into it.
 struct Body<'a> {
     summary: &'a Summary,
     notes: &'a Notes,

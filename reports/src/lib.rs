@@ -71,7 +71,7 @@ use arms::RunView;
 pub struct Artifact {
     /// Where it belongs, relative to the report's folder, with `/` between the parts.
     pub path: String,
-    /// What it contains.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
@@ -87,7 +87,7 @@ pub enum RenderError {
     Draw {
         /// Its title.
         chart: String,
-        /// What went wrong.
+        /// The problem.
         problem: String,
     },
     /// The page could not be filled in.
@@ -170,7 +170,7 @@ pub fn render(
 
 /// The charts of a run: as the page shows them, and as files.
 #[cfg(feature = "charts")]
-fn figures(run: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), RenderError> {
+fn figures(run: &RunView<'_>) -> Result<(Vec<html::PageChart>, Vec<Artifact>), RenderError> {
     draw::text::register()?;
     let (mut figures, mut pictures) = (Vec::new(), Vec::new());
     for chart in charts::of(run) {
@@ -179,7 +179,7 @@ fn figures(run: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), Rend
         let svg = draw::paint::svg(&wide)?;
         let png = draw::paint::png(&wide)?;
         let live = (chart.live)(run);
-        figures.push(html::Figure {
+        figures.push(html::PageChart {
             name: chart.name,
             wide: draw::paint::svg_in_page(&wide)?,
             narrow: draw::paint::svg_in_page(&narrow)?,
@@ -198,7 +198,7 @@ fn figures(run: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), Rend
 /// No charts.
 #[cfg(not(feature = "charts"))]
 #[expect(clippy::unnecessary_wraps, reason = "as with charts")]
-fn figures(_: &RunView<'_>) -> Result<(Vec<html::Figure>, Vec<Artifact>), RenderError> {
+fn figures(_: &RunView<'_>) -> Result<(Vec<html::PageChart>, Vec<Artifact>), RenderError> {
     Ok((Vec::new(), Vec::new()))
 }
 

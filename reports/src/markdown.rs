@@ -4,10 +4,10 @@ use std::fmt::{Display, Write};
 
 use crate::document::{ArmRow, Document, Part, TrialTable};
 use crate::format::NOTHING;
-use crate::html::Figure;
+use crate::html::PageChart;
 
 /// The report as Markdown.
-pub(crate) fn render(document: &Document, figures: &[Figure]) -> String {
+pub(crate) fn render(document: &Document, figures: &[PageChart]) -> String {
     let mut out = String::new();
     head(&mut out, document);
     comparison(&mut out, document);
@@ -21,7 +21,7 @@ pub(crate) fn render(document: &Document, figures: &[Figure]) -> String {
         line(&mut out, format!("{}\n", text(&figure.caption)));
     }
     findings(&mut out, document);
-    line(&mut out, "## What the words mean\n");
+    line(&mut out, "## Glossary\n");
     for definition in &document.definitions {
         line(
             &mut out,

@@ -10,7 +10,7 @@ pub struct Notes {
     pub command: Option<String>,
     /// Where the report lies, as a person would open it.
     pub report: String,
-    /// The end of each arm's most telling output, by the arm's name; arms without output are absent.
+    /// The end of each arm's most useful output, by the arm's name; arms without output are absent.
     pub tails: BTreeMap<String, Tail>,
 }
 

@@ -1,4 +1,4 @@
-//! What every page is made of: its style, its scripts, and the policy that lets these run and nothing else.
+//! The parts of every page: its style, its scripts, and the policy that lets these run and nothing else.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -45,7 +45,7 @@ pub(crate) fn script(charts: Charts) -> String {
     script
 }
 
-/// What a page may do: apply this style, run this script where it has one, and show pictures that it contains. It loads nothing.
+/// The policy of a page: it may apply this style, run this script if it has one, and show pictures that it contains. It loads nothing.
 pub(crate) fn policy(style: &str, script: Option<&str>) -> String {
     let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
     let scripts = script.map_or_else(|| "'none'".to_owned(), hash);

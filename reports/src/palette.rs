@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-/// What a colour stands for.
+/// The meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
     /// The ground of a drawing.
@@ -18,9 +18,9 @@ pub(crate) enum Ink {
     Grid,
     /// The ground of every other row.
     Stripe,
-    /// What is measured, where it is neither good nor bad.
+    /// A measured value that is neither good nor bad.
     Measure,
-    /// What is lost or failed.
+    /// A loss or a failure.
     Loss,
     /// Nothing lost; back again.
     Good,

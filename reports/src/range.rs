@@ -18,7 +18,7 @@ use crate::{
     markdown, replicas,
 };
 
-/// What is asked of the runs, of every kind.
+/// The properties that runs of every kind must have.
 const GATES: [&str; 10] = [
     "lost_sessions == 0",
     "duplicated_writes <= baseline + 1%",
@@ -32,7 +32,7 @@ const GATES: [&str; 10] = [
     "time_to_detect.max < 1s",
 ];
 
-/// What becomes of a trial.
+/// The end of a trial.
 #[derive(Clone, Copy, Debug)]
 enum Extreme {
     Void,
@@ -130,7 +130,7 @@ fn fake_of(number: usize) -> Fake {
     }
 }
 
-/// A run in which this befell the trials: one of each in turn, or nothing.
+/// A run whose trials end in these ways, in turn.
 fn run(number: usize, befalls: &[Option<usize>]) -> Analysis {
     let mut analysis = fake_of(number).analysis;
     let trials = analysis.arms.iter_mut().flat_map(|arm| &mut arm.trials);
@@ -188,7 +188,7 @@ fn texts(base: &Analysis, new: &Analysis) -> Vec<(&'static str, String)> {
     made
 }
 
-/// What cannot be said of any run, found in a text.
+/// A statement in a text that is wrong for every run.
 fn absurd(text: &str) -> Option<String> {
     if let Some(at) = text.find('∞') {
         return Some(around(text, at));

@@ -8,7 +8,7 @@ use comeback_analysis::summary::{
 use crate::format::{NOTHING, TimeStyle, count, percent, printable};
 use crate::table::Table;
 
-/// What stands where trials have no such figure.
+/// Shown if trials have no such figure.
 const NOT_KNOWN: &str = "not known";
 
 /// From this many replicas on only the range of their availability is shown.

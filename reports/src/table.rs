@@ -12,7 +12,7 @@ use crate::format::{NOTHING, TimeStyle, count, count_of, counted, ms, percent, p
 /// A table of plain strings, every row as long as the headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// What each column holds.
+    /// The content of each column.
     pub headers: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<String>>,
@@ -53,7 +53,7 @@ fn summary_silence(arm: &ArmSummary) -> Option<String> {
     }
 }
 
-/// What is compared.
+/// The columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     Sessions,
@@ -87,7 +87,7 @@ impl Column {
         Self::Control,
     ];
 
-    /// What there is to compare of a run.
+    /// The columns that apply to a run.
     pub(crate) fn of(summary: &Summary) -> Vec<Self> {
         let mut columns = Self::ALL.to_vec();
         if summary.arms.iter().any(|arm| arm.cache.is_some()) {
@@ -96,7 +96,7 @@ impl Column {
         columns
     }
 
-    /// What there is to compare of a run, where there is room for all of it.
+    /// All columns that apply to a run, where there is room for them.
     pub(crate) fn on_page(summary: &Summary) -> Vec<Self> {
         let is_known = |column: &Self| match column {
             Self::Blind => summary.arms.iter().any(|arm| arm.blind_time.is_some()),
@@ -111,7 +111,7 @@ impl Column {
         matches!(self, Self::Gap | Self::Journeys | Self::Blind)
     }
 
-    /// What stands above it.
+    /// Its header.
     pub(crate) const fn header(self) -> &'static str {
         match self {
             Self::Sessions => "sessions lost",
@@ -169,9 +169,9 @@ pub(crate) struct Cell {
     pub(crate) main: String,
     /// How sure it is.
     pub(crate) note: Option<String>,
-    /// What must not be overlooked beside it.
+    /// A remark that must be read with it.
     pub(crate) beside: Option<String>,
-    /// What it consists of, where there is room.
+    /// Its parts, if there is room for them.
     pub(crate) parts: Option<String>,
     /// Whether it calls for attention.
     pub(crate) tone: Tone,
@@ -243,7 +243,7 @@ fn loss(lost: u64, acknowledged: u64, known: LossShare) -> Cell {
     }
 }
 
-/// What became of sessions besides being lost.
+/// The other fates of sessions, beside being lost.
 pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
     named(&[
         (sessions.name_another(), "wrong identity"),
@@ -253,7 +253,7 @@ pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
     ])
 }
 
-/// What became of writes besides being lost.
+/// The other fates of writes, beside being lost.
 pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
     named(&[
         (writes.duplicated, "duplicated"),
@@ -280,7 +280,7 @@ fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
         ]),
         tone: match cell.tone {
             _ if wrong > 0 => Tone::Bad,
-            // What gave no answer may be lost after all.
+            // A session without an answer may be lost after all.
             Tone::Good if sessions.undecided > 0 => Tone::Plain,
             tone => tone,
         },
@@ -288,7 +288,7 @@ fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
     }
 }
 
-/// Nothing is said to be kept, and no bound stands beside it, while sessions are undecided.
+/// While sessions are undecided, none is said to be kept, and no bound is shown.
 fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
     if sessions.undecided == 0 || lost > 0 {
         return cell;

@@ -378,7 +378,7 @@ fn legible(drawing: &Drawing) -> Result<(), String> {
             Align::Centre => at.0 - width / 2.0,
             Align::Right => at.0 - width,
         };
-        // What a line of small letters and capitals covers.
+        // The height of a line with small and capital letters.
         let (from, to) = (
             (left, at.1 - style.size * 0.45),
             (left + width, at.1 + style.size * 0.45),

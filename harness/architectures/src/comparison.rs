@@ -6,10 +6,11 @@ use comeback_experiment::Document;
 use comeback_experiment::choice;
 use comeback_experiment::document::{BalancerKind, LoadPart, RatePart, WindowsPart};
 use comeback_model::plan::Aim;
+use comeback_model::plan::fault::DEFAULT_KIND;
 use comeback_model::units::Span;
 
 use crate::arm::Candidate;
-use crate::{ArchitectureError, Fault, Topology, Variants, fault, servers, session};
+use crate::{ArchitectureError, ComparisonFault, Topology, Variants, fault, servers, session};
 
 /// What is compared, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub struct Comparison {
     /// The variants that each takes part in.
     pub variants: Variants,
     /// What is done to them.
-    pub fault: Fault,
+    pub fault: ComparisonFault,
     /// How much of it.
     pub size: Size,
 }
@@ -168,7 +169,7 @@ impl Command {
         self.option(name, differs.then(|| values.join(",")));
     }
 
-    fn fault(&mut self, fault: &Fault) {
+    fn fault(&mut self, fault: &ComparisonFault) {
         let parameters = fault.parameters.iter();
         let parameters = parameters.map(|(name, value)| match value.as_str() {
             Some(text) => format!("{name}={text}"),
@@ -179,7 +180,7 @@ impl Command {
         let kind = match (kind, parameters.as_str()) {
             (kind, "") => kind,
             (kind, parameters) => {
-                let kind = kind.unwrap_or_else(|| "kill".to_owned());
+                let kind = kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
                 Some(format!("{kind}:{parameters}"))
             }
         };

@@ -10,7 +10,7 @@ use crate::{ArchitectureError, servers};
 
 /// What is done to the servers of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fault {
+pub struct ComparisonFault {
     /// The kind of fault, by its name; by default that of every experiment.
     pub kind: Option<String>,
     /// Which nodes it is for; by default any replica, or all of them where they are restarted in turn.
@@ -48,7 +48,7 @@ pub(crate) fn name_of(target: Aim) -> Option<&'static str> {
     row.map(|(_, name, _)| *name)
 }
 
-impl Fault {
+impl ComparisonFault {
     /// The part of a document, when the load runs undisturbed for `at` before.
     pub(crate) fn to_part(&self, at: Span) -> FaultPart {
         FaultPart {

@@ -20,6 +20,7 @@ mod variants;
 pub use arm::replica;
 pub use comparison::{Comparison, Size};
 pub use error::ArchitectureError;
-pub use fault::{Fault, TARGETS};
+pub use fault::{ComparisonFault, TARGETS};
+pub use session::contract;
 pub use topology::{Topology, lines_of};
 pub use variants::{RetryBy, Variants};

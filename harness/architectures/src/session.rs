@@ -2,8 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use comeback_experiment::Problem;
 use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
-use comeback_model::plan::{Extract, Writes};
+use comeback_model::plan::{Extract, Protocol, Workload, Writes};
+
+/// What a user of a reference server does, and what the replies must be. A visit must show the counter from the first one on.
+///
+/// # Errors
+/// If that is no flow, with the reasons.
+pub fn contract() -> Result<Workload, Vec<Problem>> {
+    let counter = counter();
+    let session = SessionPart {
+        act: StepPart {
+            value: counter.value.clone(),
+            ..counter.act
+        },
+        ..counter
+    };
+    session.to_workload(Protocol::default())
+}
 
 /// A user with a counter.
 pub(crate) fn counter() -> SessionPart {

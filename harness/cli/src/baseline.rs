@@ -100,9 +100,9 @@ fn read_run<T>(
     folder: &Path,
     read: impl Fn(&Path) -> Result<T, ReadError>,
 ) -> Result<(PathBuf, T), CliError> {
-    let wrong = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
+    let invalid = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
     if !folder.join(record::EVENTS).is_file() {
-        return Err(wrong(format!(
+        return Err(invalid(format!(
             "{} is not a run folder: it has no {}",
             folder.display(),
             record::EVENTS
@@ -110,8 +110,8 @@ fn read_run<T>(
     }
     // A link such as `latest` may point elsewhere by the time it is copied.
     let folder = fs::canonicalize(folder)
-        .map_err(|error| wrong(format!("{} cannot be used: {error}", folder.display())))?;
-    let run = read(&folder).map_err(|error| wrong(super::with_causes(&error)))?;
+        .map_err(|error| invalid(format!("{} cannot be used: {error}", folder.display())))?;
+    let run = read(&folder).map_err(|error| invalid(super::with_causes(&error)))?;
     Ok((folder, run))
 }
 

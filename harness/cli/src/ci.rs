@@ -8,14 +8,11 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use comeback_analysis::measure::Analysis;
-use comeback_analysis::summary::Summary;
-use comeback_analysis::verdict::Verdict;
 use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;
 use super::{CliError, print, warn};
-use comeback_runs::finish::{FinishError, write_artifact};
+use comeback_runs::finish::{FinishError, Judged, write_artifact};
 
 pub(super) use repeat::{
     note_command, note_command_line, note_file, quote, read_command, with_shard,
@@ -23,13 +20,6 @@ pub(super) use repeat::{
 
 /// The JUnit document, in the run's folder.
 pub(super) const JUNIT: &str = "junit.xml";
-
-/// A judged run.
-pub(super) struct Judgement<'a> {
-    pub(super) analysis: &'a Analysis,
-    pub(super) verdict: &'a Verdict,
-    pub(super) summary: &'a Summary,
-}
 
 /// Fails when `--junit` could not be written later. Leaves no file, only the folders above it.
 pub(super) fn check_junit(told: &Told) -> Result<(), CliError> {
@@ -76,7 +66,7 @@ fn write_where_asked(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 /// Writes and prints what CI systems read of a judged run. `file` is what annotations point to.
 pub(super) fn tell(
-    judged: &Judgement<'_>,
+    judged: &Judged,
     folder: &Path,
     told: &Told,
     file: Option<&str>,
@@ -84,15 +74,15 @@ pub(super) fn tell(
     let notes = Notes {
         command: read_command(folder),
         report: folder.join("report.html").display().to_string(),
-        tails: evidence::tails(folder, judged.analysis)?,
+        tails: evidence::tails(folder, &judged.analysis)?,
     };
-    let document = junit(judged.analysis, judged.verdict, judged.summary, &notes)?;
+    let document = junit(&judged.analysis, &judged.verdict, &judged.summary, &notes)?;
     write_artifact(folder, JUNIT, &document)?;
     if let Some(path) = &told.junit {
         write_where_asked(path, &document)?;
     }
     if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-        let markdown = github::step_summary(judged.verdict, judged.summary, &notes);
+        let markdown = github::step_summary(&judged.verdict, &judged.summary, &notes);
         if let Err(error) = append(&path, &markdown) {
             // The results matter more than this copy of them.
             warn(&format!(
@@ -102,7 +92,7 @@ pub(super) fn tell(
         }
     }
     if is_on_github() {
-        for line in github::annotations(judged.verdict, judged.summary, file) {
+        for line in github::annotations(&judged.verdict, &judged.summary, file) {
             // GitHub reads both; with --json, stdout belongs to the document.
             if told.json {
                 super::print_aside_as_it_is(&line);
@@ -121,7 +111,7 @@ pub(super) fn tell_trouble(error: &CliError) {
     }
     if let CliError::Experiment(unreadable) = error {
         let file = unreadable.path().display().to_string();
-        for wrong in unreadable.wrong() {
+        for wrong in unreadable.problems() {
             let place = (wrong.line, wrong.column);
             super::print_aside_as_it_is(&github::trouble_at(&file, place, &wrong.told()));
         }

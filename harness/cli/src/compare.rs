@@ -81,7 +81,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         baseline: &args.baseline,
         against: false,
     };
-    let shard = sharing.settle()?;
+    let shard = sharing.choose()?;
     let seed = options::seed(args.options.size.seed.map(Seed))?;
     let options = RunOptions {
         output: &args.options.output,

@@ -194,12 +194,12 @@ fn write_with(file: &Path, text: &str, mode: u32) -> Result<(), CliError> {
 
 /// Starts the server once, to see what it is.
 fn meet(server: Server<'_>) -> Result<Discovered, CliError> {
-    in_custody(server, "init", async |stage| {
-        let Stage {
+    in_custody(server, "init", async |started| {
+        let InCustody {
             target,
             tag,
             folder,
-        } = stage;
+        } = started;
         let met = discover(target, tag, folder, |waiting| super::print_aside(&waiting)).await;
         met.map_err(|error| unexamined(&error))
     })
@@ -211,7 +211,7 @@ pub(super) fn unexamined(error: &DiscoverError) -> CliError {
 }
 
 /// What a server that is met needs.
-pub(super) struct Stage<'a> {
+pub(super) struct InCustody<'a> {
     pub(super) target: &'a Target,
     pub(super) tag: &'a RunTag,
     /// For its data and its output; removed at the end.
@@ -222,7 +222,7 @@ pub(super) struct Stage<'a> {
 pub(super) fn in_custody<T>(
     server: Server<'_>,
     purpose: &str,
-    work: impl AsyncFnOnce(Stage<'_>) -> Result<T, CliError>,
+    work: impl AsyncFnOnce(InCustody<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let mut document = Document::default();
     document.target.command = Some(Words(server.command.to_vec()));
@@ -241,7 +241,7 @@ pub(super) fn in_custody<T>(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let done = runtime.block_on(work(Stage {
+    let done = runtime.block_on(work(InCustody {
         target: &plan.arms[0].target,
         tag: &tag,
         folder: &folder,

@@ -79,7 +79,8 @@ impl Size {
         }
         over(self.extend_to, &mut document.extend_to);
         over(self.replacements, &mut document.replacements);
-        document.load.override_by(self.load.clone());
+        let load = std::mem::take(&mut document.load);
+        document.load = load.overridden_by(self.load.clone());
         over(self.horizon, &mut document.windows.horizon);
     }
 }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::experiment::{TargetArgs, parse_variable};
-use super::init::{self, Server, Stage};
+use super::init::{self, InCustody, Server};
 use super::{CliError, print_aside, say, warn};
 
 /// Record a user's session and write an experiment file.
@@ -80,9 +80,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         command: &args.command,
         target: &target,
     };
-    let taken = init::in_custody(server, "record", async |stage| {
+    let taken = init::in_custody(server, "record", async |started| {
         let signals = Signals::listen()?;
-        args.record(&stage, signals).await
+        args.record(&started, signals).await
     })?;
     let Taken {
         seen,
@@ -119,7 +119,11 @@ struct Taken {
 
 impl Args {
     /// Starts the server, records until the user says so, and stops the server.
-    async fn record(&self, stage: &Stage<'_>, mut signals: Signals) -> Result<Taken, CliError> {
+    async fn record(
+        &self,
+        started: &InCustody<'_>,
+        mut signals: Signals,
+    ) -> Result<Taken, CliError> {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await;
         let listener = listener.map_err(|error| {
             CliError::Usage(format!(
@@ -128,7 +132,7 @@ impl Args {
             ))
         })?;
         let address = listener.local_addr()?.to_string();
-        let meeting = meet(stage.target, stage.tag, stage.folder, |waiting| {
+        let meeting = meet(started.target, started.tag, started.folder, |waiting| {
             print_aside(&waiting)
         });
         let mut met = tokio::select! {
@@ -170,7 +174,7 @@ impl Args {
         let finish = async {
             drop(stop);
             recording.await;
-            let seen = met.stop(&stage.target.stop).await;
+            let seen = met.stop(&started.target.stop).await;
             seen.map_err(|error| init::unexamined(&error))
         };
         let seen = tokio::select! {

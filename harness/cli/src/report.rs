@@ -74,12 +74,7 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
     }
     let judged = judge_and_draw(analysis, folder)?;
     show(&judged, folder, told)?;
-    let judgement = ci::Judgement {
-        analysis: &judged.analysis,
-        verdict: &judged.verdict,
-        summary: &judged.summary,
-    };
-    ci::tell(&judgement, folder, told, file)?;
+    ci::tell(&judged, folder, told, file)?;
     Ok(judged.verdict.outcome)
 }
 

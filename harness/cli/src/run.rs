@@ -92,7 +92,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         baseline: &args.baseline,
         against: args.against.is_asked(),
     };
-    let shard = sharing.settle()?;
+    let shard = sharing.choose()?;
     output.tell_default_gates(&resolved.default_gates);
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     // It is removed when this is dropped, whatever happens before.

@@ -67,7 +67,7 @@ pub(super) struct Sharing<'a> {
 
 impl Sharing<'_> {
     /// The shard to run, if one was asked for. What could not be merged is refused.
-    pub(super) fn settle(&self) -> Result<Option<Shard>, CliError> {
+    pub(super) fn choose(&self) -> Result<Option<Shard>, CliError> {
         let Some(asked) = self.asked else {
             return Ok(None);
         };

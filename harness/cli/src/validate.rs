@@ -108,7 +108,7 @@ fn check(path: &Path) -> Result<String, CliError> {
 fn problems_of(error: &CliError) -> Vec<Diagnostic> {
     match error {
         CliError::Experiment(unreadable) => unreadable
-            .wrong()
+            .problems()
             .iter()
             .map(|wrong| Diagnostic {
                 line: Some(wrong.line),

@@ -46,12 +46,12 @@ struct ActionOutput {
 #[serde(deny_unknown_fields)]
 struct Runs {
     using: String,
-    steps: Vec<Step>,
+    steps: Vec<ActionStep>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Step {
+struct ActionStep {
     name: String,
     id: Option<String>,
     #[serde(rename = "if")]
@@ -200,7 +200,7 @@ impl Job {
         code
     }
 
-    fn run_step(&mut self, step: &Step) -> Output {
+    fn run_step(&mut self, step: &ActionStep) -> Output {
         let written = self.temp.path().join("output");
         fs::write(&written, "").unwrap();
         let script = step.run.as_ref().unwrap();

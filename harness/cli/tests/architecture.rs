@@ -91,6 +91,15 @@ fn pure_crates_touch_nothing() {
 }
 
 /// Figures know no verdict, and a verdict knows no document; their tests may. Within one crate Cargo does not see to that.
+/// Whether a reply is right is decided by the session flow, also where a claim is measured.
+#[test]
+fn claims_do_not_rule_on_replies() {
+    check(
+        "harness/claims/src",
+        &["status == ", "status != ", "match answer.status"],
+    );
+}
+
 #[test]
 fn the_analysis_imports_in_one_direction() {
     let documents = ["crate::summary", "crate::difference"];

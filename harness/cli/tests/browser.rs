@@ -52,7 +52,7 @@ fn check(file: &Path, expected: &Expected) {
     let mut backgrounds = Vec::new();
     for dark in [false, true] {
         page.show(Screen { dark, ..PHONE });
-        page.settle();
+        page.wait_until_drawn();
         let seen = page.see(SEEN);
         let width = seen["width"].as_u64().unwrap();
         assert!(
@@ -167,7 +167,7 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
     let [left, top, width, height] = page.place(".plot .u-over");
     let middle = top + height / 2.0;
     page.mouse("mouseMoved", (left + width * 0.9, middle), "none");
-    page.settle();
+    page.wait_until_drawn();
     let told = page.see(readings);
     for (place, panel) in data["panels"].as_array().unwrap().iter().enumerate() {
         let told = told[place].as_str().unwrap();
@@ -201,7 +201,7 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
     page.mouse("mousePressed", (left + width * 0.2, middle), "left");
     page.mouse("mouseMoved", (left + width * 0.4, middle), "left");
     page.mouse("mouseReleased", (left + width * 0.4, middle), "left");
-    page.settle();
+    page.wait_until_drawn();
     assert_eq!(page.see(is_whole), false);
     assert_ne!(picture(&mut page, last), whole);
     for clicks in [1, 2] {
@@ -212,7 +212,7 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
             page.call("Input.dispatchMouseEvent", click);
         }
     }
-    page.settle();
+    page.wait_until_drawn();
     assert_eq!(page.see(is_whole), true);
     assert_eq!(picture(&mut page, last), whole);
 
@@ -230,7 +230,7 @@ fn the_timeline_tells_exact_values_zooms_and_hides_what_is_not_asked_for() {
 
     // A box that is not ticked takes its curve, or its arm.
     page.see("document.activeElement.blur()");
-    page.settle();
+    page.wait_until_drawn();
     page.click(".toggle input");
     assert_ne!(picture(&mut page, last), whole);
     page.click(".toggle input");

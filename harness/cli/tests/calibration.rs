@@ -24,24 +24,17 @@ fn server(each_s: f64) -> String {
         )
 }
 
-const EXPERIMENT: &str = r#"trials = 1
+const EXPERIMENT: &str = concat!(
+    r#"trials = 1
 seed = 7
 [target]
 command = ["python3", "{here}/server.py", "{port}", "{data}"]
 [load]
 sessions = 10
 rate = "auto"
-[session]
-value = "/visits"
-identity = { at = "/user", name = "u{{ session }}" }
-[session.login]
-request = "POST /login"
-json = { user = "u{{ session }}" }
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
-"#;
+"#,
+    include_str!("data/counter.toml")
+);
 
 /// Calls the program with these words in a folder with an experiment and its server, which temporary files are made in, too.
 fn call_in(folder: &Path, words: &[&str]) -> Output {

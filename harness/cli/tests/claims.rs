@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 
 use comeback_claims::{
-    CLAIMS, Claim, Claims, Experiment, Heading, Judgement, Observation, Ruling, VERSION, What,
+    CLAIMS, Claim, Claims, Experiment, Heading, Observation, Ruled, Ruling, VERSION, What,
 };
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
@@ -100,10 +100,12 @@ fn the_page_of_claims_has_each_in_its_words_with_a_ruling_and_a_reason() {
 
 #[test]
 fn what_is_not_measured_is_refused() {
-    let run = support::run(&["claims", "15"]);
+    let next = CLAIMS.iter().map(|claim| claim.number).max().unwrap() + 1;
+    let run = support::run(&["claims", &next.to_string()]);
     assert_eq!(run.code(), 2, "{}", run.printed());
     assert!(
-        run.printed().contains("claim 15 is not measured"),
+        run.printed()
+            .contains(&format!("claim {next} is not measured")),
         "{}",
         run.printed()
     );
@@ -275,7 +277,7 @@ fn posing(name: &str, server: &str) -> Arm {
 }
 
 /// What a claim's procedure finds with these servers.
-fn find(number: u32, arms: &[Arm]) -> Judgement {
+fn find(number: u32, arms: &[Arm]) -> Ruled {
     let _beside = ONE_AT_A_TIME.read().unwrap_or_else(PoisonError::into_inner);
     let Experiment::Own(inquiry) = Claim::find(number).unwrap().experiment else {
         panic!("claim {number} has no procedure of its own");
@@ -297,12 +299,12 @@ fn find(number: u32, arms: &[Arm]) -> Judgement {
         host: Host::Guest,
         follow: |_| {},
     };
-    let (_lifeline, interrupt) = Interrupt::by_hand();
+    let (_guard, interrupt) = Interrupt::by_hand();
     let ended = comeback_claims::run(&task, |_| Ok(interrupt)).unwrap();
     assert_eq!(ended, Ended::Complete);
     let findings = comeback_claims::read(folder.path()).unwrap();
     assert!(!folder.path().join("data").exists());
-    inquiry.judge(&findings)
+    inquiry.rule(&findings)
 }
 
 #[test]

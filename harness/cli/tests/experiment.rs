@@ -24,7 +24,8 @@ use support::{Run, command};
 use tempfile::TempDir;
 
 /// A short experiment on a reference server, as if nobody here had written it.
-const SHOP: &str = r#"
+const SHOP: &str = concat!(
+    r#"
 trials = 1
 seed = 7
 [target]
@@ -33,17 +34,9 @@ environment = { HERE = "{here}" }
 [load]
 sessions = 10
 rate = 100
-[session]
-value = "/visits"
-identity = { at = "/user", name = "u{{ session }}" }
-[session.login]
-request = "POST /login"
-json = { user = "u{{ session }}" }
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
-[[fault]]
+"#,
+    include_str!("data/counter.toml"),
+    r#"[[fault]]
 at = "400ms"
 [windows]
 settle = "600ms"
@@ -52,7 +45,8 @@ window = "50ms"
 [gate]
 lost_sessions = 0
 lost_writes = 0
-"#;
+"#
+);
 
 fn folder_with(name: &str, text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

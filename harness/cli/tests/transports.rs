@@ -177,11 +177,11 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
     std::fs::create_dir(&logs).unwrap();
     let tag = RunTag::new().unwrap();
     let mut interrupt = Interrupt::listen(tag.clone(), || {}).unwrap();
-    let journalist = JournalWriter::create(folder, &header, clock, |_| {}).unwrap();
+    let journal = JournalWriter::create(folder, &header, clock, |_| {}).unwrap();
     let site = Site {
         tag,
         clock,
-        recorder: journalist.recorder().clone(),
+        recorder: journal.recorder().clone(),
         scratch,
         logs,
     };
@@ -189,7 +189,7 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
     assert_eq!(ended.unwrap(), Ended::Complete);
     drop(site);
     // Its last handles are in tasks that read a target's output to the end.
-    tokio::task::spawn_blocking(move || journalist.finish().unwrap())
+    tokio::task::spawn_blocking(move || journal.finish().unwrap())
         .await
         .unwrap();
     let events = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();

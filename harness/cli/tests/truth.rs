@@ -49,7 +49,8 @@ const KINDS: [&str; 17] = [
     "slow",
 ];
 
-const EXPERIMENT: &str = r#"
+const EXPERIMENT: &str = concat!(
+    r#"
 seed = 11
 controls = 0
 [target]
@@ -58,17 +59,9 @@ command = ["true"]
 sessions = 2
 rate = 200
 timeout = "5s"
-[session]
-value = "/visits"
-identity = { at = "/user", name = "u{{ session }}" }
-[session.login]
-request = "POST /login"
-json = { user = "u{{ session }}" }
-[session.act]
-request = "POST /visit"
-[session.check]
-request = "GET /me"
-[[fault]]
+"#,
+    include_str!("data/counter.toml"),
+    r#"[[fault]]
 at = "100ms"
 [windows]
 warm_up = "10ms"
@@ -76,7 +69,8 @@ settle = "60ms"
 steady_for = "50ms"
 window = "25ms"
 horizon = "10s"
-"#;
+"#
+);
 
 /// Runs servers with a known truth, an arm for each kind and each number of ms.
 fn run_known(lasting_ms: &[u32], trials: u32) -> (Run, PathBuf) {

@@ -1,4 +1,4 @@
-//! Getting acquainted with a server: one start of it, a few harmless questions, one stop. Nothing is measured
+//! Discovers what a server is: one start of it, a few harmless questions, one stop. Nothing is measured
 //! for the record; what is seen fills in the first draft of an experiment file. Called by `init`, and by `record`, which
 //! has its user in between.
 

@@ -12,7 +12,7 @@ use super::nodes::{Hold, Running, reply};
 use super::on as events;
 use super::seams::{On, Process};
 use super::words::called;
-use comeback_faults::{Act, ActError, FaultError, NodeCall, Stage};
+use comeback_faults::{Act, ActError, ActMethod, FaultError, NodeCall};
 
 /// Carries out a fault's call for a node.
 pub(super) fn act<S>(
@@ -225,8 +225,8 @@ fn apply<S>(
     let process = &running.process;
     let on = on(trial, fault, node, reach);
     let mut evidence = String::new();
-    for stage in [Stage::Apply, Stage::Confirm] {
-        match process.carry_out(stage, act.as_mut(), on.clone()) {
+    for method in [ActMethod::Apply, ActMethod::Confirm] {
+        match process.carry_out(method, act.as_mut(), on.clone()) {
             Ok(shown) => evidence = shown,
             Err(ActError::Missed(problem)) => return missed(problem),
             Err(ActError::Failed(cause)) => return Err(EngineError::Process(cause)),
@@ -298,16 +298,16 @@ fn undo<S>(
     for (_, mut act) in running.acts.extract_if(.., its) {
         if effect.degrades() && !process.is_running() {
             note_restored(trial, (fault, node), true);
-            let undone = process.carry_out(Stage::Undo, act.as_mut(), on.clone());
+            let undone = process.carry_out(ActMethod::Undo, act.as_mut(), on.clone());
             if let Err(ActError::Failed(cause)) = undone {
                 return Err(EngineError::Process(cause));
             }
             continue;
         }
         let mut evidence = String::new();
-        for stage in [Stage::Conclude, Stage::Undo] {
-            match process.carry_out(stage, act.as_mut(), on.clone()) {
-                Ok(shown) if stage == Stage::Conclude => evidence = shown,
+        for method in [ActMethod::Conclude, ActMethod::Undo] {
+            match process.carry_out(method, act.as_mut(), on.clone()) {
+                Ok(shown) if method == ActMethod::Conclude => evidence = shown,
                 Ok(_) => {}
                 Err(ActError::Missed(problem)) => {
                     let (what, node) = (&trial.fault(fault)?.words.noun, called(node));

@@ -409,7 +409,9 @@ pub(super) fn look_around<S: Seams>(trial: &Trial<'_, S>) {
 }
 
 /// Asks each node that was not faulted, and said who it is before, who it is now.
-pub(super) async fn see_untouched<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
+pub(super) async fn check_untouched_nodes<S: Seams>(
+    trial: &Trial<'_, S>,
+) -> Result<(), EngineError> {
     let faulted = trial.faulted();
     for node in trial
         .placement

@@ -28,7 +28,7 @@ use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::{Launch, StartError};
 use crate::supervise::shot::Sent;
-use comeback_faults::{Act, ActError, Disk, Stage};
+use comeback_faults::{Act, ActError, ActMethod, Disk};
 
 /// A start of a node in a trial.
 pub(super) type Place = (TrialId, Node, Incarnation);
@@ -191,7 +191,12 @@ pub(super) trait Process {
     fn resume(&self, reach: Reach) -> io::Result<()>;
 
     /// Does a step of what a fault does to it. How to undo it is written down before. Returns the evidence, if it is asked for.
-    fn carry_out(&self, stage: Stage, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError>;
+    fn carry_out(
+        &self,
+        method: ActMethod,
+        act: &mut dyn Act,
+        on: On<'_>,
+    ) -> Result<String, ActError>;
 
     /// Asks its group to end, and kills it when it does not in its time of grace. What the run did not start is left as it is.
     fn stop(&mut self, stop: &Stop) -> impl Future<Output = io::Result<()>>;

@@ -85,7 +85,7 @@ pub(super) async fn run<S: Seams>(
     let ended = match Trial::prepare((plan, planned), (site, seams), &data, former) {
         Ok(trial) => {
             let ended = trial.run_phases(interrupt, life).await;
-            let ended = trial.judge_disks(ended);
+            let ended = trial.with_disks_checked(ended);
             life.keep_place_of(trial, &data);
             ended
         }
@@ -150,7 +150,7 @@ impl<S: Seams> Trial<'_, S> {
     }
 
     /// What a server did on a disk of ours that failed is not laid to it, whenever that failed.
-    fn judge_disks(&self, ended: Result<(), Early>) -> Result<(), Early> {
+    fn with_disks_checked(&self, ended: Result<(), Early>) -> Result<(), Early> {
         match ended {
             Err(Early::Engine(_) | Early::Interrupted) => ended,
             Ok(()) | Err(Early::Target(_)) => self.check_disks().and(ended),
@@ -320,7 +320,7 @@ impl<S: Seams> Trial<'_, S> {
         life.note_looked(self, looked);
         recovery::look_around(self);
         recovery::ask_as_a_stranger(self).await?;
-        recovery::see_untouched(self).await?;
+        recovery::check_untouched_nodes(self).await?;
         match life.is_storm() {
             true => life.keep_load(load),
             false => load.finish()?,

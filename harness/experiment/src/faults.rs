@@ -229,7 +229,7 @@ impl FaultPart {
 
     /// The event that it waits for, if it does.
     fn on(&self) -> Result<Option<On>, Invalid> {
-        let wrong = |field: &str, problem: String| {
+        let invalid = |field: &str, problem: String| {
             let field = Some(field.to_owned());
             Err(Invalid { field, problem })
         };
@@ -243,7 +243,7 @@ impl FaultPart {
         for (key, is_said, events) in needs {
             let has_it = name.is_some_and(|name| events == "any event" || events.contains(name));
             if is_said && !has_it {
-                return wrong(
+                return invalid(
                     key,
                     format!("it belongs to an event: use it with on ({events})"),
                 );
@@ -257,18 +257,18 @@ impl FaultPart {
             Some("log") => match &self.matches {
                 Some(text) if text.is_secret => {
                     let problem = "the text is stored with the results, and cannot be a secret";
-                    return wrong("matches", problem.to_owned());
+                    return invalid("matches", problem.to_owned());
                 }
                 Some(text) if !text.text.is_empty() => OnEvent::Log(text.text.clone()),
                 Some(_) | None => {
                     let problem = "on = \"log\" needs the text of a line: add matches = \"TEXT\"";
-                    return wrong("on", problem.to_owned());
+                    return invalid("on", problem.to_owned());
                 }
             },
             Some("start") => OnEvent::Start(self.into.unwrap_or(Span::ZERO)),
             Some(other) => {
                 let names = OnEvent::NAMES.join(", ");
-                return wrong(
+                return invalid(
                     "on",
                     format!("there is no event '{other}': use one of {names}"),
                 );
@@ -276,12 +276,12 @@ impl FaultPart {
         };
         if self.within.is_some() {
             let problem = "an event says when the fault comes: use on or within, not both";
-            return wrong("within", problem.to_owned());
+            return invalid("within", problem.to_owned());
         }
         let comes_within = self.comes_within.unwrap_or(COMES_WITHIN);
         if comes_within == Span::ZERO {
             let problem = "an event needs time to come: write a length such as 10s";
-            return wrong("comes_within", problem.to_owned());
+            return invalid("comes_within", problem.to_owned());
         }
         Ok(Some(On {
             event,

@@ -27,7 +27,7 @@ pub struct File {
 pub struct Unreadable {
     path: PathBuf,
     text: String,
-    wrong: Vec<Wrong>,
+    problems: Vec<FileProblem>,
     /// What could be read of it.
     partly: Option<Box<Document>>,
     dropped: Dropped,
@@ -35,7 +35,7 @@ pub struct Unreadable {
 
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FileProblem {
     span: Range<usize>,
     /// The line, from 1.
     pub line: usize,
@@ -107,7 +107,7 @@ impl File {
             document => Err(Unreadable {
                 partly: document.map(Box::new),
                 dropped,
-                ..Unreadable::new(path, text, wrong)
+                ..Unreadable::new(path, text, problems)
             }),
         }
     }
@@ -134,9 +134,9 @@ impl File {
     fn refuse(&self, problems: &[Problem]) -> Unreadable {
         // It was read before, so there are places.
         let spans = Spans::parse(&self.text).ok();
-        let problems = problems.iter();
-        let wrong = problems.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
-        Unreadable::new(&self.path, self.text.clone(), wrong.collect())
+        let shown = problems.iter();
+        let shown = shown.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
+        Unreadable::new(&self.path, self.text.clone(), shown.collect())
     }
 }
 
@@ -150,15 +150,15 @@ fn origin_of(path: &Path) -> Origin {
     }
 }
 
-fn tell_problem(text: &str, spans: Option<&Spans<'_>>, problem: &Problem) -> Wrong {
+fn tell_problem(text: &str, spans: Option<&Spans<'_>>, problem: &Problem) -> FileProblem {
     let span = spans.map(|spans| spans.locate(&problem.places));
     place(text, span.unwrap_or(0..0), &problem.what, None)
 }
 
 /// The first of the unknown keys, and how many more there are.
-fn tell_all_unknown(text: &str, unknown: &[Unknown]) -> Vec<Wrong> {
+fn tell_all_unknown(text: &str, unknown: &[Unknown]) -> Vec<FileProblem> {
     let wrong = unknown.iter().take(TOLD_MAX);
-    let mut wrong: Vec<Wrong> = wrong.map(|key| tell_unknown(text, key)).collect();
+    let mut wrong: Vec<FileProblem> = wrong.map(|key| tell_unknown(text, key)).collect();
     let untold = unknown.len() - wrong.len();
     if let Some(last) = wrong.last_mut().filter(|_| untold > 0) {
         last.message.push_str(&format!(", and {untold} more"));
@@ -166,7 +166,7 @@ fn tell_all_unknown(text: &str, unknown: &[Unknown]) -> Vec<Wrong> {
     wrong
 }
 
-fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
+fn tell_unknown(text: &str, key: &Unknown) -> FileProblem {
     let within = match key.table.as_str() {
         "" => String::new(),
         table => format!(" in [{table}]"),
@@ -179,7 +179,7 @@ fn tell_unknown(text: &str, key: &Unknown) -> Wrong {
     place(text, key.span.clone(), &message, Some(help))
 }
 
-fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) -> Wrong {
+fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) -> FileProblem {
     let start = (0..=span.start.min(text.len()))
         .rev()
         .find(|at| text.is_char_boundary(*at))
@@ -189,7 +189,7 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
         .unwrap_or(text.len());
     let before = &text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Wrong {
+    FileProblem {
         span: start..end,
         line: before.matches('\n').count() + 1,
         column: text[line_start..start].chars().count() + 1,
@@ -198,7 +198,7 @@ fn place(text: &str, span: Range<usize>, message: &str, help: Option<String>) ->
     }
 }
 
-impl Wrong {
+impl FileProblem {
     /// The problem, followed by its correction.
     pub fn told(&self) -> String {
         match &self.help {
@@ -209,12 +209,12 @@ impl Wrong {
 }
 
 impl Unreadable {
-    fn new(path: &Path, text: String, mut wrong: Vec<Wrong>) -> Self {
-        wrong.sort_by_key(|wrong| wrong.span.start);
+    fn new(path: &Path, text: String, mut problems: Vec<FileProblem>) -> Self {
+        problems.sort_by_key(|problem| problem.span.start);
         Self {
             path: path.to_owned(),
             text,
-            wrong,
+            problems,
             partly: None,
             dropped: Dropped::default(),
         }
@@ -236,15 +236,15 @@ impl Unreadable {
         let problems = problems.iter().flatten().filter(|one| is_its_own(one));
         let problems = problems.take(TOLD_MAX);
         let told = problems.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
-        let told: Vec<Wrong> = told.collect();
-        self.wrong.extend(told);
-        self.wrong.sort_by_key(|wrong| wrong.span.start);
+        let told: Vec<FileProblem> = told.collect();
+        self.problems.extend(told);
+        self.problems.sort_by_key(|wrong| wrong.span.start);
         self
     }
 
     /// Everything that is wrong, from the top.
-    pub fn wrong(&self) -> &[Wrong] {
-        &self.wrong
+    pub fn problems(&self) -> &[FileProblem] {
+        &self.problems
     }
 
     /// The file.
@@ -261,15 +261,15 @@ impl Unreadable {
         }
         .term_width(COLUMNS);
         let path = tame(&self.path.display().to_string(), char::is_control);
-        let shown = self.wrong.iter().map(|wrong| {
-            let annotation = AnnotationKind::Primary.span(wrong.span.clone());
+        let shown = self.problems.iter().map(|problem| {
+            let annotation = AnnotationKind::Primary.span(problem.span.clone());
             let snippet = Snippet::source(self.text.as_str())
                 .path(path.as_str())
                 .annotation(annotation);
             let mut group = Level::ERROR
-                .primary_title(wrong.message.as_str())
+                .primary_title(problem.message.as_str())
                 .element(snippet);
-            if let Some(help) = &wrong.help {
+            if let Some(help) = &problem.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
             // The renderer knows control characters of seven bits only; its own are the colors.
@@ -295,7 +295,7 @@ fn tame(text: &str, steers: impl Fn(char) -> bool) -> String {
 /// A line for each problem: `path:line:column: problem (correction)`.
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, wrong) in self.wrong.iter().enumerate() {
+        for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
@@ -303,9 +303,9 @@ impl fmt::Display for Unreadable {
             write!(
                 f,
                 "{path}:{}:{}: {}",
-                wrong.line,
-                wrong.column,
-                wrong.told()
+                problem.line,
+                problem.column,
+                problem.told()
             )?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
     Attempts, Body, Call, Dialect, Drain, Expect, External, IdentifiedBy, Identity, Listener, Mix,
-    Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target,
+    Protocol, Readiness, ReadyProbe, Request, SessionFlow, Signal, Stop, Target, Workload,
 };
 use comeback_model::units::Span;
 
@@ -14,8 +14,10 @@ use super::document::{
     TargetPart,
 };
 use super::json::to_template;
+use super::problem::PartProblem;
 use super::request::{parse_command, parse_request};
 use super::scalar::{Text, Words};
+use super::{Key, Problem};
 
 /// Out of a hundred operations of a user, so many are changes and logouts; the others are looks.
 const ACTS: u32 = 70;
@@ -23,9 +25,6 @@ const LOGOUTS: u32 = 2;
 const BROWSES: u32 = 20;
 /// More starts than that say nothing more within any horizon.
 const ATTEMPTS_MAX: u32 = 100;
-
-/// A problem of a part: the rest of its path, and the message.
-pub(super) type Fault = (Vec<&'static str>, String);
 
 impl TargetPart {
     /// This part with everything that `over` says put over it.
@@ -77,7 +76,7 @@ impl TargetPart {
         &self,
         here: Option<&Path>,
         asked: Option<&str>,
-    ) -> Result<Target, Fault> {
+    ) -> Result<Target, PartProblem> {
         let external = self.external.as_ref();
         let external = external.map(|part| part.to_external(here)).transpose()?;
         let nothing = Words::default();
@@ -123,7 +122,7 @@ impl TargetPart {
         Ok(target)
     }
 
-    fn readiness(&self, asked: Option<&str>) -> Result<Readiness, Fault> {
+    fn readiness(&self, asked: Option<&str>) -> Result<Readiness, PartProblem> {
         let said = self.ready.clone().unwrap_or_default();
         // With sessions, whether it can work is seen when they are opened.
         let by_itself = || match asked {
@@ -162,21 +161,21 @@ impl TargetPart {
     }
 }
 
-fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
+fn attempts(restart: &RestartPart) -> Result<Attempts, PartProblem> {
     let usual = Attempts::default();
     let most = restart.attempts.unwrap_or(usual.most);
-    let wrong = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
+    let invalid = |part, what: &str| Err((vec!["restart", part], what.to_owned()));
     if most == 0 {
-        return wrong(
+        return invalid(
             "attempts",
             "the server is started at least once: write 1 or more",
         );
     }
     if most > ATTEMPTS_MAX {
-        return wrong("attempts", "at most 100 are supported");
+        return invalid("attempts", "at most 100 are supported");
     }
     if most == 1 && restart.backoff.is_some() {
-        return wrong(
+        return invalid(
             "backoff",
             "it is the pause before the second start: set attempts to 2 or more",
         );
@@ -188,7 +187,7 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
 }
 
 /// What a supervisor does is its own affair: it may start the server again and again.
-fn attempts_of_others(restart: &RestartPart, external: &External) -> Result<Attempts, Fault> {
+fn attempts_of_others(restart: &RestartPart, external: &External) -> Result<Attempts, PartProblem> {
     if external.restart.is_some() {
         return attempts(restart);
     }
@@ -223,7 +222,7 @@ pub(super) fn fill_here(text: &str, here: Option<&Path>) -> Result<String, Strin
 }
 
 /// A server that cannot know where to listen is not worth starting.
-fn knows_its_address(target: &Target) -> Result<(), Fault> {
+fn knows_its_address(target: &Target) -> Result<(), PartProblem> {
     let mentions = |text: &str| {
         let mut texts = target.command.iter().chain(target.environment.values());
         texts.any(|part| part.contains(text))
@@ -248,8 +247,8 @@ fn knows_its_address(target: &Target) -> Result<(), Fault> {
 }
 
 impl ExternalPart {
-    fn to_external(&self, here: Option<&Path>) -> Result<External, Fault> {
-        let wrong = |part: Option<&'static str>, what: String| {
+    fn to_external(&self, here: Option<&Path>) -> Result<External, PartProblem> {
+        let invalid = |part: Option<&'static str>, what: String| {
             let at = std::iter::once("external").chain(part).collect();
             Err((at, what))
         };
@@ -257,12 +256,12 @@ impl ExternalPart {
             None => None,
             Some(address) => match port_of(address) {
                 Ok(port) => Some(port),
-                Err(what) => return wrong(Some("address"), what),
+                Err(what) => return invalid(Some("address"), what),
             },
         };
         let port = match (self.port, of_address) {
             (Some(port), Some(other)) if port != other => {
-                return wrong(
+                return invalid(
                     Some("address"),
                     format!("port says {port}: write one of the two"),
                 );
@@ -272,19 +271,19 @@ impl ExternalPart {
         let named = match (&self.pid_file, &self.systemd_unit) {
             (Some(_), Some(_)) => {
                 let what = "pid_file and systemd_unit both name its process: write one of the two";
-                return wrong(Some("systemd_unit"), what.to_owned());
+                return invalid(Some("systemd_unit"), what.to_owned());
             }
             (None, Some(unit)) if unit.is_empty() || unit.starts_with('-') => {
                 let what = format!(
                     "{unit:?} is not the name of a unit: write it as systemctl shows it, such as \"shop.service\""
                 );
-                return wrong(Some("systemd_unit"), what);
+                return invalid(Some("systemd_unit"), what);
             }
             (pid_file, unit) => pid_file.as_ref().or(unit.as_ref()),
         };
         let port = match (port, named) {
             (Some(0), _) => {
-                return wrong(
+                return invalid(
                     Some("port"),
                     "a server listens on a port from 1 to 65535".to_owned(),
                 );
@@ -293,12 +292,12 @@ impl ExternalPart {
             (None, Some(_)) => {
                 let what =
                     "where does it listen? Add address, such as address = \"127.0.0.1:8080\"";
-                return wrong(None, what.to_owned());
+                return invalid(None, what.to_owned());
             }
             (None, None) => {
                 let what = "how is its process found? Say port = 8080 (who listens there), or, with the port, systemd_unit = \"app.service\" \
                             or pid_file = \"/run/app.pid\"";
-                return wrong(None, what.to_owned());
+                return invalid(None, what.to_owned());
             }
         };
         let fill = |part: &'static str, text: &str| {
@@ -315,7 +314,7 @@ impl ExternalPart {
                         path.display(),
                         path.display()
                     );
-                    return wrong(Some("pid_file"), what);
+                    return invalid(Some("pid_file"), what);
                 }
             },
         };
@@ -364,13 +363,13 @@ impl StepPart {
         }
     }
 
-    pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, Fault> {
-        let wrong = |part, what: String| (vec![part], what);
+    pub(super) fn to_request(&self, protocol: Protocol) -> Result<Request, PartProblem> {
+        let invalid = |part, what: String| (vec![part], what);
         let request = match protocol.dialect() {
             Some(dialect) => self.to_command(dialect)?,
             None => {
                 let mut request =
-                    parse_request(&self.request).map_err(|what| wrong("request", what))?;
+                    parse_request(&self.request).map_err(|what| invalid("request", what))?;
                 self.add_to(&mut request.call)?;
                 request
             }
@@ -385,7 +384,7 @@ impl StepPart {
         })
     }
 
-    fn to_command(&self, dialect: Dialect) -> Result<Request, Fault> {
+    fn to_command(&self, dialect: Dialect) -> Result<Request, PartProblem> {
         let has_http = self.json.is_some() || self.form.is_some() || self.text.is_some();
         if has_http || !self.headers.is_empty() {
             let name = dialect.spec().name;
@@ -396,7 +395,7 @@ impl StepPart {
     }
 
     /// Headers and body of an HTTP request.
-    fn add_to(&self, call: &mut Call) -> Result<(), Fault> {
+    fn add_to(&self, call: &mut Call) -> Result<(), PartProblem> {
         let Call::Http { headers, body, .. } = call else {
             return Ok(());
         };
@@ -440,13 +439,25 @@ fn texts(from: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
 }
 
 impl SessionPart {
+    /// What users do.
+    ///
+    /// # Errors
+    /// If a step cannot be sent, with each problem and its place.
+    pub fn to_workload(&self, protocol: Protocol) -> Result<Workload, Vec<Problem>> {
+        let flow = self.to_flow(protocol).map_err(|problems| {
+            let problems = problems.into_iter();
+            problems.map(StepProblem::into_problem).collect::<Vec<_>>()
+        })?;
+        Ok(Workload::Sessions(Box::new(flow)))
+    }
+
     /// The flow, or the problem and its step.
-    pub(super) fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepProblem>> {
-        let mut faults = Vec::new();
+    fn to_flow(&self, protocol: Protocol) -> Result<SessionFlow, Vec<StepProblem>> {
+        let mut problems = Vec::new();
         let mut read = |path: Vec<String>, part: &StepPart| {
             part.to_request(protocol)
                 .map_err(|(at, what)| {
-                    faults.push(StepProblem {
+                    problems.push(StepProblem {
                         step: path,
                         at,
                         what,
@@ -472,17 +483,17 @@ impl SessionPart {
             .collect();
         let share = self.mix.as_ref().and_then(|mix| mix.browse);
         if self.browse.is_none() && share.is_some_and(|share| share > 0) {
-            faults.push(StepProblem {
+            problems.push(StepProblem {
                 step: named("mix"),
                 at: vec!["browse"],
                 what: "there is no page to browse: add [session.browse]".to_owned(),
             });
         }
         let (Some(login), Some(act), Some(check)) = (login, act, check) else {
-            return Err(faults);
+            return Err(problems);
         };
-        if !faults.is_empty() {
-            return Err(faults);
+        if !problems.is_empty() {
+            return Err(problems);
         }
         let logout = logout.flatten();
         let browse = browse.flatten();
@@ -509,11 +520,22 @@ impl SessionPart {
 }
 
 /// The problem of a step.
-pub(super) struct StepProblem {
+struct StepProblem {
     /// Its path below `session`.
-    pub(super) step: Vec<String>,
-    pub(super) at: Vec<&'static str>,
-    pub(super) what: String,
+    step: Vec<String>,
+    at: Vec<&'static str>,
+    what: String,
+}
+
+impl StepProblem {
+    fn into_problem(self) -> Problem {
+        let mut place: Vec<Key> = vec!["session".into()];
+        place.extend(self.step.iter().map(|name| name.as_str().into()));
+        place.extend(self.at.iter().map(|name| Key::from(*name)));
+        // The flag is called as its step.
+        let name = self.step.last().cloned().unwrap_or_default();
+        Problem::at(place, name, self.what)
+    }
 }
 
 fn to_mix(said: Option<&MixPart>, has_logout: bool, has_browse: bool) -> Mix {
@@ -546,7 +568,7 @@ impl DeployPart {
         old: &TargetPart,
         here: Option<&Path>,
         asked: Option<&str>,
-    ) -> Result<Target, Fault> {
+    ) -> Result<Target, PartProblem> {
         if self.command.is_none() && self.environment.is_empty() {
             let what = "give the new version: a command, or an environment";
             return Err((Vec::new(), what.to_owned()));
@@ -562,7 +584,7 @@ impl DeployPart {
 
 impl DrainPart {
     /// The commands, `{here}` filled in.
-    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, Fault> {
+    pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, PartProblem> {
         let words = |part: &'static str, words: &Words| {
             if words.0.is_empty() {
                 let what = "it is empty: give a program to run".to_owned();

@@ -27,7 +27,7 @@ mod topology;
 mod written;
 
 pub use document::Document;
-pub use file::{File, Unreadable, Wrong, read_text};
+pub use file::{File, FileProblem, Unreadable, read_text};
 pub use problem::{Key, Problem};
 pub use resolve::{Origin, Resolved, resolve};
 pub use schema::json_schema;

@@ -4,14 +4,14 @@
 use comeback_model::plan::{Arrivals, Calibration, Load, Open, Retry, Workload};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "flags")]
 use super::choice::parser;
 use super::scalar::RatePart;
 
 /// The users' load.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "flags", derive(clap::Args), command(next_help_heading = "Load and trials"))]
 #[serde(deny_unknown_fields)]
 #[rustfmt::skip] // A line for each flag.
@@ -51,20 +51,21 @@ pub struct LoadPart {
 }
 
 impl LoadPart {
-    /// Puts what `over` sets over this.
-    pub fn override_by(&mut self, over: Self) {
-        *self = Self {
+    /// This part with everything that `over` sets put over it.
+    #[must_use]
+    pub fn overridden_by(self, over: Self) -> Self {
+        Self {
             sessions: over.sessions.or(self.sessions),
             rate: over.rate.or(self.rate),
             arrivals: over.arrivals.or(self.arrivals),
             timeout: over.timeout.or(self.timeout),
             objective: over.objective.or(self.objective),
             keep_alive: over.keep_alive.or(self.keep_alive),
-            retry: over.retry.or(self.retry.take()),
+            retry: over.retry.or(self.retry),
             looks: over.looks.or(self.looks),
             workers: over.workers.or(self.workers),
             floor: over.floor.or(self.floor),
-        };
+        }
     }
 
     /// Where its rate comes from; `horizon` says whether the experiment leaves that open.
@@ -101,7 +102,7 @@ impl LoadPart {
 
 /// How clients retry an operation that was refused, reset, not answered in time, or answered with a 5xx. All tries share the
 /// operation's time-out and count as one operation. A logout is not retried.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryPart {
     /// The most retries after the first try, from 0 to 10.
@@ -113,6 +114,56 @@ pub struct RetryPart {
     /// Whether an act carries an `Idempotency-Key` header, the same in all its tries. Default: false.
     #[serde(default)]
     pub idempotency_key: bool,
+}
+
+/// The way back from a plan. What clients retry is a setting of each arm.
+impl From<(&Load, &Calibration)> for LoadPart {
+    fn from((load, calibration): (&Load, &Calibration)) -> Self {
+        let Load {
+            workload: _,
+            clients,
+            rate,
+            arrivals,
+            timeout,
+            objective,
+            keep_alive,
+            looks,
+            workers,
+            floor,
+        } = load;
+        Self {
+            sessions: Some(*clients),
+            rate: Some(match calibration.is_wanted() {
+                true => RatePart::Auto,
+                false => RatePart::PerSecond(*rate),
+            }),
+            arrivals: Some(*arrivals),
+            timeout: Some(*timeout),
+            objective: *objective,
+            keep_alive: Some(*keep_alive),
+            retry: None,
+            looks: Some(*looks),
+            workers: Some(*workers),
+            floor: Some(*floor),
+        }
+    }
+}
+
+impl From<&Retry> for RetryPart {
+    fn from(retry: &Retry) -> Self {
+        let Retry {
+            times,
+            backoff,
+            try_timeout,
+            idempotency_key,
+        } = retry;
+        Self {
+            times: *times,
+            backoff: Some(*backoff),
+            try_timeout: *try_timeout,
+            idempotency_key: *idempotency_key,
+        }
+    }
 }
 
 impl RetryPart {
@@ -130,6 +181,28 @@ impl RetryPart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use comeback_model::plan::Request;
+
+    #[test]
+    fn a_load_that_was_resolved_is_written_as_it_was_said() {
+        let said = "sessions = 7\nrate = 12\narrivals = \"constant\"\ntimeout = \"1s\"\nobjective = \"200ms\"\n\
+                    keep_alive = false\nlooks = 3\nworkers = 2\nfloor = 0.5\n";
+        for said in [
+            said.to_owned(),
+            said.replace("12", "12.5"),
+            said.replace("12", "\"auto\""),
+        ] {
+            let part: LoadPart = toml::from_str(&said).expect("every setting");
+            let load = part.to_load(Workload::Stateless(Box::new(Request::new("GET", "/"))));
+            let back = LoadPart::from((&load, &part.to_calibration()));
+            assert_eq!(back, part);
+            assert_eq!(toml::to_string(&back), Ok(said));
+        }
+        let retry: RetryPart =
+            toml::from_str("times = 2\nbackoff = \"5ms\"\nidempotency_key = true")
+                .expect("a retry");
+        assert_eq!(retry.to_retry().as_ref().map(RetryPart::from), Some(retry));
+    }
 
     #[test]
     fn each_setting_that_is_given_overrides_and_no_other_does() {
@@ -138,10 +211,8 @@ mod tests {
              keep_alive = false\nretry = { times = 2 }\nlooks = 3\nworkers = 2\nfloor = 0.5",
         )
         .expect("every setting");
-        let mut load = LoadPart::default();
-        load.override_by(given.clone());
+        let load = LoadPart::default().overridden_by(given.clone());
         assert_eq!(load, given);
-        load.override_by(LoadPart::default());
-        assert_eq!(load, given);
+        assert_eq!(load.overridden_by(LoadPart::default()), given);
     }
 }

@@ -34,6 +34,9 @@ pub struct Problem {
     pub what: String,
 }
 
+/// A problem of a part: the rest of its path, and the message.
+pub(super) type PartProblem = (Vec<&'static str>, String);
+
 impl Problem {
     /// A problem of one place.
     pub(super) fn at(place: Vec<Key>, name: impl Into<String>, what: impl Into<String>) -> Self {

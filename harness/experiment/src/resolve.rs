@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use comeback_model::gate::Gate;
+use comeback_model::gate::{Gate, METRICS};
 use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Call, Fault, Field, Plan, PlanError, Protocol, Request, Storm, Windows, Workload,
+    Aim, Arm, Call, Fault, Field, Part, Plan, PlanError, Protocol, Request, Storm, Windows,
+    Workload,
 };
 use comeback_model::units::Span;
 
@@ -14,6 +15,7 @@ use super::document::{
     BalancerPart, CachePart, DeployPart, FaultPart, RetryPart, StepPart, StorePart, TargetPart,
 };
 use super::fill;
+use super::problem::PartProblem;
 use super::scalar::{Demands, Words};
 use super::{Document, Key, Problem, storm};
 use comeback_session::flow::{Flow, FlowError};
@@ -109,7 +111,7 @@ pub fn resolve(
         plan.kill_by_command();
     }
     plan.validate()
-        .map_err(|error| vec![locate(&error, document)])?;
+        .map_err(|error| vec![locate(&error, &plan, document)])?;
     Flow::new(&plan.load.workload, 0).map_err(|error| vec![locate_of_flow(&error)])?;
     Ok(Resolved {
         plan,
@@ -138,27 +140,21 @@ fn workload(document: &Document, problems: &mut Vec<Problem>) -> Option<Workload
             problems.push(Problem::at(vec!["operation".into()], "operation", what));
             None
         }
-        (Some(session), None) => match session.to_flow(protocol) {
-            Ok(flow) => Some(Workload::Sessions(Box::new(flow))),
-            Err(faults) => {
-                problems.extend(faults.into_iter().map(|fault| {
-                    let mut place: Vec<Key> = vec!["session".into()];
-                    place.extend(fault.step.iter().map(|name| name.as_str().into()));
-                    place.extend(fault.at.iter().map(|name| Key::from(*name)));
-                    // The flag is called as its step.
-                    let name = fault.step.last().cloned().unwrap_or_default();
-                    Problem::at(place, name, fault.what)
-                }));
-                None
-            }
-        },
+        (Some(session), None) => session
+            .to_workload(protocol)
+            .map_err(|found| problems.extend(found))
+            .ok(),
         (None, None) if protocol.dialect().is_some() => {
-            let what = "add a session or an operation with the commands to send";
-            problems.push(Problem::at(
-                vec!["target".into(), "protocol".into()],
-                "protocol",
-                what,
-            ));
+            let arms = (0..document.arm.len())
+                .flat_map(|arm| places_of("target", &["protocol"], Some(arm)));
+            problems.push(Problem {
+                places: [place(&["target", "protocol"])]
+                    .into_iter()
+                    .chain(arms)
+                    .collect(),
+                name: "protocol".to_owned(),
+                what: "add a session or an operation with the commands to send".to_owned(),
+            });
             None
         }
         (None, operation) => {
@@ -261,42 +257,36 @@ impl Parts<'_> {
             .target
             .to_target(here, asked)
             .map_err(|(at, what)| locate_of_target(&at, self.index, what))?;
-        let locate = |part: &'static str, (at, what): fill::Fault| {
-            let own = self.index.map(|index| vec![Key::from("arm"), index.into()]);
-            let places = own.into_iter().chain([Vec::new()]);
-            let rest = || at.iter().map(|name| Key::from(*name));
-            Problem {
-                places: places
-                    .map(|head| {
-                        head.into_iter()
-                            .chain([part.into()])
-                            .chain(rest())
-                            .collect()
-                    })
-                    .collect(),
-                name: part.to_owned(),
-                what,
-            }
+        let locate = |part: &'static str, (at, what): PartProblem| Problem {
+            places: places_of(part, &at, self.index),
+            name: part.to_owned(),
+            what,
         };
         let within = faults.iter().filter_map(|fault| fault.needs.drain).max();
         let drain = self.balancer.map(|part| part.to_drain(here, within));
         let drain = drain
             .transpose()
-            .map_err(|fault| locate("balancer", fault))?;
+            .map_err(|problem| locate("balancer", problem))?;
         let next = self
             .deploy
             .map(|part| part.to_target(&self.target, here, asked));
-        let next = next.transpose().map_err(|fault| locate("deploy", fault))?;
+        let next = next
+            .transpose()
+            .map_err(|problem| locate("deploy", problem))?;
         let balancer = self
             .balancer
             .map(|part| part.to_target(here, within.is_some()));
         let balancer = balancer
             .transpose()
-            .map_err(|fault| locate("balancer", fault))?;
+            .map_err(|problem| locate("balancer", problem))?;
         let cache = self.cache.map(|part| part.to_target(here));
-        let cache = cache.transpose().map_err(|fault| locate("cache", fault))?;
+        let cache = cache
+            .transpose()
+            .map_err(|problem| locate("cache", problem))?;
         let store = self.store.map(|part| part.to_target(here));
-        let store = store.transpose().map_err(|fault| locate("store", fault))?;
+        let store = store
+            .transpose()
+            .map_err(|problem| locate("store", problem))?;
         let replicas = self.target.replicas.unwrap_or(1);
         for (index, fault) in faults.iter().enumerate() {
             self.fits(("fault", index), fault, replicas)?;
@@ -529,7 +519,7 @@ fn windows(document: &Document) -> Windows {
 /// A problem of a target, in the arm's own part or in the common one.
 fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
     Problem {
-        places: target_places(at, arm),
+        places: places_of("target", at, arm),
         name: match at.first() {
             // The message names its subject.
             Some(&"command" | &"socket" | &"external") | None => String::new(),
@@ -539,89 +529,156 @@ fn locate_of_target(at: &[&str], arm: Option<usize>, what: String) -> Problem {
     }
 }
 
-fn target_places(at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
-    let rest = || at.iter().map(|name| Key::from(*name));
+/// A key of a part that an arm may have of its own: there, and in the common part.
+fn places_of(part: &str, at: &[&str], arm: Option<usize>) -> Vec<Vec<Key>> {
+    let common = || {
+        std::iter::once(part)
+            .chain(at.iter().copied())
+            .map(Key::from)
+    };
     let own = arm.map(|arm| {
-        let head = [Key::from("arm"), arm.into(), "target".into()];
-        head.into_iter().chain(rest()).collect()
+        let head = [Key::from("arm"), arm.into()];
+        head.into_iter().chain(common()).collect()
     });
-    let common = std::iter::once(Key::from("target")).chain(rest()).collect();
-    own.into_iter().chain([common]).collect()
+    own.into_iter().chain([common().collect()]).collect()
 }
 
-fn fault_place(id: FaultId, key: &str) -> Vec<Vec<Key>> {
-    vec![vec!["fault".into(), id.place().into(), key.into()]]
+fn place(path: &[&str]) -> Vec<Key> {
+    path.iter().map(|name| Key::from(*name)).collect()
 }
 
 /// Problems of the plan as a whole, by the keys of the document.
-fn locate(error: &PlanError, document: &Document) -> Problem {
+fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
     let arm = error.arm.filter(|_| !document.arm.is_empty());
-    let one = |path: &[&str]| vec![path.iter().map(|name| Key::from(*name)).collect()];
+    let of_arm = |key: &str| match arm {
+        Some(arm) => vec![vec!["arm".into(), arm.into(), key.into()]],
+        None => vec![place(&["arm"])],
+    };
+    let of_fault =
+        |id: FaultId, key: &str| vec![vec!["fault".into(), id.place().into(), key.into()]];
+    let of_server = |at: &[&str]| places_of(error.part.map_or("target", Part::name), at, arm);
     let places = match error.field {
-        Field::Name => one(&["name"]),
-        Field::Arms => match arm {
-            Some(arm) => vec![vec!["arm".into(), arm.into(), "name".into()]],
-            None => one(&["arm"]),
-        },
-        Field::Family => match arm {
-            Some(arm) => vec![vec!["arm".into(), arm.into(), "family".into()]],
-            None => one(&["arm"]),
-        },
-        Field::Command => target_places(&["command"], arm),
-        Field::External => target_places(&["external"], arm),
-        Field::Socket => target_places(&["socket"], arm),
-        Field::Listener => target_places(&["listener"], arm),
-        Field::Gate => one(&["gate"]),
-        Field::Ready => target_places(&["ready", "http"], arm),
-        Field::ReadyWithin => target_places(&["ready", "within"], arm),
-        Field::Replicas => target_places(&["replicas"], arm),
+        Field::Name => vec![place(&["name"])],
+        Field::Arms if arm.is_none() => places_of_single_server(plan, document),
+        Field::Arms => of_arm("name"),
+        Field::Family => of_arm("family"),
+        Field::Command => of_server(&["command"]),
+        Field::External => of_server(&["external"]),
+        Field::Socket => of_server(&["socket"]),
+        Field::Listener => of_server(&["listener"]),
+        Field::Ready => of_server(&["ready", "http"]),
+        Field::ReadyWithin => of_server(&["ready", "within"]),
+        Field::BootHeader => of_server(&["boot_header"]),
+        Field::Replicas => of_server(&["replicas"]),
+        Field::Gate(index) => {
+            let metric = plan.gates.get(index).map(Gate::metric);
+            let names = METRICS.iter().filter(|(_, own)| Some(*own) == metric);
+            let own = names.map(|(name, _)| place(&["gate", name]));
+            let common = [place(&["gate"]), place(&["storm"])];
+            let listener = places_of("target", &["listener"], arm);
+            own.chain(common).chain(listener).collect()
+        }
         Field::Retry => {
             let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into()]);
-            let common = vec!["load".into(), "retry".into()];
-            own.into_iter().chain([common]).collect()
+            own.into_iter().chain([place(&["load", "retry"])]).collect()
         }
-        Field::Cache => match arm {
-            Some(arm) => vec![
-                vec!["arm".into(), arm.into(), "cache".into()],
-                vec!["cache".into()],
-            ],
-            None => one(&["cache"]),
-        },
-        Field::Faults => one(&["fault"]),
-        Field::FaultKind(id) => match id.place().checked_sub(document.fault.len().max(1)) {
+        Field::Cache => places_of("cache", &[], arm),
+        Field::Balancer => places_of("balancer", &[], arm),
+        // What replaces the server is not there, or nothing replaces it.
+        Field::Deploy => {
+            let faults = plan.named_faults().filter(|(_, fault)| fault.needs.next);
+            let faults = faults.flat_map(|(id, _)| of_fault(id, "kind"));
+            places_of("deploy", &[], arm)
+                .into_iter()
+                .chain(faults)
+                .collect()
+        }
+        Field::Faults => {
+            let mut places = vec![place(&["fault"]), place(&["surroundings"])];
+            if document.fault.len() <= 1 {
+                places.reverse();
+            }
+            places.push(place(&["storm"]));
+            places
+        }
+        Field::FaultKind(id) => match id.place().checked_sub(plan.faults.len()) {
             Some(index) => vec![vec!["surroundings".into(), index.into(), "kind".into()]],
-            None => fault_place(id, "kind"),
+            None => of_fault(id, "kind"),
         },
-        Field::FaultTarget(id) => fault_place(id, "target"),
-        Field::FaultLasts(id) => fault_place(id, "lasts"),
-        Field::FaultReach(id) => fault_place(id, "to"),
-        Field::FaultAfter(id) => fault_place(id, "after"),
-        Field::FaultOn(id) => fault_place(id, "on"),
-        Field::FaultNth(id) => fault_place(id, "nth"),
-        Field::Balancer => one(&["balancer"]),
-        Field::Deploy => one(&["deploy"]),
-        Field::BootHeader => target_places(&["boot_header"], arm),
-        Field::Trials => one(&["trials"]),
-        Field::ExtendTo => one(&["extend_to"]),
-        Field::Load(key) => one(&["load", key]),
-        Field::Mix => one(&["session", "mix"]),
-        Field::Get => one(&["operation", "request"]),
-        Field::Baseline => match arm {
-            Some(arm) => vec![vec!["arm".into(), arm.into(), "baseline".into()]],
-            None => vec![vec!["fault".into(), 0.into(), "at".into()]],
-        },
-        Field::Settle => [one(&["windows", "settle"]), one(&["windows", "steady_for"])].concat(),
-        Field::Horizon => [
-            one(&["windows", "horizon"]),
-            target_places(&["restart", "after"], arm),
+        Field::FaultTarget(id) => of_fault(id, "target"),
+        Field::FaultLasts(id) => of_fault(id, "lasts"),
+        Field::FaultReach(id) => of_fault(id, "to"),
+        Field::FaultAfter(id) => of_fault(id, "after"),
+        Field::FaultOn(id) => of_fault(id, "on"),
+        Field::FaultNth(id) => of_fault(id, "nth"),
+        Field::Trials => places_of_trials(plan),
+        Field::ExtendTo => vec![place(&["extend_to"])],
+        Field::Load(key) => vec![place(&["load", key])],
+        Field::Mix => [
+            &["session", "mix"][..],
+            &["operation"],
+            &["session"],
+            &["storm"],
+        ]
+        .map(place)
+        .to_vec(),
+        Field::Get => vec![place(&["operation", "request"])],
+        Field::Baseline if arm.is_some() => of_arm("baseline"),
+        Field::Baseline => [
+            of_fault(FaultId::FIRST, "at"),
+            vec![place(&["windows", "window"])],
         ]
         .concat(),
+        Field::Settle => vec![
+            place(&["windows", "settle"]),
+            place(&["windows", "steady_for"]),
+        ],
+        Field::Horizon => {
+            let own = vec![place(&["windows", "horizon"])];
+            match error.part {
+                Some(_) => [of_server(&["restart", "after"]), own].concat(),
+                None => [own, of_server(&["restart", "after"])].concat(),
+            }
+        }
     };
     Problem {
         places,
         name: error.field.name().to_owned(),
         what: error.problem.clone(),
     }
+}
+
+/// What makes more than the one server that a storm has.
+fn places_of_single_server(plan: &Plan, document: &Document) -> Vec<Vec<Key>> {
+    let mut places = Vec::new();
+    if let [arm] = plan.arms.as_slice() {
+        let own = (!document.arm.is_empty()).then_some(0);
+        if arm.replicas > 1 {
+            places.extend(places_of("target", &["replicas"], own));
+        }
+        for part in ["balancer", "cache", "store"] {
+            places.extend(places_of(part, &[], own));
+        }
+    }
+    places.extend([place(&["arm"]), place(&["storm"])]);
+    places
+}
+
+/// The numbers that make so many trials, the largest first.
+fn places_of_trials(plan: &Plan) -> Vec<Vec<Key>> {
+    if plan.trials == 0 {
+        return vec![place(&["trials"])];
+    }
+    let mut said = [
+        (plan.trials, &["storm", "kills"][..]),
+        (plan.trials, &["trials"]),
+        (plan.extend_to, &["extend_to"]),
+        (plan.replacements, &["replacements"]),
+        (plan.controls, &["controls"]),
+    ];
+    said.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    let said = said.map(|(_, path)| place(path));
+    said.into_iter().chain([place(&["arm"])]).collect()
 }
 
 fn locate_of_flow(error: &FlowError) -> Problem {

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use comeback_model::plan::{Aim, StatusRange};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,16 @@ impl FromStr for RatePart {
                 Ok(number) => Ok(Self::PerSecond(number)),
                 Err(_) => Err(format!("'{text}' is not {}", Self::EXPECTED)),
             },
+        }
+    }
+}
+
+impl Serialize for RatePart {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => to.serialize_str(Self::AUTO),
+            Self::PerSecond(rate) if rate.fract() == 0.0 => to.serialize_i64(*rate as i64),
+            Self::PerSecond(rate) => to.serialize_f64(*rate),
         }
     }
 }

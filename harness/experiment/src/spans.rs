@@ -27,7 +27,7 @@ impl<'a> Spans<'a> {
 
     /// The place of the first of these that is there; else of as much of the first as there is.
     pub(super) fn locate(&self, places: &[Vec<Key>]) -> Range<usize> {
-        let found = places.iter().map(|place| self.walk(place));
+        let found = places.iter().map(|place| self.follow(place));
         let mut best = (0, 0..0);
         for (place, (depth, span)) in places.iter().zip(found) {
             if depth == place.len() {
@@ -46,7 +46,7 @@ impl<'a> Spans<'a> {
     }
 
     /// How many keys of the path are there, and the place of the last of them.
-    fn walk(&self, path: &[Key]) -> (usize, Range<usize>) {
+    fn follow(&self, path: &[Key]) -> (usize, Range<usize>) {
         let Some((Key::Name(first), rest)) = path.split_first() else {
             return (0, 0..0);
         };

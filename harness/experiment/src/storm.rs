@@ -43,8 +43,7 @@ impl Document {
             arrivals: Some(Arrivals::Constant),
             ..LoadPart::default()
         };
-        let said = std::mem::replace(&mut document.load, usual);
-        document.load.override_by(said);
+        document.load = usual.overridden_by(document.load);
         // Its users wait for each answer, so there is nothing to measure.
         if document.load.rate == Some(RatePart::Auto) {
             document.load.rate = Some(RatePart::PerSecond(RATE));

@@ -10,7 +10,7 @@ use super::document::{
     BalancerKind, BalancerPart, CacheKind, CachePart, Policy, ReadyPart, RestartPart, StopPart,
     StoreKind, StorePart, TargetPart, Words,
 };
-use super::fill::Fault;
+use super::problem::PartProblem;
 
 /// Where a balancer takes orders: where `comeback balance drain` looks for it.
 const CONTROL: &str = "{data}/control.sock";
@@ -51,7 +51,11 @@ impl BalancerPart {
     }
 
     /// The balancer's process.
-    pub(super) fn to_target(&self, here: Option<&Path>, drains: bool) -> Result<Target, Fault> {
+    pub(super) fn to_target(
+        &self,
+        here: Option<&Path>,
+        drains: bool,
+    ) -> Result<Target, PartProblem> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
                 let what = "use kind or command, not both";
@@ -74,7 +78,7 @@ impl BalancerPart {
         &self,
         here: Option<&Path>,
         within: Option<Span>,
-    ) -> Result<Option<Drain>, Fault> {
+    ) -> Result<Option<Drain>, PartProblem> {
         match (&self.command, &self.drain, within) {
             (None, Some(_), _) => {
                 let what = "it is only for a command of your own: remove it";
@@ -86,7 +90,7 @@ impl BalancerPart {
         }
     }
 
-    fn known(&self, kind: BalancerKind, drains: bool) -> Result<Words, Fault> {
+    fn known(&self, kind: BalancerKind, drains: bool) -> Result<Words, PartProblem> {
         if kind == BalancerKind::Nginx {
             let lacks = |part, what: &str| {
                 let what = format!(
@@ -131,7 +135,7 @@ impl BalancerPart {
 
 impl CachePart {
     /// The process that keeps replies for all clients.
-    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, PartProblem> {
         let command = match (&self.command, self.kind) {
             (Some(_), Some(_)) => {
                 let what = "use kind or command, not both";
@@ -147,7 +151,7 @@ impl CachePart {
         part_of(command, (&self.ready, &self.stop, &self.restart)).to_target(here, None)
     }
 
-    fn known(&self, kind: CacheKind) -> Result<Words, Fault> {
+    fn known(&self, kind: CacheKind) -> Result<Words, PartProblem> {
         let mut words = words(&[
             "{comeback}",
             "cache",
@@ -161,16 +165,16 @@ impl CachePart {
             "{data}",
         ]);
         if let Some(time) = &self.stale_if_error {
-            let wrong = |what: String| (vec!["stale_if_error"], what);
+            let invalid = |what: String| (vec!["stale_if_error"], what);
             match (kind, time.as_str()) {
                 (_, "always") => {}
                 (CacheKind::Builtin, time) => {
                     let read: Result<Span, _> = time.parse();
-                    read.map_err(|error| wrong(format!("{error}; or write \"always\"")))?;
+                    read.map_err(|error| invalid(format!("{error}; or write \"always\"")))?;
                 }
                 (CacheKind::Nginx, _) => {
                     let what = "nginx supports only \"always\": for a limit, let the replies say stale-if-error=SECONDS";
-                    return Err(wrong(what.to_owned()));
+                    return Err(invalid(what.to_owned()));
                 }
             }
             words
@@ -192,7 +196,7 @@ impl CachePart {
 
 impl StorePart {
     /// The process that the replicas share.
-    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, Fault> {
+    pub(super) fn to_target(&self, here: Option<&Path>) -> Result<Target, PartProblem> {
         let command = match (&self.command, self.kind) {
             (Some(command), None) => command.clone(),
             (None, Some(kind)) => known(kind),

@@ -12,13 +12,13 @@ use comeback_model::ids::Seed;
 use comeback_model::plan::fault::{Catalogue, On, OnEvent};
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Load, Open, Plan,
-    ReadyProbe, Request, Retry, SessionFlow, Target, Windows, Workload,
+    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Open, Plan,
+    ReadyProbe, Request, SessionFlow, Target, Windows, Workload,
 };
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::scalar::RatePart;
+use super::document::{LoadPart, RetryPart};
 use super::{Document, File, Key, Origin, resolve};
 
 /// The text of an experiment file.
@@ -228,21 +228,18 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
         return Err(Unwritable(format!("its seed {seed} is too large for TOML")));
     };
     whole.put("seed", number)?;
-    let mut load = load(&plan.load)?;
-    if plan.calibration.is_wanted() {
-        load.put("rate", RatePart::AUTO)?;
-    }
+    let mut load = LoadPart::from((&plan.load, &plan.calibration));
     match plan.arms.as_slice() {
         [arm] if arm.name == plan.name && arm.about == arm.target.told() => {
             whole.0.extend(servers(arm)?);
-            load.put_some("retry", arm.retry.as_ref().map(retry).transpose()?)?;
+            load.retry = arm.retry.as_ref().map(RetryPart::from);
         }
         arms => {
             let arms: Result<Vec<Table>, Unwritable> = arms.iter().map(named_arm).collect();
             whole.put("arm", arms?)?;
         }
     }
-    whole.put("load", load.0)?;
+    whole.put("load", load)?;
     match &plan.load.workload {
         Workload::Sessions(flow) => whole.put("session", session(flow)?)?,
         Workload::Stateless(one) => whole.put("operation", request(one)?)?,
@@ -325,7 +322,7 @@ fn named_arm(arm: &Arm) -> Result<Table, Unwritable> {
     part.put("about", &arm.about)?;
     part.put_some("baseline", arm.baseline.as_ref())?;
     part.put_some("family", arm.family.as_ref())?;
-    part.put_some("retry", arm.retry.as_ref().map(retry).transpose()?)?;
+    part.put_some("retry", arm.retry.as_ref().map(RetryPart::from))?;
     Ok(part.0)
 }
 
@@ -377,44 +374,6 @@ fn external(external: &External) -> Result<Part, Unwritable> {
     part.put_some("restart", external.restart.as_ref())?;
     part.put_some("kill", external.kill.as_ref())?;
     Ok(part)
-}
-
-fn load(load: &Load) -> Result<Part, Unwritable> {
-    let Load {
-        workload: _,
-        clients,
-        rate,
-        arrivals,
-        timeout,
-        objective,
-        keep_alive,
-        looks,
-        workers,
-        floor,
-    } = load;
-    let mut part = Part::default();
-    part.put("sessions", clients)?;
-    match rate.fract() == 0.0 {
-        true => part.put("rate", *rate as i64)?,
-        false => part.put("rate", rate)?,
-    }
-    part.put("arrivals", arrivals)?;
-    part.put("timeout", timeout)?;
-    part.put_some("objective", objective.as_ref())?;
-    part.put("keep_alive", keep_alive)?;
-    part.put("looks", looks)?;
-    part.put("workers", workers)?;
-    part.put("floor", floor)?;
-    Ok(part)
-}
-
-fn retry(retry: &Retry) -> Result<Table, Unwritable> {
-    let mut part = Part::default();
-    part.put("times", retry.times)?;
-    part.put("backoff", retry.backoff)?;
-    part.put_some("try_timeout", retry.try_timeout)?;
-    part.put("idempotency_key", retry.idempotency_key)?;
-    Ok(part.0)
 }
 
 fn session(flow: &SessionFlow) -> Result<Table, Unwritable> {

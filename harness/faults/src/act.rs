@@ -135,7 +135,7 @@ impl From<io::Error> for ActError {
 
 /// One of an act's methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum ActMethod {
     /// [`Act::apply`].
     Apply,
     /// [`Act::confirm`].
@@ -146,7 +146,7 @@ pub enum Stage {
     Undo,
 }
 
-impl Stage {
+impl ActMethod {
     /// Calls the method. Returns the evidence, if it is asked for.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use act::{Act, ActError, Disk, Stage, Target};
+pub use act::{Act, ActError, ActMethod, Disk, Target};
 pub use injection::{
     Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, Sighting, SignalTo, Watch,
 };

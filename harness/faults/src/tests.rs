@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use comeback_host::clock::Clock;
 use comeback_model::event::Exit;
 use comeback_model::ids::{FaultId, Node};
-use comeback_model::plan::fault::{Catalogue, Fault, Said};
+use comeback_model::plan::fault::{Catalogue, DEFAULT_KIND, Fault, Said};
 use comeback_model::plan::{Reach, Signal, Stop};
 use comeback_model::schedule::Draws;
 use comeback_model::units::{Elapsed, Span};
@@ -322,6 +322,12 @@ fn a_fault_of_an_older_journal_is_the_one_that_is_planned_today() {
         let again = serde_json::to_value(&planned).unwrap();
         assert_eq!(serde_json::from_value::<Fault>(again).unwrap(), planned);
     }
+}
+
+#[test]
+fn the_default_kind_is_the_first_of_the_catalogue() {
+    let kinds = Faults.kinds();
+    assert_eq!(kinds.first().map(|kind| kind.name), Some(DEFAULT_KIND));
 }
 
 #[test]

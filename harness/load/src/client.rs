@@ -19,7 +19,7 @@ use super::seen::Seen;
 use super::trigger::Trigger;
 use super::waits::{Job, Waits};
 use comeback_host::clock::Clock;
-use comeback_session::flow::{Flow, Judgement, Next, Session, Turn, User};
+use comeback_session::flow::{Flow, Next, ReplyMeaning, Session, Turn, User};
 use looks::Former;
 pub use looks::Looked;
 pub(super) use looks::order_of;
@@ -205,7 +205,7 @@ impl Client {
         };
         let tried = self.try_repeatedly(wanted, &mut session).await;
         let finished = self.shared.clock.now();
-        if step == Step::Act && tried.judgement.outcome == Outcome::Acknowledged {
+        if step == Step::Act && tried.meaning.outcome == Outcome::Acknowledged {
             let (at, quiet) = (finished, tried.quiet);
             if let Some(sent) = tried.asked {
                 let write = OneWrite {
@@ -219,12 +219,12 @@ impl Client {
         }
         let mut tally = self.shared.tally.get();
         tally.sent += u64::from(tried.sent.is_some());
-        tally.dropped += u64::from(tried.judgement.error == Some(ErrorClass::Unsent));
+        tally.dropped += u64::from(tried.meaning.error == Some(ErrorClass::Unsent));
         self.shared.tally.set(tally);
         if step == Step::Act {
-            session.note_change(tried.write, tried.judgement.outcome);
+            session.note_change(tried.write, tried.meaning.outcome);
         }
-        let (outcome, error) = (tried.judgement.outcome, tried.judgement.error);
+        let (outcome, error) = (tried.meaning.outcome, tried.meaning.error);
         if step == Step::Login && outcome != Outcome::Acknowledged {
             let status = tried.reply.map(|reply| reply.status);
             self.shared.refusal.set(error.map(|class| (class, status)));
@@ -248,11 +248,11 @@ impl Client {
             sent: _,
             reply,
             write,
-            judgement,
+            meaning,
             tries,
             resent,
         } = tried;
-        let is_unsent = judgement.error == Some(ErrorClass::Unsent);
+        let is_unsent = meaning.error == Some(ErrorClass::Unsent);
         self.shared.done.borrow_mut().push(Operation {
             trial: self.shared.trial.get(),
             client: self.id,
@@ -262,12 +262,12 @@ impl Client {
             dispatched: wanted.dispatched,
             sent,
             finished,
-            outcome: judgement.outcome,
-            error: judgement.error,
+            outcome: meaning.outcome,
+            error: meaning.error,
             status: reply.map(|reply| reply.status),
-            value: judgement.value,
+            value: meaning.value,
             write,
-            found: judgement.found,
+            found: meaning.found,
             boot: reply.and_then(|reply| reply.boot),
             replica: reply.and_then(|reply| reply.relayed.by),
             failed_replica: reply.and_then(|reply| reply.relayed.failed),
@@ -344,7 +344,7 @@ impl Client {
     /// When the operation is retried, if it is.
     fn next_try(&self, wanted: Wanted, tried: &Attempt, bounds: Bounds) -> Option<Elapsed> {
         let retry = self.shared.retry?;
-        let class = tried.judgement.error?;
+        let class = tried.meaning.error?;
         let pause = retry.pause_after(tried.tries)?;
         let at = self.shared.clock.now() + pause;
         let is_in_time = at < bounds.latest_start;
@@ -391,7 +391,7 @@ impl Client {
             tries: 1,
             reply: None,
             write: shared.flow.write_of(&turn),
-            judgement: Judgement::failed(Outcome::Rejected, ErrorClass::Unsent),
+            meaning: ReplyMeaning::failed(Outcome::Rejected, ErrorClass::Unsent),
         };
         loop {
             let latest = tried.sent.map_or(bounds.latest_start, |sent| {
@@ -420,7 +420,7 @@ impl Client {
             let exchange =
                 connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);
-                    (seen, shared.flow.judge(&mut turn, user, session, reply))
+                    (seen, shared.flow.classify(&mut turn, user, session, reply))
                 });
             let attended = (wanted.step, shared.clock);
             // Within a request before its own a fault would meet no write.
@@ -453,8 +453,8 @@ impl Client {
                     }
                     tried.note_left(first_sent, is_its_own.then_some(now));
                     tried.reply = Some(reply);
-                    if let Next::Done(judgement) = next {
-                        tried.judgement = judgement;
+                    if let Next::Done(meaning) = next {
+                        tried.meaning = meaning;
                         return tried;
                     }
                 }
@@ -550,7 +550,7 @@ struct Attempt {
     /// The last reply.
     reply: Option<Seen>,
     write: Option<u32>,
-    judgement: Judgement,
+    meaning: ReplyMeaning,
 }
 
 impl Attempt {
@@ -572,12 +572,12 @@ impl Attempt {
             ErrorClass::Unsent if self.sent.is_some() => ErrorClass::ResponseTimeout,
             class => class,
         };
-        self.judgement = Judgement::failed(turn.outcome_if_broken(left), class);
+        self.meaning = ReplyMeaning::failed(turn.outcome_if_broken(left), class);
     }
 
     /// The two as one operation: what an earlier try may have done, a later one that failed does not undo.
     fn followed_by(self, again: Self) -> Self {
-        if again.judgement.error == Some(ErrorClass::Unsent) {
+        if again.meaning.error == Some(ErrorClass::Unsent) {
             return self;
         }
         let resent = match (self.asked, again.asked) {
@@ -585,11 +585,9 @@ impl Attempt {
             (None, Some(_)) => None,
             _ => self.left().and(again.left()).or(self.resent),
         };
-        let mut judgement = again.judgement;
-        if self.judgement.outcome == Outcome::Indeterminate
-            && judgement.outcome == Outcome::Rejected
-        {
-            judgement.outcome = Outcome::Indeterminate;
+        let mut meaning = again.meaning;
+        if self.meaning.outcome == Outcome::Indeterminate && meaning.outcome == Outcome::Rejected {
+            meaning.outcome = Outcome::Indeterminate;
         }
         Self {
             sent: self.sent.or(again.sent),
@@ -599,7 +597,7 @@ impl Attempt {
             tries: self.tries + 1,
             reply: again.reply,
             write: self.write,
-            judgement,
+            meaning,
         }
     }
 }
@@ -609,7 +607,7 @@ mod tests {
     use super::*;
 
     fn tried(outcome: Outcome, error: Option<ErrorClass>, sent: Option<u64>) -> Attempt {
-        let failed = Judgement::failed(outcome, ErrorClass::Reset);
+        let failed = ReplyMeaning::failed(outcome, ErrorClass::Reset);
         Attempt {
             sent: sent.map(Elapsed::from_us),
             asked: None,
@@ -618,7 +616,7 @@ mod tests {
             tries: 1,
             reply: None,
             write: Some(7),
-            judgement: Judgement { error, ..failed },
+            meaning: ReplyMeaning { error, ..failed },
         }
     }
 
@@ -627,13 +625,13 @@ mod tests {
         let torn = || tried(Outcome::Indeterminate, Some(ErrorClass::Reset), Some(1));
         let refused = || tried(Outcome::Rejected, Some(ErrorClass::Refused), None);
         let both = torn().followed_by(refused());
-        assert_eq!(both.judgement.outcome, Outcome::Indeterminate);
-        assert_eq!(both.judgement.error, Some(ErrorClass::Refused));
+        assert_eq!(both.meaning.outcome, Outcome::Indeterminate);
+        assert_eq!(both.meaning.error, Some(ErrorClass::Refused));
         let neither = refused().followed_by(refused());
-        assert_eq!(neither.judgement.outcome, Outcome::Rejected);
+        assert_eq!(neither.meaning.outcome, Outcome::Rejected);
         let done = torn().followed_by(tried(Outcome::Acknowledged, None, Some(5)));
-        assert_eq!(done.judgement.outcome, Outcome::Acknowledged);
-        assert_eq!((done.judgement.error, done.write), (None, Some(7)));
+        assert_eq!(done.meaning.outcome, Outcome::Acknowledged);
+        assert_eq!((done.meaning.error, done.write), (None, Some(7)));
     }
 
     #[test]
@@ -669,7 +667,7 @@ mod tests {
         let unsent = tried(Outcome::Rejected, Some(ErrorClass::Unsent), None);
         let both = first.followed_by(unsent);
         assert_eq!(
-            (both.tries, both.judgement.error),
+            (both.tries, both.meaning.error),
             (1, Some(ErrorClass::Reset))
         );
     }

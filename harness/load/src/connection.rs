@@ -146,22 +146,22 @@ impl Connection {
         }
     }
 
-    /// Sends a request and hands its complete reply to `judge`; says whether the connection lives on.
+    /// Sends a request and hands its complete reply to `on_reply`; says whether the connection lives on.
     pub(super) async fn exchange<R>(
         &mut self,
         request: &[u8],
         scratch: &Scratch,
         waits: &Waits,
-        judge: impl FnOnce(&Reply) -> R,
+        on_reply: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         let wanted = &self.wanted;
         match &mut self.link {
             Link::Stream(stream) => {
                 stream
-                    .exchange(request, wanted, scratch, waits, judge)
+                    .exchange(request, wanted, scratch, waits, on_reply)
                     .await
             }
-            Link::Http2(connection) => connection.exchange(request, wanted, waits, judge).await,
+            Link::Http2(connection) => connection.exchange(request, wanted, waits, on_reply).await,
         }
     }
 }

@@ -24,7 +24,9 @@ impl fmt::Display for Seed {
 pub struct TrialId(pub u32);
 
 /// An arm, by its place in the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct ArmId(pub u32);
 

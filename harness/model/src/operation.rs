@@ -3,14 +3,14 @@
 mod cached;
 #[cfg(any(test, feature = "testing"))]
 mod fixture;
-mod found;
+mod shown_writes;
 
 use serde::{Deserialize, Serialize};
 
 pub use cached::Cached;
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::test_operation;
-pub use found::FoundError;
+pub use shown_writes::ShownWritesError;
 
 use crate::ids::{BootId, ClientId, SessionId, TrialId};
 use crate::status;
@@ -159,7 +159,7 @@ pub enum ErrorClass {
     ClientError,
     /// The server does not know the session any more, and says so (401, 403).
     SessionRejected,
-    /// The server answered as if to a stranger, with a new session.
+    /// The server answered as if the user were not logged in, with a new session.
     SessionRecreated,
     /// The session names another user.
     WrongIdentity,

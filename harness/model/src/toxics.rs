@@ -73,16 +73,16 @@ impl FromStr for Size {
     type Err = SizeError;
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        let wrong = || SizeError(text.to_owned());
+        let invalid = || SizeError(text.to_owned());
         let trimmed = text.trim();
         let split = trimmed.find(|sign: char| !sign.is_ascii_digit());
-        let (number, unit) = trimmed.split_at(split.ok_or_else(wrong)?);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (number, unit) = trimmed.split_at(split.ok_or_else(invalid)?);
+        let number: u64 = number.parse().map_err(|_| invalid())?;
         let mut units = UNITS.into_iter();
         let (_, size) = units
             .find(|(name, _)| *name == unit.trim())
-            .ok_or_else(wrong)?;
-        number.checked_mul(size).map(Self).ok_or_else(wrong)
+            .ok_or_else(invalid)?;
+        number.checked_mul(size).map(Self).ok_or_else(invalid)
     }
 }
 

@@ -176,21 +176,21 @@ impl FromStr for Span {
     type Err = SpanError;
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
-        let wrong = || SpanError(text.to_owned());
+        let invalid = || SpanError(text.to_owned());
         let trimmed = text.trim();
         let split = trimmed
             .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .ok_or_else(wrong)?;
+            .ok_or_else(invalid)?;
         let (number, unit) = trimmed.split_at(split);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let number: f64 = number.parse().map_err(|_| invalid())?;
         let (_, size) = UNITS
             .into_iter()
             .find(|(name, _)| *name == unit.trim())
-            .ok_or_else(wrong)?;
+            .ok_or_else(invalid)?;
         let us = number * size as f64;
         // Beyond this a microsecond is no longer exact in an f64, and no run lasts 285 years.
         if us > 9e15 {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self(us.round() as u64))
     }

@@ -1,11 +1,11 @@
 //! A session from outside: the request of each step, and the meaning of its reply.
 //!
-//! Pure: bytes in, judgement out. The oracle is here: it knows the possible states of the session. A step may take several
+//! Pure: bytes in, meaning out. The oracle is here: it knows the possible states of the session. A step may take several
 //! requests: those it names in `before`, its own, and the redirects it follows. Together they are one operation, which a [`Turn`]
 //! tracks.
 
+mod classify;
 mod explain;
-mod judge;
 mod place;
 mod session;
 mod shown;
@@ -26,7 +26,7 @@ use self::place::Place;
 use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
-pub use self::judge::may_mean_the_same;
+pub use self::classify::may_mean_the_same;
 pub use self::session::Session;
 pub use self::shown::Shown;
 pub use self::template::BUILT_IN;
@@ -117,7 +117,7 @@ pub struct Turn {
     /// The number of the write it carries; of an act only.
     write: Option<u32>,
     /// Which of its requests was answered wrongly, and which rule the reply broke.
-    broke: Option<(usize, judge::Why)>,
+    broke: Option<(usize, classify::Why)>,
 }
 
 /// The next action after a reply.
@@ -126,12 +126,12 @@ pub enum Next {
     /// Another request of the same operation.
     Again,
     /// The operation is over.
-    Done(Judgement),
+    Done(ReplyMeaning),
 }
 
 /// The meaning of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct ReplyMeaning {
     /// Whether the operation took effect.
     pub outcome: Outcome,
     /// The problem of the reply.
@@ -142,7 +142,7 @@ pub struct Judgement {
     pub found: Option<Box<ShownWrites>>,
 }
 
-impl Judgement {
+impl ReplyMeaning {
     /// An operation that failed.
     pub const fn failed(outcome: Outcome, class: ErrorClass) -> Self {
         Self {

@@ -4,7 +4,7 @@
 //! to the run's record (see `lease.rs`) as a line, so that they have the same information when the harness is gone:
 //! `started <pid> <start time> <trial> <node> <incarnation>`, `cleared <pid>`, `seen <pid> <start time>` for a process
 //! that was found to be the run's, `memory <what>` for shared memory that the run's processes use, `lease <number> <length>
-//! <command>` for how to undo what is then done to the machine, and `settled <number>` when that was undone.
+//! <command>` for how to undo what is then done to the machine, and `undone <number>` when that was undone (`settled` in older records).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -139,7 +139,7 @@ impl Roster {
     /// This was undone.
     pub(super) fn forget_lease(&mut self, number: u32) {
         self.leases.remove(&number);
-        self.tell(&format!("settled {number}\n"));
+        self.tell(&format!("undone {number}\n"));
     }
 
     /// Every process that was started directly or seen, whether it is there or not.
@@ -256,7 +256,7 @@ impl Roster {
                     self.last_lease = self.last_lease.max(number);
                 }
             }
-            ["settled", number] => {
+            ["undone" | "settled", number] => {
                 if let Ok(number) = number.parse::<u32>() {
                     self.leases.remove(&number);
                 }
@@ -383,8 +383,11 @@ mod tests {
         }
         let first = Undo::new("true").expect("it is a command");
         assert_eq!(roster.leases(), [(2, undo), (1, first.clone())]);
-        roster.take_line("settled 2");
+        roster.take_line("undone 2");
         assert_eq!(roster.leases(), [(1, first)]);
+        // As an older record has it.
+        roster.take_line("settled 1");
+        assert_eq!(roster.leases(), []);
     }
 
     #[test]

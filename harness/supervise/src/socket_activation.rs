@@ -117,11 +117,11 @@ impl SocketActivation {
             }
             let mut bytes = [0; 16];
             match rustix::io::read(&self.0, &mut bytes) {
-                Ok(0) => return judge(&said),
+                Ok(0) => return parse_launched(&said),
                 Ok(length) => said.extend_from_slice(&bytes[..length]),
                 Err(Errno::INTR) => {}
                 // It ended without having taken the socket.
-                Err(Errno::CONNRESET) => return judge(&said),
+                Err(Errno::CONNRESET) => return parse_launched(&said),
                 Err(error) => return Err(Failed::Launcher(error.into())),
             }
         }
@@ -133,7 +133,7 @@ fn launcher(problem: &str) -> Failed {
 }
 
 /// The launcher's message until its end of the pair closed.
-fn judge(said: &[u8]) -> Result<(), Failed> {
+fn parse_launched(said: &[u8]) -> Result<(), Failed> {
     match said {
         [ATTEMPT] => Ok(()),
         [ATTEMPT, errno @ ..] => match errno.try_into() {
@@ -244,12 +244,12 @@ mod tests {
 
     #[test]
     fn only_an_attempt_and_an_end_is_an_execution() {
-        assert!(matches!(judge(b">"), Ok(())));
-        assert!(matches!(judge(b""), Err(Failed::Launcher(_))));
-        assert!(matches!(judge(b"x"), Err(Failed::Launcher(_))));
-        assert!(matches!(judge(b">ab"), Err(Failed::Launcher(_))));
+        assert!(matches!(parse_launched(b">"), Ok(())));
+        assert!(matches!(parse_launched(b""), Err(Failed::Launcher(_))));
+        assert!(matches!(parse_launched(b"x"), Err(Failed::Launcher(_))));
+        assert!(matches!(parse_launched(b">ab"), Err(Failed::Launcher(_))));
         let absent = [&[ATTEMPT][..], &2_i32.to_le_bytes()].concat();
-        match judge(&absent) {
+        match parse_launched(&absent) {
             Err(Failed::Program(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
             other => panic!("{other:?}"),
         }

@@ -6,7 +6,7 @@ use comeback_analysis::measure::{TimelineWindow, TrialAnalysis};
 use comeback_analysis::summary::Culprit;
 
 use super::frame::{Key, Page};
-use super::panels::{Columns, Plot, Step, band, name_seconds};
+use super::panels::{Columns, Plot, Stretch, band, name_seconds};
 use super::timeline::ready_after_fault;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
@@ -16,7 +16,7 @@ use crate::format::{count, counted, plain, span};
 /// Height of a panel's plot.
 const PLOT: f64 = 96.0;
 
-/// Height of what stands above it: name, and facts.
+/// Height of the name and the facts above it.
 const HEAD: f64 = 46.0;
 
 /// Height of the axis below it.
@@ -37,7 +37,7 @@ const STACK: [(Culprit, Ink, &str); 5] = [
     (Culprit::Client, Ink::Muted, "the load generator"),
 ];
 
-/// Whether there is anybody to tell apart.
+/// Whether there are several culprits to show.
 pub(crate) fn applies(run: &RunView<'_>) -> bool {
     run.arms.iter().any(|arm| Panel::of(run, arm).is_some())
 }
@@ -125,7 +125,7 @@ fn mean(seen: &[&TimelineWindow]) -> Option<Window> {
     })
 }
 
-/// What all panels share.
+/// Common to all panels.
 struct Frame {
     from: f64,
     to: f64,
@@ -230,14 +230,14 @@ fn plot(drawing: &mut Drawing, panel: &Panel<'_>, (x, y): (f64, f64), frame: &Fr
 fn layers(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale) {
     let mut ground = vec![0.0; panel.windows.len()];
     for (culprit, ink, _) in STACK {
-        let steps: Vec<Step> = panel
+        let steps: Vec<Stretch> = panel
             .windows
             .iter()
             .zip(&mut ground)
             .map(|(window, ground)| {
                 let low = *ground;
                 *ground += window.failed.get(&culprit).copied().unwrap_or(0.0);
-                Step {
+                Stretch {
                     from: window.from,
                     to: window.to,
                     low,

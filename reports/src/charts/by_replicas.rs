@@ -15,7 +15,7 @@ use crate::format::{percent, plain, printable, rate};
 /// Height of a panel's plot.
 const PLOT: f64 = 120.0;
 
-/// Height of what stands above it: its name, and room for the figure of a mark at the top.
+/// Height of the name above it, with room for the figure of a mark at the top.
 const HEAD: f64 = 40.0;
 
 /// Height of the axis below it.
@@ -27,7 +27,7 @@ const NUMBERS: f64 = 48.0;
 /// More panels side by side than this are too narrow for their figures.
 const MOST_COLUMNS: (usize, usize) = (4, 2);
 
-/// What is drawn against the number of replicas.
+/// The quantity drawn against the number of replicas.
 struct Subject {
     title: &'static str,
     subtitle: &'static str,
@@ -36,7 +36,7 @@ struct Subject {
     shown: fn(f64) -> String,
     /// The end of the scale, at least.
     least_end: fn(&RunView<'_>) -> f64,
-    /// What a mark is compared with, by the number of replicas, and its name.
+    /// The value that a mark is compared with, by the number of replicas, and its name.
     reference: (fn(&RunView<'_>, f64) -> f64, &'static str),
 }
 
@@ -112,7 +112,7 @@ struct Family<'a> {
 }
 
 impl Family<'_> {
-    /// What was measured, by the number of replicas.
+    /// The measured values, by the number of replicas.
     fn figures(&self, subject: &Subject) -> Vec<(u32, f64)> {
         let members = self.members.iter();
         let measured =
@@ -143,7 +143,7 @@ fn families<'a>(run: &'a RunView<'a>) -> Vec<Family<'a>> {
             families.push(Family { name, members });
             families.len() - 1
         });
-        // Of two alike the first stands for both.
+        // Of two equal ones the first is shown.
         families[place]
             .members
             .entry(planned.replicas)

@@ -14,7 +14,7 @@ use crate::format::{INTERVAL_NEEDS, TOO_FEW, count, counted, percent, plain};
 /// Height of a cell's marks.
 const STRIP: f64 = 24.0;
 
-/// Above and below what stands in a row.
+/// The margin above and below the content of a row.
 const PAD: f64 = 9.0;
 
 /// Between two columns.
@@ -357,7 +357,7 @@ fn about_trials(arm: &ArmView<'_>) -> Vec<String> {
     lines
 }
 
-/// What is said of a phase: the share and how sure it is, and of how many.
+/// The text of a phase: the share, its interval, and the number of operations.
 fn words(rate: &ErrorRate, trials: u32) -> (String, String) {
     let Some(share) = rate.rate else {
         return ("nothing was asked".to_owned(), String::new());

@@ -2,7 +2,7 @@
 
 use crate::draw::{Drawing, Ink, Point, Style};
 
-/// From this width on names stand to the left of their rows, below it above them.
+/// From this width on, names are drawn to the left of their rows; on narrower charts, above them.
 pub(crate) const WIDE: f64 = 700.0;
 
 /// Free room at the edges.
@@ -79,7 +79,7 @@ impl Sign {
 /// A chart being drawn from top to bottom.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// What is drawn so far.
+    /// The shapes drawn so far.
     pub(crate) drawing: Drawing,
     /// Where the next thing goes.
     pub(crate) y: f64,
@@ -109,7 +109,7 @@ impl Page {
         self.drawing.width - MARGIN
     }
 
-    /// Whether names stand beside their rows.
+    /// Whether names are drawn beside their rows.
     pub(crate) fn is_wide(&self) -> bool {
         self.drawing.width >= WIDE
     }
@@ -223,7 +223,7 @@ pub(crate) fn arrow(drawing: &mut Drawing, (x, y): Point) {
     drawing.area(vec![(x, y - 5.0), (x + 8.0, y), (x, y + 5.0)], Ink::Loss);
 }
 
-/// Where the `index`-th trial's dot stands above or below the middle, from −0.5 to 0.5: the same each time,
+/// How far the `index`-th trial's dot is above or below the middle, from −0.5 to 0.5: the same each time,
 /// and neighbours far apart.
 pub(crate) fn jitter(index: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_895;

@@ -16,7 +16,7 @@ use crate::format::{count, counted, ms, plain};
 /// Height of a panel's plot.
 const PLOT: f64 = 132.0;
 
-/// Height of what stands above it: name, and facts.
+/// Height of the name and the facts above it.
 const HEAD: f64 = 54.0;
 
 /// Height of the axis below it.
@@ -37,7 +37,7 @@ const SIGN_CELL: f64 = 4.0;
 /// The most strokes of a drawing: each takes some 8 bytes, and a page has each chart twice.
 const MOST_STROKES: usize = 9_000;
 
-/// What is cut off at the right is told from so many seconds on.
+/// From so many seconds on, a remark says how much is cut off at the right.
 const NOTEWORTHY: f64 = 0.5;
 
 /// How to read it.
@@ -81,7 +81,7 @@ impl<'a> Panel<'a> {
         self.arm.summary.outage_ms.median.is_some()
     }
 
-    /// The last moment that any dot stands for, in seconds.
+    /// The moment of the last dot, in seconds.
     fn end(&self) -> f64 {
         let ends = self.dots.iter().map(|dot| seconds(dot));
         ends.fold(f64::NEG_INFINITY, f64::max)
@@ -114,7 +114,7 @@ fn took_ms(dot: &Dot) -> f64 {
     f64::from(dot.took_ms).max(0.001)
 }
 
-/// What all panels share: the ends of their axes, in seconds and ms.
+/// Common to all panels: the ends of their axes, in seconds and ms.
 #[derive(Clone, Copy)]
 struct Frame {
     from: f64,

@@ -11,9 +11,9 @@ use crate::arms::RunView;
 pub(crate) struct Live {
     title: String,
     subtitle: String,
-    /// What the fault is called at the moment it hits.
+    /// The name of the moment at which the fault hits.
     fault: String,
-    /// What all panels share: from when to when, in seconds, the length of a window, and the most operations per second.
+    /// Common to all panels: from when to when, in seconds, the length of a window, and the most operations per second.
     from: f64,
     to: f64,
     window: f64,
@@ -78,7 +78,7 @@ fn figures(window: &WindowOverTrials) -> [f64; 8] {
     [short(window.from), short(window.to), a, b, c, d, e, f]
 }
 
-/// As many digits as anybody reads.
+/// The number of digits that is still readable.
 fn short(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }

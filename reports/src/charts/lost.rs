@@ -16,7 +16,7 @@ use crate::table::{sessions_beside, writes_beside};
 /// Height of a row's marks.
 const STRIP: f64 = 28.0;
 
-/// What is counted.
+/// The subject of a count.
 struct Subject {
     title: &'static str,
     things: &'static str,
@@ -107,7 +107,7 @@ fn caption(run: &RunView<'_>, what: &str) -> String {
     )
 }
 
-/// What is known of an arm's share beyond its value.
+/// How certain an arm's share is.
 enum Certainty {
     /// An interval over the trials.
     Between(f64, f64),
@@ -119,13 +119,13 @@ enum Certainty {
     Unknown(&'static str),
 }
 
-struct Figure {
+struct ArmLoss {
     pooled: Loss,
     trials: Vec<(TrialId, f64)>,
     certainty: Certainty,
 }
 
-impl Figure {
+impl ArmLoss {
     fn of(arm: &ArmView<'_>, subject: &Subject) -> Self {
         let trials = arm.crashes();
         let shares =
@@ -171,7 +171,7 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
     )
 }
 
-fn sentence(arm: &ArmView<'_>, figure: &Figure, subject: &Subject) -> String {
+fn sentence(arm: &ArmView<'_>, figure: &ArmLoss, subject: &Subject) -> String {
     let Loss { lost, acknowledged } = figure.pooled;
     let Some(share) = figure.pooled.share() else {
         return format!("no {} acknowledged before a crash", subject.things);
@@ -218,10 +218,10 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
         Rows::lay_out(&mut page, &rows, 0.0);
         return page.finish();
     }
-    let figures: Vec<Option<Figure>> = run
+    let figures: Vec<Option<ArmLoss>> = run
         .arms
         .iter()
-        .map(|arm| arm.silence.is_none().then(|| Figure::of(arm, subject)))
+        .map(|arm| arm.silence.is_none().then(|| ArmLoss::of(arm, subject)))
         .collect();
     let drawn = figures
         .iter()
@@ -244,7 +244,7 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
     let reach = figures
         .iter()
         .flatten()
-        .map(Figure::reach)
+        .map(ArmLoss::reach)
         .fold(0.01, f64::max);
     let end = end_for(reach * 100.0, 8).min(100.0);
     let scale = Scale::linear((0.0, end), (laid.left, laid.right));
@@ -259,8 +259,8 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
 }
 
 /// Only what occurs.
-fn legend(figures: &[Option<Figure>]) -> Vec<(Key, String)> {
-    let any = |of: fn(&Figure) -> bool| figures.iter().flatten().any(of);
+fn legend(figures: &[Option<ArmLoss>]) -> Vec<(Key, String)> {
+    let any = |of: fn(&ArmLoss) -> bool| figures.iter().flatten().any(of);
     let entries = [
         (true, Key::Trial, "one crash"),
         (
@@ -289,7 +289,7 @@ fn legend(figures: &[Option<Figure>]) -> Vec<(Key, String)> {
         .collect()
 }
 
-fn row(arm: &ArmView<'_>, figure: Option<&Figure>, subject: &Subject) -> Row {
+fn row(arm: &ArmView<'_>, figure: Option<&ArmLoss>, subject: &Subject) -> Row {
     let Some(figure) = figure else {
         return Row::silent(&arm.name, arm.silence.as_deref().unwrap_or_default());
     };
@@ -304,7 +304,7 @@ fn row(arm: &ArmView<'_>, figure: Option<&Figure>, subject: &Subject) -> Row {
     }
 }
 
-fn marks(drawing: &mut Drawing, figure: &Figure, (top, bottom): (f64, f64), scale: Scale) {
+fn marks(drawing: &mut Drawing, figure: &ArmLoss, (top, bottom): (f64, f64), scale: Scale) {
     let Some(share) = figure.pooled.share() else {
         return;
     };

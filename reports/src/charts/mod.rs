@@ -128,7 +128,7 @@ const ALL: [Chart; 11] = [
     },
 ];
 
-/// What a chart says instead of marks when no arm has figures.
+/// The text of a chart if no arm has figures.
 fn no_figures(page: &mut frame::Page) {
     use crate::draw::Style;
     page.y += 14.0;

@@ -125,7 +125,7 @@ impl Plot {
 
 /// A stretch of time with a figure, in seconds after the fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Step {
+pub(super) struct Stretch {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) low: f64,
@@ -133,11 +133,11 @@ pub(super) struct Step {
 }
 
 /// The area between the low and the high figures of consecutive stretches; none where all are level.
-pub(super) fn band(steps: &[Step], across: Scale, up: Scale) -> Option<Vec<Point>> {
+pub(super) fn band(steps: &[Stretch], across: Scale, up: Scale) -> Option<Vec<Point>> {
     if steps.iter().all(|step| step.high <= step.low) {
         return None;
     }
-    let edge = |of: fn(&Step) -> f64| {
+    let edge = |of: fn(&Stretch) -> f64| {
         let points = steps.iter().flat_map(move |step| {
             let level = up.at(of(step));
             [(across.at(step.from), level), (across.at(step.to), level)]

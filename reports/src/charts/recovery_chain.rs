@@ -32,11 +32,11 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 /// The moments of an arm, medians over its crashes in ms after T0; infinite when most did not get there.
 struct Moments {
     killed: f64,
-    steps: Vec<Step>,
+    steps: Vec<ChainPart>,
 }
 
 /// A part of the chain.
-struct Step {
+struct ChainPart {
     name: &'static str,
     ink: Ink,
     from: f64,
@@ -48,7 +48,7 @@ impl Moments {
         let summary = arm.summary;
         let effect = summary.time_to_effect_ms.median.unwrap_or(0.0);
         let killed = (0.0 - effect).min(0.0);
-        let mut steps = vec![Step {
+        let mut steps = vec![ChainPart {
             name: "exit",
             ink: Ink::Loss,
             from: killed,
@@ -64,7 +64,7 @@ impl Moments {
         for (name, ink, to) in moments {
             // A moment that was not recorded leaves its time to the next one.
             if let Some(to) = to.median_or_infinite().map(|to| to.max(from)) {
-                steps.push(Step {
+                steps.push(ChainPart {
                     name,
                     ink,
                     from,

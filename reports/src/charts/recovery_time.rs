@@ -20,7 +20,7 @@ const LOGARITHMIC_FROM: f64 = 20.0;
 /// Room at the right for what never came back.
 const BEYOND_ROOM: f64 = 84.0;
 
-/// More arrows than this would lie on one another; one and their number then stand for all.
+/// More arrows than this would overlap; then one arrow is drawn, with their number.
 const ARROWS: usize = 3;
 
 /// How to read it.

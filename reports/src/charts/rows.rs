@@ -9,7 +9,7 @@ use crate::draw::{Align, Drawing, Ink, Style};
 pub(crate) struct Row {
     /// Whose row it is.
     pub(crate) name: String,
-    /// What is said above its marks.
+    /// The text above its marks.
     pub(crate) notes: Vec<Note>,
     /// Room for its marks; none in a row that only says why it is empty.
     pub(crate) strip: Option<f64>,
@@ -98,7 +98,7 @@ impl Rows {
             y = name_end;
         }
         for note in &row.notes {
-            // What says only why it is empty has the room of the marks, too.
+            // A text that explains an empty row may use the room of the marks, too.
             let right = if row.strip.is_some() {
                 self.right
             } else {

@@ -13,7 +13,7 @@ use crate::format::{TimeStyle, counted, plain, span};
 /// Height of a panel's plot.
 const PLOT: f64 = 104.0;
 
-/// Height of what stands above it: name, and facts.
+/// Height of the name and the facts above it.
 const HEAD: f64 = 46.0;
 
 /// Height of the axis below it.
@@ -78,7 +78,7 @@ pub(super) fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item 
     std::iter::once(0.0).chain(moments)
 }
 
-/// What all panels share.
+/// Common to all panels.
 pub(super) struct Frame {
     pub(super) from: f64,
     pub(super) to: f64,
@@ -91,7 +91,7 @@ pub(super) fn title(run: &RunView<'_>) -> String {
     format!("Goodput and failures around the {}", run.fault_noun())
 }
 
-/// What its axes count.
+/// The quantities of its axes.
 pub(super) fn subtitle(run: &RunView<'_>) -> String {
     format!("Operations per second; time 0 is {}.", run.fault())
 }
@@ -237,7 +237,7 @@ fn head(
     drawing.text((x, y + 27.0), &facts, Style::NOTE);
 }
 
-/// What a panel says below its name.
+/// The text below a panel's name.
 pub(super) fn about(run: &RunView<'_>, panel: &Panel<'_>, frame: &Frame) -> String {
     let arm = panel.arm;
     let crashes = counted(arm.crashes().count() as u64, "trial");

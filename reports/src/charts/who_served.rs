@@ -4,7 +4,7 @@ use comeback_analysis::measure::{Attribution, NodeOutage, TimelineWindow, TrialA
 use comeback_model::ids::Node;
 
 use super::frame::{Key, Page};
-use super::panels::{Columns, Plot, Step, band, name_seconds};
+use super::panels::{Columns, Plot, Stretch, band, name_seconds};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
@@ -13,7 +13,7 @@ use crate::format::plain;
 /// Height of a lane's plot, and of the gap below it.
 const LANE: (f64, f64) = (30.0, 7.0);
 
-/// Height of what stands above the lanes.
+/// Height of the texts above the lanes.
 const HEAD: f64 = 46.0;
 
 /// Height of the axis below them.
@@ -28,7 +28,7 @@ const MOST_LANES: usize = 8;
 /// From this many arms on a wide chart has two columns.
 const TWO_COLUMNS_FROM: usize = 3;
 
-/// Whether there is anything to tell apart.
+/// Whether there are several groups to show.
 pub(crate) fn applies(run: &RunView<'_>) -> bool {
     run.arms.iter().any(|arm| Panel::of(run, arm).is_some())
 }
@@ -225,14 +225,14 @@ fn draw_lane(
         windows
             .map(|window| {
                 let low = low(&window.attribution, node);
-                Step {
+                Stretch {
                     from: window.start_ms / 1_000.0,
                     to: (window.start_ms + window.length_ms) / 1_000.0,
                     low: per_second(window, low),
                     high: per_second(window, low + high(&window.attribution, node)),
                 }
             })
-            .collect::<Vec<Step>>()
+            .collect::<Vec<Stretch>>()
     };
     if let Some(outline) = band(&steps(|_, _| 0, served), across, up) {
         drawing.area(outline, Ink::Measure.faint(0.75));

@@ -103,7 +103,7 @@ fn said(row: &ClaimRow) -> &'static str {
         Ruling::Holds => "holds",
         Ruling::HoldsInPart => "holds in part",
         Ruling::Refuted => "is refuted",
-        Ruling::Inconclusive => "cannot be told from this run",
+        Ruling::Inconclusive => "is left open by this run",
     }
 }
 

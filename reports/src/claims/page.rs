@@ -100,8 +100,8 @@ pub(super) fn summary(claims: &Claims) -> String {
         verb(of(Ruling::Refuted), "is refuted", "are refuted"),
         verb(
             of(Ruling::Inconclusive),
-            "cannot be told from this run",
-            "cannot be told from this run",
+            "is left open by this run",
+            "is left open by this run",
         ),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -66,14 +66,14 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
     facts.extend(plan.arms.iter().filter_map(|arm| {
         let revision = printable(arm.revision.as_ref()?);
         let name = printable(&arm.name);
-        let what = format!("{name} is {revision}: a baseline, of which no gate is asked");
+        let what = format!("{name} is {revision}: a baseline, to which no gate applies");
         Some(Fact::new("revision", what))
     }));
     for sentence in course(run.summary) {
-        facts.push(Fact::new("what came of it", sentence));
+        facts.push(Fact::new("course of the run", sentence));
     }
     facts.push(Fact::new(
-        "to do it again",
+        "to repeat it",
         "the same version, plan and seed give the same schedule of trials, faults and operations; times \
          compare only on the same machine",
     ));

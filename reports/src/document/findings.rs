@@ -1,4 +1,4 @@
-//! Remarks about trials. Sentences that differ in their numbers only are alike, and stand once; those about the server come before
+//! Remarks about trials. Sentences that differ only in their numbers are shown once; those about the server come before
 //! those about the harness and its machine.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(crate) struct Finding {
     pub(crate) differ: bool,
     /// Those trials do not count because of it.
     pub(crate) void: bool,
-    /// What each is about; the first sentence's first.
+    /// The subject of each, in the order of the sentences.
     pub(crate) parts: Vec<Part>,
     #[serde(skip)]
     about: About,
@@ -42,7 +42,7 @@ pub(crate) struct Part {
     pub(crate) text: String,
 }
 
-/// What there is to say about the trials of a run.
+/// The remarks about the trials of a run.
 pub(crate) fn of(run: &RunView<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for arm in &run.arms {

@@ -10,7 +10,7 @@ use crate::format::{NOTHING, count_of, ms, percent, seconds};
 /// Every trial.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TrialTable {
-    /// What each column holds.
+    /// The content of each column.
     pub(crate) headers: Vec<&'static str>,
     /// The trials, in the order they ran.
     pub(crate) rows: Vec<TrialRow>,
@@ -122,7 +122,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
     }
 }
 
-/// What grew until the service was back; a lower bound, `> 2.0 s`, where it never was, or not for good.
+/// The length of the outage; a lower bound such as `> 2.0 s` if the service was never back, or not for good.
 fn bounded(shown: Option<String>, figure: Option<f64>) -> Option<String> {
     let is_open = figure.is_some_and(f64::is_infinite);
     shown.map(|shown| if is_open { format!("> {shown}") } else { shown })

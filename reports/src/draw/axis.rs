@@ -31,7 +31,7 @@ impl Scale {
         }
     }
 
-    /// Where a figure stands; what lies outside stands at the near end.
+    /// The position of a figure; one outside the axis is drawn at the nearer end.
     pub(crate) fn at(&self, figure: f64) -> f64 {
         let place = |figure: f64| {
             if self.logarithmic {

@@ -44,9 +44,9 @@ pub(crate) enum Shape {
         radius: f64,
         paint: Paint,
     },
-    /// What follows stands for this trial, up to the next end.
+    /// The following shapes belong to this trial, up to the next end.
     Trial(u32),
-    /// The end of what stands for a trial.
+    /// The end of the shapes of a trial.
     TrialEnd,
     /// Words; `at` is half-way up their small letters.
     Text {
@@ -63,9 +63,9 @@ pub(crate) struct Drawing {
     pub(crate) width: f64,
     /// Height in CSS pixels.
     pub(crate) height: f64,
-    /// What it shows, for those who cannot see it.
+    /// Its description, for readers who cannot see it.
     pub(crate) label: String,
-    /// What is drawn, in order.
+    /// The shapes, in the order they are drawn.
     pub(crate) shapes: Vec<Shape>,
 }
 
@@ -144,14 +144,14 @@ impl Drawing {
         self.shapes.push(Shape::Dot { at, radius, paint });
     }
 
-    /// What is drawn within stands for this trial: within a page it is a link to it.
+    /// The shapes drawn within belong to this trial: on a page they link to it.
     pub(crate) fn of_trial(&mut self, trial: TrialId, draw: impl FnOnce(&mut Self)) {
         self.shapes.push(Shape::Trial(trial.0));
         draw(self);
         self.shapes.push(Shape::TrialEnd);
     }
 
-    /// A filled circle with a rim of the ground's colour, so that it stands out from what is below it.
+    /// A filled circle with a rim of the ground's colour, so that it stands out from the shapes below it.
     pub(crate) fn mark(&mut self, at: Point, radius: f64, paint: impl Into<Paint>) {
         self.dot(at, radius + 1.5, Ink::Ground);
         self.dot(at, radius, paint);

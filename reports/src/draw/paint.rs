@@ -23,7 +23,7 @@ const SVG_PER_EM: f64 = 1.24;
 /// How far above its SVG place the PNG backend puts a text, in em.
 const PNG_RISE: f64 = 0.15;
 
-/// What an SVG shown on its own is set in; within a page it is the page's font.
+/// The font of an SVG shown on its own; on a page it has the page's font.
 const FONTS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif";
 
 /// The drawing as SVG, in a file of its own.
@@ -34,7 +34,7 @@ pub(crate) fn svg(drawing: &Drawing) -> Result<String, RenderError> {
     svg_for(drawing, Place::File)
 }
 
-/// The drawing as SVG within a page that has the trials: what stands for one is a link to it.
+/// The drawing as SVG on a page that shows the trials: the shapes of a trial link to it.
 ///
 /// # Errors
 /// If the backend fails.
@@ -57,7 +57,7 @@ fn svg_for(drawing: &Drawing, place: Place) -> Result<String, RenderError> {
         paint(&area, drawing, Format::Svg).map_err(|error| failed(drawing, &error))?;
     }
     let text = with_own_parts(text, drawing, place);
-    // What is an image to readers of the screen has no links for them.
+    // Screen readers do not see the links inside an image.
     let role = match place {
         Place::File => "img",
         Place::Page => "group",
@@ -75,7 +75,7 @@ fn svg_for(drawing: &Drawing, place: Place) -> Result<String, RenderError> {
         .replace(" opacity=\"1\"", ""))
 }
 
-/// What the SVG backend writes where something belongs that it has no shape for.
+/// The placeholder in the SVG backend's output for elements that it has no shape for.
 const OWN: &str = "<circle cx=\"0\" cy=\"0\" r=\"0\"";
 
 /// The SVG with these parts in their places: strokes, each group as one path of a number or two for each line, and links to trials.

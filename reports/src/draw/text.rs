@@ -15,7 +15,7 @@ static BOLD: &[u8] = include_bytes!("../../assets/DejaVuSans-Bold.ttf");
 /// Line height of the embedded font over its em: what a font size means to the PNG backend.
 pub(crate) const LINE_PER_EM: f64 = 1.164;
 
-/// Where words stand relative to their point.
+/// Where a text is placed relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     /// To the right of it.
@@ -35,7 +35,7 @@ pub(crate) struct Style {
     pub(crate) bold: bool,
     /// Colour.
     pub(crate) ink: Ink,
-    /// Where they stand.
+    /// Their position.
     pub(crate) align: Align,
 }
 
@@ -60,7 +60,7 @@ impl Style {
         }
     }
 
-    /// The same, standing elsewhere.
+    /// The same at another position.
     pub(crate) const fn align(self, align: Align) -> Self {
         Self { align, ..self }
     }

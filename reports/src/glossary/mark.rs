@@ -5,7 +5,7 @@ use super::Definition;
 /// Finds words of the glossary in texts.
 #[derive(Clone, Debug)]
 pub(crate) struct Marker {
-    /// What to look for, and whose it is; longer ones first, so that `outage area` is no `outage`.
+    /// The texts to look for, and the word of each; longer ones first, so that `outage area` is no `outage`.
     forms: Vec<(&'static str, String)>,
 }
 
@@ -21,7 +21,7 @@ impl Marker {
         Self { forms }
     }
 
-    /// The text as HTML, in which each word is a button where it stands first.
+    /// The text as HTML. Each word is a button where it occurs for the first time.
     pub(crate) fn mark(&self, text: &str) -> String {
         let mut html = String::with_capacity(text.len() * 2);
         let mut seen: Vec<&str> = Vec::new();

@@ -14,18 +14,18 @@ pub(crate) use mark::Marker;
 struct Word {
     /// As the list has it.
     term: &'static str,
-    /// How else it stands in the report.
+    /// Its other forms in the report.
     forms: &'static [&'static str],
     meaning: Meaning,
 }
 
-/// What a word means.
+/// The meaning of a word.
 enum Meaning {
     /// The same in every run.
     Always(&'static str),
     /// This, where that holds of the run; others have no such thing.
     Where(fn(&RunView<'_>) -> bool, &'static str),
-    /// What this says of the run.
+    /// The sentence for the run.
     Told(fn(&RunView<'_>) -> String),
 }
 
@@ -39,21 +39,21 @@ impl Meaning {
     }
 }
 
-/// What a word means in a run.
+/// The meaning of a word in a run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Definition {
     /// The word.
     pub(crate) term: &'static str,
-    /// How else it stands in the report.
+    /// Its other forms in the report.
     #[serde(skip)]
     forms: &'static [&'static str],
     /// Its name among the names of the page's parts.
     pub(crate) id: String,
-    /// What it means.
+    /// Its meaning.
     pub(crate) meaning: String,
 }
 
-/// What the words of a run's report mean.
+/// The glossary of a run's report.
 pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
     let known = words::ALL.iter().filter_map(|word| {
         Some(Definition {
@@ -125,7 +125,7 @@ mod tests {
             .and_then(|rest| rest.split("\n\n").next())
             .expect("the table of metrics");
         let metrics = metrics.lines().filter_map(|line| line.split('|').nth(1));
-        // These stand in the summary and in no table or caption of the page.
+        // These occur in the summary, and in no table or caption of the page.
         const ELSEWHERE: [&str; 4] = [
             "availability",
             "time to detect",

@@ -6,7 +6,7 @@ use super::{Meaning, Word};
 use crate::arms::RunView;
 use crate::format::{NOT_SEEN, span};
 
-/// A word that means the same in every run: as the list has it, how else it stands in the report, and what it means.
+/// A word that means the same in every run: the term, its other forms in the report, and its meaning.
 const fn word(term: &'static str, forms: &'static [&'static str], meaning: &'static str) -> Word {
     let meaning = Meaning::Always(meaning);
     Word {
@@ -52,7 +52,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "fault",
         &["the fault", "landed"],
-        "What was done to the server. It has landed if its effect was seen, and not only that it was sent.",
+        "What was done to the server. A fault has landed if its effect was seen; sending it is not enough.",
     ),
     Word {
         term: "T0",
@@ -89,8 +89,8 @@ pub(super) static ALL: &[Word] = &[
     word(
         "undecided",
         &[],
-        "Nobody knows what became of it: there was no definite answer, or looks at it contradicted each other. It counts \
-         neither as kept nor as lost.",
+        "Its fate is unknown: there was no definite answer, or the answers contradicted each other. It counts neither as kept \
+         nor as lost.",
     ),
     word(
         "reset",
@@ -121,12 +121,12 @@ pub(super) static ALL: &[Word] = &[
     word(
         "unverifiable",
         &[],
-        "A write that cannot be told, because a counter shows too much and may hide a loss.",
+        "A write whose fate is unknown, because the counter shows more than it should and may hide a loss.",
     ),
     word(
         "indeterminate",
         &[],
-        "It may have taken effect, or not: the connection broke or the time ran out after bytes had left.",
+        "It may have taken effect or not: the connection broke, or the time ran out, after bytes had left.",
     ),
     word(
         "ambiguous",
@@ -141,7 +141,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "re-created",
         &["session recreated"],
-        "The server answers as if to a stranger, and begins a new session.",
+        "The server answers as if the user were not logged in, and begins a new session.",
     ),
     word(
         "broken",
@@ -171,7 +171,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "wrong answer",
         &[],
-        "A reply that cannot be right, after what was acknowledged before.",
+        "A reply that contradicts what was acknowledged before.",
     ),
     word("malformed", &[], "It is no reply in the server's protocol."),
     word(
@@ -182,7 +182,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "in flight",
         &["writes in flight", "met a write"],
-        "Sent, and not yet answered at the moment of the fault. A kill that meets no such write proves nothing of losses.",
+        "Sent, and not yet answered at the moment of the fault. A kill that meets no such write proves nothing about losses.",
     ),
     Word {
         term: "ready",
@@ -263,8 +263,8 @@ pub(super) static ALL: &[Word] = &[
     word(
         "back for good",
         &["not back for good", "metastable"],
-        "Ready, and the load after it is served to its end. A service whose processes are up, and that does not serve the load, \
-         is metastable.",
+        "Ready, and the load after it is served to its end. A service whose processes are up but do not serve the load is \
+         metastable.",
     ),
     word(
         "latency",
@@ -280,7 +280,7 @@ pub(super) static ALL: &[Word] = &[
     word(
         "baseline",
         &[],
-        "The load before the fault, after the warm-up. What follows is compared with it.",
+        "The load before the fault, after the warm-up. The load after it is compared with this.",
     ),
     word(
         "action-weighted goodput",
@@ -414,9 +414,9 @@ fn false_rate(run: &RunView<'_>) -> String {
         controls += arm.steady_false_rate.controls;
     }
     match controls {
-        0 => "There is no control trial that could show how often this rule errs.".to_owned(),
+        0 => "No control trial shows how often this rule is wrong.".to_owned(),
         controls => format!(
-            "Applied to the trials without a crash, the same rule erred in {late} of {controls}."
+            "Applied to the trials without a crash, the same rule was wrong in {late} of {controls}."
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! What a CI system reads of invented runs.
+//! The JUnit document of invented runs.
 
 use super::*;
 use crate::fake::{self, Fake};

@@ -33,7 +33,7 @@ pub enum ClusterError {
     },
     /// A file or folder could not be used.
     File {
-        /// What was tried, as a verb.
+        /// The attempt, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -102,7 +102,7 @@ impl std::error::Error for ClusterError {
     }
 }
 
-/// What a PostgreSQL server is started with.
+/// The settings of a PostgreSQL server.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The folder of `initdb` and `postgres`.

@@ -20,7 +20,7 @@ pub(crate) trait Relayed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>>;
 
-    /// What comes from the server.
+    /// Bytes from the server.
     fn incoming(&self) -> &Incoming;
 }
 

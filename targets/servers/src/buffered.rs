@@ -94,7 +94,7 @@ impl Store for Buffered {
     }
 
     fn close(&self) -> Result<(), ServeError> {
-        // An error says that the thread is gone, which the join below tells better.
+        // An error means that the thread is gone, which the join below reports better.
         let _ = self.closing.send(());
         match lock(&self.thread).take().map(JoinHandle::join) {
             Some(Ok(flushed)) => flushed,
@@ -112,7 +112,7 @@ fn flush_until(closed: &Receiver<()>, state: &State) -> Result<(), ServeError> {
         match closed.recv_timeout(FLUSH_EVERY) {
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(error) = state.flush() {
-                    // Nobody is left to tell where stderr is closed.
+                    // If stderr is closed, there is nowhere left to report it.
                     let _ = writeln!(io::stderr(), "buffered: {error}; trying again");
                 }
             }

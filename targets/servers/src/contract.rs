@@ -163,7 +163,7 @@ impl IntoResponse for Refusal {
 const NO_KEY: &str = "not an Idempotency-Key: one key is wanted, of 1 to 64 visible ASCII characters without quotes and \
     backslashes, in double quotes or not";
 
-/// A store that is away is never told as a session that is gone: the client has to come back, not to log in.
+/// An unavailable store is never reported as a lost session: the client must try again, not log in.
 fn status_of(error: &StoreError) -> StatusCode {
     match error.is_away() {
         true => StatusCode::SERVICE_UNAVAILABLE,
@@ -241,7 +241,7 @@ pub(crate) async fn logout<S: Store>(
     })
 }
 
-/// The key of a visit, if it has one. What is no key is refused: a client that sent it counts on it.
+/// The key of a visit, if it has one. An invalid key is refused, because the client relies on it.
 pub(crate) fn parse_key(headers: &HeaderMap) -> Result<Option<Key>, Refusal> {
     let mut values = headers.get_all(KEY).iter();
     match (values.next(), values.next()) {
@@ -280,7 +280,7 @@ struct Health {
 }
 
 /// Says that this process serves, and asks no store: a balancer that ejects every replica because the store that they
-/// share is away answers in their place, and nobody learns what failed.
+/// share is away answers in their place, and hides what failed.
 fn health() -> Router {
     Router::new().route("/health", get(|| async { Json(Health { status: "ok" }) }))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong: [`ServeError`] ends a server, [`StoreError`] fails one request.
+//! Errors: [`ServeError`] ends a server, [`StoreError`] fails one request.
 
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub enum ServeError {
     /// A file or folder could not be used.
     File {
-        /// What was tried, as a verb.
+        /// The attempt, as a verb.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum ServeError {
         path: PathBuf,
         /// Where the first bad record begins, in bytes.
         offset: u64,
-        /// What is wrong there.
+        /// The problem there.
         reason: String,
     },
     /// Another process holds the data folder.
@@ -36,7 +36,7 @@ pub enum ServeError {
     },
     /// SQLite refused.
     Database {
-        /// What was tried, as a verb.
+        /// The attempt, as a verb.
         action: &'static str,
         /// The cause.
         source: rusqlite::Error,
@@ -50,7 +50,7 @@ pub enum ServeError {
     },
     /// The operating system refused something else.
     System {
-        /// What was tried, as a verb with its object.
+        /// The attempt, as a verb with its object.
         action: &'static str,
         /// The cause.
         source: io::Error,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::ServeError;
 
 /// A program that another thread of its last owner began to start just then has the lock, too, until it is executed: so long it
-/// may be held by nobody in earnest.
+/// should not be in real use.
 const BORROWED: Duration = Duration::from_millis(500);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -25,7 +25,7 @@ use crate::error::{ServeError, StoreError};
 use crate::page::private_unless_said;
 use crate::session::random_bytes;
 
-/// The header that tells one process from the next.
+/// The header that identifies a process.
 pub(crate) const BOOT_ID: &str = "x-boot-id";
 
 /// Connections that may wait to be accepted: more than a load generator opens at once.
@@ -49,7 +49,7 @@ pub struct ServeOptions {
     pub store_within: Duration,
 }
 
-/// What a target is started with.
+/// The settings of a target.
 pub(crate) struct Launch {
     data: PathBuf,
     store: Option<SocketAddr>,

@@ -55,9 +55,9 @@ pub struct Target {
     pub shares: bool,
     /// The other server in which it keeps its state, if it does: it must be told where that is.
     pub store: Option<StoreKind>,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Service,
-    /// What it is written in, beside what all servers have in common.
+    /// Its source files, beside those that all servers share.
     sources: &'static [&'static str],
     /// Loads the state, binds, serves, drains.
     start: fn(Launch) -> Result<(), ServeError>,
@@ -442,7 +442,7 @@ const fn sharing(
 ) -> Target {
     Target {
         store: Some(store),
-        // What another server keeps is another question, and another server to install.
+        // State in another server is another question, and needs another server.
         usual: false,
         ..reference(name, summary, start)
     }

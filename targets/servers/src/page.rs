@@ -86,7 +86,7 @@ fn has_it(request: &HeaderMap, tag: &str) -> bool {
     }
 }
 
-/// Says of every reply that says nothing that it is nobody else's: a shared cache may keep one that says nothing.
+/// Marks every reply without a `Cache-Control` as private: a shared cache may store a reply that has none.
 pub(crate) fn private_unless_said(router: Router) -> Router {
     router.layer(from_fn(async |request: Request, next: Next| {
         let mut response = next.run(request).await;

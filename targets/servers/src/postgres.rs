@@ -129,7 +129,7 @@ impl Connection {
             .await
             .map_err(StoreError::because("PostgreSQL cannot be reached"))?;
         let driver = Driver::spawn(async move {
-            // Whoever waits for an answer on it is told as well.
+            // Requests that wait for an answer on it fail as well.
             let _ = connection.await;
         });
         let statements = prepare(&client).await.map_err(StoreError::because(

@@ -46,7 +46,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
     start_with(launch, Dead::Replaced)
 }
 
-/// What becomes of a connection whose end is known, or on which a request failed.
+/// The end of a connection that was closed, or on which a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dead {
     /// The next request makes a new one.
@@ -110,7 +110,7 @@ impl Redis {
         Ok(connection)
     }
 
-    /// Those who wait for an answer on it keep it until they have one.
+    /// Requests that wait for an answer on it keep it until they have one.
     async fn discard(&self, broken: &Arc<Connection>) {
         let mut place = self.connection.lock().await;
         if place

@@ -1,4 +1,4 @@
-//! What every server keeps: sessions, each with an id, a user and a counter, and the keys of the visits it counted.
+//! The state of every server: sessions, each with an id, a user and a counter, and the keys of the visits it counted.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -88,7 +88,7 @@ impl Session {
     }
 }
 
-/// What a client says of a visit to have it counted once, however often it arrives: the `Idempotency-Key` of
+/// A client's name for a visit, so that it is counted once however often it arrives: the `Idempotency-Key` of
 /// draft-ietf-httpapi-idempotency-key-header.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String")]

@@ -1,4 +1,4 @@
-//! What the servers have in common that keep their sessions in another server: how long they wait for it, and who
+//! Common to servers that keep their sessions in another server: how long they wait for it, and who
 //! drives their connections.
 
 use std::future::Future;

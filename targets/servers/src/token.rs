@@ -34,22 +34,22 @@ pub(crate) fn app(key: Key) -> App {
     Issuer::new(key).into_app()
 }
 
-/// What a visit makes of the counter.
+/// The effect of a visit on the counter.
 pub(crate) struct Count {
-    /// What the new cookie holds.
+    /// The count in the new cookie.
     pub(crate) stored: u64,
-    /// What the answer says.
+    /// The count in the answer.
     pub(crate) answered: u64,
 }
 
 /// Who makes cookies, and takes none but its own.
 #[derive(Clone)]
 pub(crate) struct Issuer {
-    /// What they are signed with.
+    /// The key of the signature.
     pub(crate) key: Key,
-    /// What each begins with; no other begin is taken.
+    /// The prefix of each; others are refused.
     pub(crate) version: &'static str,
-    /// What a visit does.
+    /// The effect of a visit.
     pub(crate) count: Arc<dyn Fn(u64) -> Count + Send + Sync>,
 }
 

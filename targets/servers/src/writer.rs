@@ -1,6 +1,6 @@
 //! Group commit: one thread takes the changes that queued up while the last commit ran, and commits them together.
 //!
-//! A change is acknowledged after the commit that holds it, never before. What a commit is, a [`Ledger`] says.
+//! A change is acknowledged after the commit that holds it, never before. A [`Ledger`] says what a commit is.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -68,7 +68,7 @@ impl Writer {
 
     /// Ends the thread after what is queued.
     pub(crate) fn close(&self) -> Result<(), ServeError> {
-        // An error says that the thread is gone, which the join below tells better.
+        // An error means that the thread is gone, which the join below reports better.
         let _ = self.queue.send(Message::Stop);
         match lock(&self.thread).take().map(JoinHandle::join) {
             Some(Err(_)) => Err(ServeError::Store(StoreError::new(

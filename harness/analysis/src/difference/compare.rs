@@ -14,7 +14,7 @@ use crate::verdict::baseline::{
 };
 use crate::verdict::clean::without_a_fault;
 use crate::verdict::figure::Missing;
-use crate::verdict::samples::{Base, Judged};
+use crate::verdict::samples::{Base, GateState};
 use crate::verdict::shards::lacking;
 use crate::verdict::tally::Tally;
 use crate::verdict::{
@@ -190,18 +190,18 @@ fn asked_anyway(arm: &ArmAnalysis, base: &ArmAnalysis, gates: &[Gate]) -> Anyway
         return anyway;
     }
     match unrecovered(arm) {
-        Judged::Holds => {}
-        Judged::Broken(problem) => {
+        GateState::Holds => {}
+        GateState::Broken(problem) => {
             let of_base = match unrecovered(base) {
-                Judged::Holds => None,
-                Judged::Broken(of_base) => Some(too(of_base)),
-                Judged::Unknown(Missing { why, .. }) => {
+                GateState::Holds => None,
+                GateState::Broken(of_base) => Some(too(of_base)),
+                GateState::Unknown(Missing { why, .. }) => {
                     Some(format!("of the earlier run it is not known: {why}"))
                 }
             };
             found(format!("{BACK}, is broken: {problem}"), of_base);
         }
-        Judged::Unknown(Missing { why, .. }) => {
+        GateState::Unknown(Missing { why, .. }) => {
             let problem = format!("{BACK}, cannot be judged: {why}");
             anyway.missing.push(problem);
         }

@@ -50,10 +50,10 @@ pub(super) fn is_from_cache(operation: &Operation) -> bool {
 /// From the confirmed end of the last replica to the first correct reply of a new one.
 fn while_down(facts: &Facts, load: &Load<'_>) -> Option<WhileDown> {
     let fault = facts.fault_of_all_replicas().filter(|_| !facts.control)?;
-    let cut = facts.of_fault(fault)?.cut()?;
+    let confirmed = facts.of_fault(fault)?.effect_confirmed()?;
     let mut down = WhileDown::default();
     for operation in load.of_fault(fault) {
-        if operation.intended < cut {
+        if operation.intended < confirmed {
             continue;
         }
         down.scheduled += 1;

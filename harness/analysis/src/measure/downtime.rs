@@ -27,9 +27,9 @@ pub(super) struct Back {
 
 /// Every time a node was down, in order.
 pub(super) fn outages(facts: &Facts) -> Vec<Outage> {
-    let mut falls = facts.falls.clone();
-    falls.sort_by_key(|(_, at, _)| *at);
-    falls
+    let mut downs = facts.downs.clone();
+    downs.sort_by_key(|(_, at, _)| *at);
+    downs
         .iter()
         .map(|(node, from, _)| Outage {
             node: *node,

@@ -34,7 +34,7 @@ pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Stri
             None if own.is_some_and(|own| own.degrades && !is_met(facts, own, load)) => {
                 "the load sent nothing while it held".to_owned()
             }
-            None if own.is_some_and(|own| own.cut().is_some()) => return None,
+            None if own.is_some_and(|own| own.effect_confirmed().is_some()) => return None,
             None => "no exit of the target was seen".to_owned(),
         };
         Some(match are_several(plan) {
@@ -46,7 +46,7 @@ pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Stri
 
 /// Whether an operation was wanted or under way while conditions were worse, and was not another replica's.
 fn is_met(facts: &Facts, own: &FaultFacts, load: &Load<'_>) -> bool {
-    let (Some(sent), Some(over)) = (own.sent(), own.cut()) else {
+    let (Some(sent), Some(over)) = (own.sent(), own.effect_confirmed()) else {
         return false;
     };
     let mut operations = load.operations.iter();
@@ -116,8 +116,8 @@ fn analyze(
         (None, _) => None,
     };
     // Of what another fault cut short it is only known that it had not been recovered from by then.
-    if let (Some(cut), Some(at)) = (own.cut(), cut_short) {
-        let ms = at.since(cut).as_ms();
+    if let (Some(confirmed), Some(at)) = (own.effect_confirmed(), cut_short) {
+        let ms = at.since(confirmed).as_ms();
         chain.ready = Some(Time::Beyond { ms });
     }
     if overtaken.is_some() {
@@ -177,7 +177,7 @@ fn unrecovered(facts: &Facts, fault: FaultId) -> Option<String> {
     if facts.recovered_from(fault).is_some() {
         return None;
     }
-    let looked = given_up.since(own.cut()?).as_secs();
+    let looked = given_up.since(own.effect_confirmed()?).as_secs();
     let seen = match last_failure.as_str() {
         "" => String::new(),
         failure => format!("; the last probe saw: {failure}"),

@@ -123,9 +123,9 @@ fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
 }
 
 /// That looks at sessions prove nothing.
-const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session: whether a \
-     session without a write is known cannot be told; say where replies name the user (identity), or what the page for \
-     strangers shows (logged_out_page)";
+const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session, so a \
+     known session without a write looks like an unknown one: say where replies name the user (identity), or what the page for \
+     logged-out users shows (logged_out_page)";
 
 /// What the recovery is known by, where that is less than usual.
 fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {

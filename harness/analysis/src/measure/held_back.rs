@@ -27,7 +27,7 @@ pub(super) fn held_back(
     let held = |fault: FaultId| {
         let own = facts.of_fault(fault).filter(|_| !facts.control);
         own.is_some_and(|own: &FaultFacts| {
-            let is_over = own.cut().is_some_and(|over| over < from);
+            let is_over = own.effect_confirmed().is_some_and(|over| over < from);
             !is_over && own.sent().is_some_and(|sent| sent <= until)
         })
     };

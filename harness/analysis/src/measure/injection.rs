@@ -109,9 +109,9 @@ pub(super) fn draining_of(
 ) -> ErrorTally {
     let proxied = proxied(plan, facts);
     let stretch = |own: &&FaultFacts| {
-        let (since, cut) = (own.sent()?, own.cut()?);
+        let (since, confirmed) = (own.sent()?, own.effect_confirmed()?);
         let is_proxied = own.nodes().any(|node| proxied.contains(&node));
-        let last = if is_proxied { since } else { cut };
+        let last = if is_proxied { since } else { confirmed };
         let until = left_by((plan, facts), own, load, (since, last))?;
         Some(Stretch { since, until })
     };

@@ -110,7 +110,7 @@ fn is_anothers_login(operation: &Operation) -> bool {
 fn are_replies_late(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> bool {
     facts.faults().any(|(_, own)| {
         let nodes: Vec<Node> = own.nodes().collect();
-        let until = own.cut().unwrap_or_default();
+        let until = own.effect_confirmed().unwrap_or_default();
         let held = held_back(plan, facts, operations, &nodes, (Elapsed::default(), until));
         held.from != Some(Span::ZERO)
     })
@@ -289,8 +289,8 @@ impl Ledger {
         match suspects {
             Some(suspects) => self.lay_writes((facts, suspects), session, (fate, balance)),
             None => {
-                if let Some((cut, oldest)) = facts.cut().zip(oldest_lost) {
-                    self.widen_loss_window(cut, oldest);
+                if let Some((confirmed, oldest)) = facts.effect_confirmed().zip(oldest_lost) {
+                    self.widen_loss_window(confirmed, oldest);
                 }
             }
         }
@@ -309,19 +309,19 @@ impl Ledger {
             Fate::Known { .. } | Fate::Flapping | Fate::Undecided => Vec::new(),
         };
         for (acknowledged, faults) in laid {
-            let cuts = faults
+            let confirmed = faults
                 .iter()
-                .filter_map(|fault| facts.of_fault(*fault)?.cut());
-            if let Some(cut) = cuts.max() {
-                self.widen_loss_window(cut, acknowledged);
+                .filter_map(|fault| facts.of_fault(*fault)?.effect_confirmed());
+            if let Some(confirmed) = confirmed.max() {
+                self.widen_loss_window(confirmed, acknowledged);
             }
             self.laid.add_write(faults);
         }
     }
 
-    fn widen_loss_window(&mut self, cut: Elapsed, oldest_lost: Elapsed) {
+    fn widen_loss_window(&mut self, confirmed: Elapsed, oldest_lost: Elapsed) {
         // A reply of the old process may have been read after T0.
-        let window = cut.since(oldest_lost).as_ms();
+        let window = confirmed.since(oldest_lost).as_ms();
         self.loss_window_ms = Some(
             self.loss_window_ms
                 .map_or(window, |other| other.max(window)),

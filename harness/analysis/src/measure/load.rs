@@ -198,7 +198,7 @@ impl<'a> Load<'a> {
     /// First failure a client saw of a fault − T0, in ms; negative when it came before T0. Of worse conditions − K.
     pub(super) fn time_to_detect(&self, fault: FaultId) -> Option<f64> {
         let own = self.facts.of_fault(fault).filter(|_| !self.facts.control)?;
-        let from = own.cut()?;
+        let from = own.effect_confirmed()?;
         let from = own.sent().filter(|_| own.degrades).unwrap_or(from);
         let first = self
             .of_fault(fault)
@@ -215,7 +215,7 @@ impl<'a> Load<'a> {
     /// Where the server is all there is, the probe's reply counts as well: a client that asked would have had it.
     pub(super) fn client_outage(&self, returned: Option<&Return>) -> Option<Time> {
         let (fault, end) = (self.facts.fault()?, self.end?);
-        self.facts.cut()?;
+        self.facts.effect_confirmed()?;
         let recovered = self.facts.recovered();
         let mut replies = self.correct_replies();
         if self.facts.is_alone() {

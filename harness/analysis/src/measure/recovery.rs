@@ -11,7 +11,9 @@ use super::{Chain, Return, Time};
 ///
 /// With a held listener the kernel accepts whoever is dead: that no connection was accepted is never known.
 pub(super) fn chain(facts: &Facts, listener: Listener, returned: Option<&Return>) -> Chain {
-    let landed = facts.faults().filter(|(_, own)| own.cut().is_some());
+    let landed = facts
+        .faults()
+        .filter(|(_, own)| own.effect_confirmed().is_some());
     let chains: Vec<Chain> = landed
         .map(|(fault, _)| chain_of(facts, fault, listener, returned))
         .collect();
@@ -31,36 +33,37 @@ pub(super) fn chain_of(
     returned: Option<&Return>,
 ) -> Chain {
     let own = facts.of_fault(fault).filter(|_| !facts.control);
-    let Some((own, cut)) = own.and_then(|own| Some((own, own.cut()?))) else {
+    let Some((own, confirmed)) = own.and_then(|own| Some((own, own.effect_confirmed()?))) else {
         return Chain::default();
     };
     let beyond = || {
         let (given_up, _) = own.given_up.as_ref()?;
         Some(Time::Beyond {
-            ms: given_up.since(cut).as_ms(),
+            ms: given_up.since(confirmed).as_ms(),
         })
     };
     let restart = facts.restarted(fault);
-    let launched =
-        restart.and_then(|restart| Some(seen(cut, restart.launched?, Some(restart.requested))));
+    let launched = restart
+        .and_then(|restart| Some(seen(confirmed, restart.launched?, Some(restart.requested))));
     // That it was executed, and that its launcher was, is noticed later than it was so.
-    let executed = restart.map(|restart| seen(cut, restart.executed, Some(restart.requested)));
+    let executed =
+        restart.map(|restart| seen(confirmed, restart.executed, Some(restart.requested)));
     let accepted = own
         .accepted
-        .map(|(at, last_failed)| seen(cut, at, last_failed.max(own.resumed)));
+        .map(|(at, last_failed)| seen(confirmed, at, last_failed.max(own.resumed)));
     let correct = facts.correct_of(fault);
     let ready = correct.map(|correct| match returned {
         // A program that nobody had asked for yet, or that stood still, cannot have answered, whether a probe failed
         // before or not.
         Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => {
             let requested = restart.map(|restart| restart.requested.min(correct.at));
-            seen(cut, correct.at, correct.last_failed.max(requested))
+            seen(confirmed, correct.at, correct.last_failed.max(requested))
         }
         // Not back for good is not back, not until the load's end.
         Some(Return::Not(_)) => {
             let stopped = facts.stopped.map_or(correct.at, |(at, _)| at);
             Time::Beyond {
-                ms: stopped.max(correct.at).since(cut).as_ms(),
+                ms: stopped.max(correct.at).since(confirmed).as_ms(),
             }
         }
     });
@@ -69,7 +72,7 @@ pub(super) fn chain_of(
         killed: own
             .sent()
             .filter(|_| !own.degrades)
-            .map(|sent| sent.ms_after(cut)),
+            .map(|sent| sent.ms_after(confirmed)),
         spread: own.spread_ms(),
         exit: own.injected().and_then(|(_, exit)| exit),
         launched,
@@ -111,7 +114,7 @@ fn longest(facts: &Facts, chains: &[Chain]) -> Chain {
 pub(super) fn outage(facts: &Facts, chain: &Chain, returned: Option<&Return>) -> Option<Time> {
     let several = facts
         .faults()
-        .filter(|(_, own)| own.cut().is_some())
+        .filter(|(_, own)| own.effect_confirmed().is_some())
         .count()
         > 1;
     if !several {
@@ -135,9 +138,9 @@ pub(super) fn outage_of(chain: &Chain) -> Option<Time> {
 }
 
 /// A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.
-fn seen(cut: Elapsed, at: Elapsed, not_yet: Option<Elapsed>) -> Time {
+fn seen(confirmed: Elapsed, at: Elapsed, not_yet: Option<Elapsed>) -> Time {
     Time::At {
-        ms: at.ms_after(cut),
-        error_ms: at.since(not_yet.unwrap_or(cut)).as_ms(),
+        ms: at.ms_after(confirmed),
+        error_ms: at.since(not_yet.unwrap_or(confirmed)).as_ms(),
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn returned(
     load: &Load<'_>,
     controls: Usual,
 ) -> Option<Return> {
-    let (_, recovered) = (facts.cut()?, facts.recovered()?);
+    let (_, recovered) = (facts.effect_confirmed()?, facts.recovered()?);
     if facts
         .faults()
         .any(|(fault, _)| !facts.ended_again(fault).is_empty())
@@ -500,8 +500,8 @@ pub(super) fn telling<'a, 'l>(
     let is_begun_after = move |op: &Operation| {
         let begun = begun.get(&op.session());
         begun.is_some_and(|begun| {
-            let cut = facts.cut_by(op.finished);
-            cut.is_some_and(|cut| *begun >= cut)
+            let confirmed = facts.effect_confirmed_by(op.finished);
+            confirmed.is_some_and(|confirmed| *begun >= confirmed)
         })
     };
     let is_loss = move |op: &Operation| {

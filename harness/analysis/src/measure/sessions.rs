@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
             }
             Step::Act => {
                 self.written
-                    .learn(operation, facts.is_before_cut(operation));
+                    .learn(operation, facts.is_before_effect(operation));
                 if operation.outcome != Outcome::Rejected {
                     self.last_change = self.last_change.max(Some(operation.finished));
                 }
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
     /// Notes a look of the load's time that knew the session.
     fn note_answer(&mut self, facts: &Facts, look: &'a Operation) {
         // What a cache had stored says nothing of what the new process knows.
-        let is_news = !facts.is_before_cut(look) && !is_from_cache(look);
+        let is_news = !facts.is_before_effect(look) && !is_from_cache(look);
         if !is_known(self.kind, look) || self.logout.is_some() || is_from_cache(look) {
             return;
         }
@@ -184,7 +184,7 @@ impl<'a> Session<'a> {
             self.last_check = Some(look);
         } else if look
             .sent
-            .is_some_and(|sent| facts.earlier_cut(sent).is_some())
+            .is_some_and(|sent| facts.effect_confirmed_before(sent).is_some())
         {
             self.calm_check = Some(look);
         }
@@ -192,8 +192,10 @@ impl<'a> Session<'a> {
 
     /// A user who logs out between two faults takes with him what the first one did: a look after its T0 tells of that.
     fn learn_logout_between_faults(&mut self, facts: &Facts, logout: &Operation) {
-        let cut = logout.sent.and_then(|sent| facts.earlier_cut(sent));
-        self.logout_after = cut.filter(|_| facts.is_before_cut(logout));
+        let confirmed = logout
+            .sent
+            .and_then(|sent| facts.effect_confirmed_before(sent));
+        self.logout_after = confirmed.filter(|_| facts.is_before_effect(logout));
         if self.logout_after.is_some() {
             let after = |look: &&Operation| look.sent > self.logout_after;
             self.last_check = self.calm_check.filter(after);
@@ -213,7 +215,10 @@ impl<'a> Session<'a> {
 
     /// Where it stands in the ledger; `answered` tells of each round of final looks whether the server answered in it.
     pub(super) fn standing(&self, facts: &Facts, answered: &Answered) -> Standing {
-        if !self.login.is_some_and(|login| facts.is_before_cut(login)) {
+        if !self
+            .login
+            .is_some_and(|login| facts.is_before_effect(login))
+        {
             return Standing::Later(self.fate(answered));
         }
         let refused_before = match (self.refused, facts.fault()) {
@@ -227,7 +232,7 @@ impl<'a> Session<'a> {
                 .taken_between_faults(logout)
                 .filter(|_| refused_before.is_none());
             match (logout.outcome, took) {
-                (Outcome::Acknowledged, took) if facts.is_before_cut(logout) => {
+                (Outcome::Acknowledged, took) if facts.is_before_effect(logout) => {
                     return took.map_or(Standing::LoggedOut, Standing::Counted);
                 }
                 (Outcome::Indeterminate, Some(refused @ Fate::Refused(_))) => {
@@ -261,7 +266,7 @@ impl<'a> Session<'a> {
     /// when its user left.
     fn taken_between_faults(&self, logout: &'a Operation) -> Option<Fate> {
         let login = self.login?.finished;
-        self.logout_after.filter(|cut| login <= *cut)?;
+        self.logout_after.filter(|confirmed| login <= *confirmed)?;
         match self.fate_before(logout) {
             Fate::Known { balance, .. } if balance == Balance::default() => None,
             fate => Some(fate),
@@ -274,9 +279,9 @@ impl<'a> Session<'a> {
             return false;
         };
         let last = facts.last_fault();
-        let cut = facts.cut_by(refused.finished);
+        let confirmed = facts.effect_confirmed_by(refused.finished);
         last.is_some_and(|last| refused.finished < last)
-            && cut.is_some_and(|cut| login.finished > cut)
+            && confirmed.is_some_and(|confirmed| login.finished > confirmed)
     }
 
     /// What it lost by the fault, in words: what was acknowledged, and what was read back.
@@ -295,7 +300,7 @@ impl<'a> Session<'a> {
                 "{name} was acknowledged and is {}{}, with {} of this cycle",
                 match refusal {
                     Refusal::Rejected => "refused",
-                    Refusal::Recreated => "answered as a stranger's",
+                    Refusal::Recreated => "answered as if the user were not logged in",
                     Refusal::WrongIdentity => "answered as another user's",
                 },
                 self.first_refused(sent),
@@ -561,8 +566,13 @@ impl<'a> Session<'a> {
 /// Whether a login was in flight at the fault, so that nobody knows whether it began a session.
 pub(super) fn is_login_in_flight(facts: &Facts, operation: &Operation) -> bool {
     let is_in_flight = |own: &FaultFacts| {
-        let window = own.sent().zip(own.cut()).filter(|_| !facts.control);
-        window.is_some_and(|(sent, cut)| operation.finished >= sent && was_sent_by(operation, cut))
+        let window = own
+            .sent()
+            .zip(own.effect_confirmed())
+            .filter(|_| !facts.control);
+        window.is_some_and(|(sent, confirmed)| {
+            operation.finished >= sent && was_sent_by(operation, confirmed)
+        })
     };
     operation.step == Step::Login
         && operation.outcome == Outcome::Indeterminate
@@ -572,6 +582,6 @@ pub(super) fn is_login_in_flight(facts: &Facts, operation: &Operation) -> bool {
 /// Whether an unanswered logout may have taken effect before the fault did.
 fn may_have_ended_before(facts: &Facts, logout: &Operation) -> bool {
     facts
-        .cut()
-        .is_none_or(|cut| was_sent_by(logout, cut) || logout.finished <= cut)
+        .effect_confirmed()
+        .is_none_or(|confirmed| was_sent_by(logout, confirmed) || logout.finished <= confirmed)
 }

@@ -145,7 +145,7 @@ pub(super) fn time_to_steady(
     chain: &Chain,
     returned: Option<&Return>,
 ) -> Option<Time> {
-    let cut = facts.cut()?;
+    let confirmed = facts.effect_confirmed()?;
     let Some(recovered) = facts.recovered() else {
         return match chain.ready? {
             Time::Beyond { ms } => Some(Time::Beyond { ms }),
@@ -164,11 +164,11 @@ pub(super) fn time_to_steady(
         .filter(|_| !matches!(returned, Some(Return::Not(_))));
     Some(match steady {
         Some((start, length)) => Time::At {
-            ms: start.ms_after(cut),
+            ms: start.ms_after(confirmed),
             error_ms: length.as_ms(),
         },
         None => Time::Beyond {
-            ms: recovered.max(end).since(cut).as_ms(),
+            ms: recovered.max(end).since(confirmed).as_ms(),
         },
     })
 }
@@ -213,7 +213,7 @@ pub(super) struct OutageArea {
 /// A window without operations adds nothing: arrivals are random, and their absence is no evidence.
 pub(super) fn outage_area(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<OutageArea> {
     // Only a fault that took effect has an outage, though it is counted from the fault's sending.
-    facts.cut()?;
+    facts.effect_confirmed()?;
     let (baseline, fault, end) = (facts.baseline()?, facts.fault()?, load.end?);
     let width = plan.windows.window;
     let mut before = Window::default();

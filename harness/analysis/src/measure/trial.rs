@@ -173,7 +173,7 @@ fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
     let closed = closing
         .filter_map(|(id, _)| facts.of_fault(id))
         .flat_map(|own| {
-            let until = own.cut().unwrap_or(Elapsed::from_us(u64::MAX));
+            let until = own.effect_confirmed().unwrap_or(Elapsed::from_us(u64::MAX));
             own.nodes().filter_map(move |node| {
                 let from = own.sent_to(node)?;
                 Some(Cut { node, from, until })

@@ -99,11 +99,6 @@ pub struct FaultedTrial {
 }
 
 impl InjectionSummary {
-    /// Operations in flight that failed.
-    pub fn in_flight_lost(&self) -> u64 {
-        self.in_flight_failed.values().sum()
-    }
-
     /// Operations since then that failed.
     pub fn since_lost(&self) -> u64 {
         self.since_failed.values().sum()

@@ -8,7 +8,7 @@ use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 use super::contrast::{self, Sizes, allowance_over, found, unmet};
 use super::figure::{Estimate, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
-    Base, Judged, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
+    Base, GateState, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
     undecided_journeys, without_answers,
 };
 use super::tally::Tally;
@@ -26,7 +26,7 @@ pub(crate) fn judge(
     allowance: Allowance,
     arm: &ArmAnalysis,
     base: Base<'_>,
-) -> Judged {
+) -> GateState {
     let compared = Compared {
         unit: metric.unit(),
         allowance,
@@ -39,7 +39,7 @@ pub(crate) fn judge(
         | Metric::Count(Count::InFlightFailed | Count::DrainFailed)
             if !base.stored && shards_of(arm).union(&shards_of(base.arm)).count() > 1 =>
         {
-            Judged::Unknown(Missing::for_good(
+            GateState::Unknown(Missing::for_good(
                 "rates of arms are compared on one machine alone, and this run was split over several: run it without --shard",
             ))
         }
@@ -54,7 +54,7 @@ pub(crate) fn judge(
                     &unmet(&shares(metric, arm)),
                     &unmet(&shares(metric, base.arm)),
                 ),
-                undecided => Judged::Unknown(undecided_journeys(undecided)),
+                undecided => GateState::Unknown(undecided_journeys(undecided)),
             }
         }
         Metric::Latency(_, _) | Metric::Time(_, _) => {
@@ -76,7 +76,7 @@ struct Compared {
 
 impl Compared {
     /// The samples of each stratum compare with each other alone.
-    fn judge_shift(self, strata: &[[Samples; 2]]) -> Judged {
+    fn judge_shift(self, strata: &[[Samples; 2]]) -> GateState {
         let [new, base] = [0, 1].map(|side| {
             let all = strata.iter().flat_map(|stratum| &stratum[side]);
             all.copied().collect::<Samples>()
@@ -94,7 +94,7 @@ impl Compared {
             base: base.len(),
         };
         let Some(figure) = contrast::of_strata(strata) else {
-            return Judged::Unknown(match strata.len() {
+            return GateState::Unknown(match strata.len() {
                 1 => self.too_few_for_a_shift(sizes),
                 shards => Missing::for_good(format!(
                     "a shift's interval cannot be had from {} trials against {}, compared within {shards} shards: raise --trials",
@@ -110,7 +110,7 @@ impl Compared {
         self.judge_difference(figure, allowed, &medians, sizes)
     }
 
-    fn judge_shares(self, new: &[Share], base: &[Share]) -> Judged {
+    fn judge_shares(self, new: &[Share], base: &[Share]) -> GateState {
         if new.is_empty() {
             return no_samples(self.unit);
         }
@@ -122,7 +122,7 @@ impl Compared {
             base: base.len(),
         };
         if let Some(few) = self.too_few_for_a_rate(sizes) {
-            return Judged::Unknown(few);
+            return GateState::Unknown(few);
         }
         let figure = contrast::of_shares(new, base);
         let [of_new, of_base] =
@@ -135,7 +135,7 @@ impl Compared {
 
     /// A count is compared by its share of what there was to count; what the baseline never did, by the trials
     /// in which it happened.
-    fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
+    fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> GateState {
         let (new, old) = (Tally::of(count, arm), Tally::of(count, base));
         if new.out_of == 0 && new.found_anywhere() == 0 {
             return no_samples(Unit::Count);
@@ -144,22 +144,22 @@ impl Compared {
             return not_there();
         }
         if new.most == 0 && new.aside.0 == 0 {
-            return Judged::Holds;
+            return GateState::Holds;
         }
         let counted = new.show(count);
         if new.found_anywhere() == 0 {
-            return Judged::Unknown(without_answers(count, &counted, new));
+            return GateState::Unknown(without_answers(count, &counted, new));
         }
         if old.most == 0 && old.aside.0 == 0 && self.allowance.absolute == 0.0 {
             return self.judge_first_seen(count, arm, base, &counted);
         }
         if new.aside.0 > 0 || old.aside.0 > 0 {
             let why = format!("{counted}: no rate can be compared before all trials count");
-            return Judged::Unknown(Missing::for_good(why));
+            return GateState::Unknown(Missing::for_good(why));
         }
         if new.most == u64::MAX || old.most == u64::MAX {
             let open = if new.most == u64::MAX { new } else { old };
-            return Judged::Unknown(without_answers(count, &counted, open));
+            return GateState::Unknown(without_answers(count, &counted, open));
         }
         self.judge_count_shares(count, arm, base)
     }
@@ -172,7 +172,7 @@ impl Compared {
         arm: &ArmAnalysis,
         base: &ArmAnalysis,
         counted: &str,
-    ) -> Judged {
+    ) -> GateState {
         let (with, of) = Tally::crashes(count, arm);
         let (_, of_base) = Tally::crashes(count, base);
         let by_chance = statistics::fisher_excess((with, of), (0, of_base));
@@ -180,15 +180,15 @@ impl Compared {
             "{counted}, in {with} of {of} crashes, and in none of {of_base} of the baseline"
         );
         if by_chance <= ALARM {
-            return Judged::Broken(said);
+            return GateState::Broken(said);
         }
-        Judged::Unknown(self.too_rare(&said, by_chance, (with, of), of_base))
+        GateState::Unknown(self.too_rare(&said, by_chance, (with, of), of_base))
     }
 
-    fn judge_count_shares(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> Judged {
+    fn judge_count_shares(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> GateState {
         let sizes = contrast::sizes_of_count(count, arm, base);
         if let Some(few) = self.too_few_for_a_rate(sizes) {
-            return Judged::Unknown(few);
+            return GateState::Unknown(few);
         }
         let figure = contrast::of_count(count, arm, base);
         let [of_new, of_base] =
@@ -209,16 +209,16 @@ impl Compared {
         (to_hold, to_break): (f64, f64),
         [of_new, of_base]: &[String; 2],
         sizes: Sizes,
-    ) -> Judged {
+    ) -> GateState {
         let said = || self.said(figure, of_new, of_base);
         if figure.low > to_break {
             let allowed = self.show_allowed(to_break);
-            return Judged::Broken(format!("{}, where {allowed} is allowed", said()));
+            return GateState::Broken(format!("{}, where {allowed} is allowed", said()));
         }
         if figure.high <= to_hold {
-            return Judged::Holds;
+            return GateState::Holds;
         }
-        Judged::Unknown(self.straddles(&said(), figure, to_hold, sizes))
+        GateState::Unknown(self.straddles(&said(), figure, to_hold, sizes))
     }
 
     /// Both figures and what lies between them, as far as it can be said.
@@ -333,8 +333,8 @@ impl Compared {
     }
 }
 
-fn not_there() -> Judged {
-    Judged::Unknown(Missing::for_good(
+fn not_there() -> GateState {
+    GateState::Unknown(Missing::for_good(
         "the baseline has no such figure: zero samples",
     ))
 }

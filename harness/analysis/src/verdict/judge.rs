@@ -6,7 +6,7 @@ use comeback_statistics::{RATE_NEEDS, surely_above};
 use super::against;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
-    Base, Judged, filled, most, no_samples, samples, shares, show, undecided_journeys,
+    Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
 use super::tally::{Tally, example, met_nothing, untested};
@@ -30,7 +30,7 @@ pub(crate) fn judge<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     base: impl FnOnce() -> Result<Base<'a>, String>,
-) -> Judged {
+) -> GateState {
     let (relation, bound) = match gate.demand() {
         Demand::Bound(relation, bound) => (relation, bound),
         Demand::NoWorse(allowance) => {
@@ -40,7 +40,7 @@ pub(crate) fn judge<'a>(
                     let judged = at_stake(judged, gate.metric(), (arm, base.arm));
                     told_busy(judged, gate.metric(), (arm, base.arm))
                 }
-                Err(why) => Judged::Unknown(Missing::for_good(why)),
+                Err(why) => GateState::Unknown(Missing::for_good(why)),
             };
         }
     };
@@ -72,11 +72,11 @@ pub(crate) fn did_not_grow(gate: &Gate, arm: &ArmAnalysis, base: Base<'_>) -> bo
         is_whole && tally.found > 0 && tally.found == tally.out_of
     };
     gate.metric().count().is_some_and(is_full)
-        || matches!(judge(gate, arm, || Ok(base)), Judged::Holds)
+        || matches!(judge(gate, arm, || Ok(base)), GateState::Holds)
 }
 
 /// Whether the service came back for good from every fault.
-pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
+pub(crate) fn unrecovered(arm: &ArmAnalysis) -> GateState {
     let none = Bound {
         relation: Relation::Equal,
         bound: 0.0,
@@ -87,31 +87,35 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> Judged {
 
 /// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it; and worse only one
 /// whose baseline had, too.
-fn at_stake(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> Judged {
+fn at_stake(
+    judged: GateState,
+    metric: Metric,
+    (arm, base): (&ArmAnalysis, &ArmAnalysis),
+) -> GateState {
     let Some(count) = metric.count() else {
         return judged;
     };
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
     let why = match &judged {
-        Judged::Holds if !is_found(arm) => untested(count, arm),
+        GateState::Holds if !is_found(arm) => untested(count, arm),
         // Where neither met a write, like is compared with like.
-        Judged::Broken(found) if !is_found(base) && met_nothing(count, arm).is_none() => {
+        GateState::Broken(found) if !is_found(base) && met_nothing(count, arm).is_none() => {
             let why = met_nothing(count, base);
             why.map(|why| format!("{found}; in the baseline {why}"))
         }
-        Judged::Holds | Judged::Broken(_) | Judged::Unknown(_) => None,
+        GateState::Holds | GateState::Broken(_) | GateState::Unknown(_) => None,
     };
-    why.map_or(judged, |why| Judged::Unknown(Missing::for_good(why)))
+    why.map_or(judged, |why| GateState::Unknown(Missing::for_good(why)))
 }
 
 /// With the trials of a busy machine, whose times are no samples.
-fn told_busy(judged: Judged, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> Judged {
+fn told_busy(judged: GateState, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> GateState {
     let trials = || arm.faulted().chain(base.faulted());
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
     match (judged, metric) {
-        (Judged::Unknown(missing), Metric::Time(_, _) | Metric::Latency(_, _)) if busy > 0 => {
+        (GateState::Unknown(missing), Metric::Time(_, _) | Metric::Latency(_, _)) if busy > 0 => {
             let why = format!("{}; {}", missing.why, lack(trials().count(), 0, busy));
-            Judged::Unknown(Missing { why, ..missing })
+            GateState::Unknown(Missing { why, ..missing })
         }
         (judged, _) => judged,
     }
@@ -140,7 +144,7 @@ struct Bound {
 }
 
 impl Bound {
-    fn judge_count(self, count: Count, arm: &ArmAnalysis) -> Judged {
+    fn judge_count(self, count: Count, arm: &ArmAnalysis) -> GateState {
         let tally = Tally::of(count, arm);
         // What was found needs no sample to be drawn from: a counterexample is one.
         if tally.out_of == 0 && tally.found_anywhere() == 0 {
@@ -150,25 +154,25 @@ impl Bound {
         // What is certain can break a demand, and never help one to hold.
         let at_least = (tally.found_anywhere() as f64, f64::INFINITY);
         if tally.aside.0 > 0 && self.relation.holds_within(at_least, self.bound) == Some(false) {
-            return Judged::Broken(counted);
+            return GateState::Broken(counted);
         }
         if tally.out_of == 0 && tally.found == 0 {
             return no_samples(Unit::Count);
         }
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {
-            Some(true) if tally.found_anywhere() > 0 => Judged::Holds,
+            Some(true) if tally.found_anywhere() > 0 => GateState::Holds,
             Some(true) => match untested(count, arm) {
-                Some(why) => Judged::Unknown(Missing::for_good(why)),
-                None => Judged::Holds,
+                Some(why) => GateState::Unknown(Missing::for_good(why)),
+                None => GateState::Holds,
             },
-            Some(false) => Judged::Broken(counted + &example(count, arm)),
-            None => Judged::Unknown(without_answers(count, &counted, tally)),
+            Some(false) => GateState::Broken(counted + &example(count, arm)),
+            None => GateState::Unknown(without_answers(count, &counted, tally)),
         }
     }
 
     /// What is not known of the share must not decide it.
-    fn judge_served(self, served: Served, arm: &ArmAnalysis) -> Judged {
+    fn judge_served(self, served: Served, arm: &ArmAnalysis) -> GateState {
         let shares = |of: fn(Served, &TrialAnalysis) -> Option<Share>| {
             let shares = arm.faulted().filter_map(|trial| of(served, trial));
             shares.filter(|share| share.whole > 0).collect::<Vec<_>>()
@@ -184,14 +188,14 @@ impl Bound {
             judged,
             self.judge_share(&shares(least_share_served), short_of_all),
         ) {
-            (Judged::Holds, Judged::Holds) => Judged::Holds,
-            (Judged::Broken(found), Judged::Broken(_)) => Judged::Broken(found),
-            _ => Judged::Unknown(undecided_journeys(undecided)),
+            (GateState::Holds, GateState::Holds) => GateState::Holds,
+            (GateState::Broken(found), GateState::Broken(_)) => GateState::Broken(found),
+            _ => GateState::Unknown(undecided_journeys(undecided)),
         }
     }
 
     /// `short_of_all` is the most that a share can be of which something lacks.
-    fn judge_share(self, shares: &[Share], short_of_all: f64) -> Judged {
+    fn judge_share(self, shares: &[Share], short_of_all: f64) -> GateState {
         if shares.is_empty() {
             return no_samples(Unit::Share);
         }
@@ -208,20 +212,18 @@ impl Bound {
             high: high.max(value).min(most),
         };
         match self.judge_figure(figure, shares.len()) {
-            Judged::Unknown(_) if shares.len() < RATE_NEEDS => Judged::Unknown(Missing::too_few(
-                "a rate's interval",
-                RATE_NEEDS,
-                shares.len(),
-            )),
-            judged @ (Judged::Holds | Judged::Broken(_) | Judged::Unknown(_)) => judged,
+            GateState::Unknown(_) if shares.len() < RATE_NEEDS => GateState::Unknown(
+                Missing::too_few("a rate's interval", RATE_NEEDS, shares.len()),
+            ),
+            judged @ (GateState::Holds | GateState::Broken(_) | GateState::Unknown(_)) => judged,
         }
     }
 
     /// The control's own errors are what they are, as in the one control trial that a run has by default. What may be
     /// chance breaks nothing.
-    fn judge_control(self, shares: &[Share]) -> Judged {
+    fn judge_control(self, shares: &[Share]) -> GateState {
         if shares.is_empty() {
-            return Judged::Unknown(Missing::for_good("there is no control trial that counts"));
+            return GateState::Unknown(Missing::for_good("there is no control trial that counts"));
         }
         let (part, whole) = shares.iter().fold((0, 0), |(part, whole), share| {
             (part + share.part, whole + share.whole)
@@ -229,18 +231,18 @@ impl Bound {
         let value = part as f64 / whole as f64;
         let said = format!("{} ({part} of {whole} operations)", self.unit.show(value));
         if self.relation.holds(value, self.bound) {
-            return Judged::Holds;
+            return GateState::Holds;
         }
         let is_upper = matches!(self.relation, Relation::Less | Relation::AtMost);
         if is_upper && !surely_above(part, whole, self.bound) {
             let why = format!("{said} may be chance: more control trials would tell");
-            return Judged::Unknown(Missing::for_good(why));
+            return GateState::Unknown(Missing::for_good(why));
         }
-        Judged::Broken(said)
+        GateState::Broken(said)
     }
 
     /// `most` is the most that each of the samples may be.
-    fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> Judged {
+    fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> GateState {
         let absent = samples.iter().filter(|figure| figure.is_none()).count();
         if most.iter().all(Option::is_none) {
             return no_samples(self.unit);
@@ -253,21 +255,21 @@ impl Bound {
                 low: least.low,
                 high: most.high,
             },
-            (Err(few), _) | (_, Err(few)) => return Judged::Unknown(few),
+            (Err(few), _) | (_, Err(few)) => return GateState::Unknown(few),
         };
         match self.judge_figure(figure, samples.len()) {
             // More trials do not make each of them exact.
-            Judged::Unknown(_) if absent == 0 && samples != most => {
+            GateState::Unknown(_) if absent == 0 && samples != most => {
                 let said = show(figure, |value| self.unit.show(value));
-                Judged::Unknown(Missing::for_good(format!(
+                GateState::Unknown(Missing::for_good(format!(
                     "{said} lies on both sides of the bound; no trial is known more exactly"
                 )))
             }
-            Judged::Unknown(missing) if absent > 0 => {
+            GateState::Unknown(missing) if absent > 0 => {
                 let measured = most.iter().filter(|figure| figure.is_some()).count();
                 let busy = measured.saturating_sub(samples.len() - absent);
                 let lack = lack(samples.len(), absent - busy.min(absent), busy);
-                Judged::Unknown(match stat {
+                GateState::Unknown(match stat {
                     Stat::Median | Stat::P95 => Missing {
                         why: format!("{}; {lack}", missing.why),
                         ..missing
@@ -280,19 +282,19 @@ impl Bound {
                     }
                 })
             }
-            judged @ (Judged::Holds | Judged::Broken(_) | Judged::Unknown(_)) => judged,
+            judged @ (GateState::Holds | GateState::Broken(_) | GateState::Unknown(_)) => judged,
         }
     }
 
     /// Holds when the whole interval does, is broken when none of it does, else cannot be told.
-    fn judge_figure(self, figure: Estimate, trials: usize) -> Judged {
+    fn judge_figure(self, figure: Estimate, trials: usize) -> GateState {
         let ends = (figure.low, figure.high);
         match self.relation.holds_within(ends, self.bound) {
-            Some(true) => Judged::Holds,
-            Some(false) => Judged::Broken(show(figure, |value| self.unit.show(value))),
+            Some(true) => GateState::Holds,
+            Some(false) => GateState::Broken(show(figure, |value| self.unit.show(value))),
             None => {
                 let said = show(figure, |value| self.unit.show(value));
-                Judged::Unknown(straddles(&said, figure, self.bound, trials))
+                GateState::Unknown(straddles(&said, figure, self.bound, trials))
             }
         }
     }

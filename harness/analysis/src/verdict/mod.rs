@@ -36,7 +36,7 @@ use figure::Missing;
 use headline::{Broken, headline};
 pub(crate) use judge::{did_not_grow, unrecovered};
 pub use replace::{Replacement, replacements};
-use samples::{Base, Judged};
+use samples::{Base, GateState};
 pub use sharpness::sees_with;
 use sharpness::{chance, shows_from};
 use tally::{Tally, clause};
@@ -95,18 +95,18 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
         let asks_anyway = !gates.is_empty() && !gates.iter().any(Gate::is_about_recovery);
         match asks_anyway.then(|| unrecovered(arm)) {
             // Nothing is laid to a fault by a part without a control trial.
-            Some(Judged::Broken(_)) if is_part && no_control(arm).is_some() => {}
-            Some(Judged::Broken(found)) => {
+            Some(GateState::Broken(_)) if is_part && no_control(arm).is_some() => {}
+            Some(GateState::Broken(found)) => {
                 broken.push(about(&format!("{ANYWAY}, is broken: {found}")));
                 let tally = Tally::of(Count::Unrecovered, arm);
                 facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
             }
-            Some(Judged::Unknown(Missing { why, .. }))
+            Some(GateState::Unknown(Missing { why, .. }))
                 if arm.faulted().next().is_some() && !is_part =>
             {
                 missing.push(about(&format!("{ANYWAY}, cannot be judged: {why}")));
             }
-            Some(Judged::Holds | Judged::Unknown(_)) | None => {}
+            Some(GateState::Holds | GateState::Unknown(_)) | None => {}
         }
         for Asked { gate, check, .. } in asked {
             let detailed = check.detail.as_deref().unwrap_or_default();
@@ -223,20 +223,20 @@ fn check_what_counts<'a>(
         clean::without_a_fault(gate, arm),
     ) {
         (judged, None) => judged,
-        (Judged::Broken(found), Some(_)) if gate.is_never_excused() => Judged::Broken(found),
-        (Judged::Broken(found), Some(trouble)) => {
+        (GateState::Broken(found), Some(_)) if gate.is_never_excused() => GateState::Broken(found),
+        (GateState::Broken(found), Some(trouble)) => {
             let why = format!("{found}, but not by the fault alone: {trouble}");
-            Judged::Unknown(Missing::for_good(why))
+            GateState::Unknown(Missing::for_good(why))
         }
-        (Judged::Holds, Some(trouble)) => Judged::Unknown(Missing::for_good(trouble)),
-        (Judged::Unknown(missing), Some(trouble)) => {
-            Judged::Unknown(Missing::for_good(format!("{}; {trouble}", missing.why)))
+        (GateState::Holds, Some(trouble)) => GateState::Unknown(Missing::for_good(trouble)),
+        (GateState::Unknown(missing), Some(trouble)) => {
+            GateState::Unknown(Missing::for_good(format!("{}; {trouble}", missing.why)))
         }
     };
     let (outcome, detail, more_trials) = match judged {
-        Judged::Holds => (Outcome::Pass, None, None),
-        Judged::Broken(found) => (Outcome::Fail, Some(found), None),
-        Judged::Unknown(missing) => (
+        GateState::Holds => (Outcome::Pass, None, None),
+        GateState::Broken(found) => (Outcome::Fail, Some(found), None),
+        GateState::Unknown(missing) => (
             Outcome::Inconclusive,
             Some(missing.why),
             missing.more_trials,

@@ -7,7 +7,7 @@ use comeback_model::ids::TrialId;
 use comeback_model::schedule::{PlannedTrial, Schedule};
 
 use super::judge::judge;
-use super::samples::{Base, Judged};
+use super::samples::{Base, GateState};
 use super::{Check, Outcome, Verdict};
 use crate::measure::replaced::{is_ours, missing};
 use crate::measure::words::counted;
@@ -108,7 +108,7 @@ pub(super) fn doubted<'a>(
     if check.outcome != Outcome::Pass {
         return check;
     }
-    let Judged::Broken(found) = judge(gate, all, baseline) else {
+    let GateState::Broken(found) = judge(gate, all, baseline) else {
         return check;
     };
     Check {

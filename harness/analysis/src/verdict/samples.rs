@@ -16,7 +16,7 @@ pub(crate) const REMEASURE: &str = "measure it again beside this one (--remeasur
 
 /// Whether a gate holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Judged {
+pub(crate) enum GateState {
     Holds,
     /// With what was found.
     Broken(String),
@@ -131,8 +131,8 @@ pub(crate) fn filled(samples: &[Option<f64>], any: f64) -> Vec<f64> {
 }
 
 /// That nothing was there to be judged.
-pub(crate) fn no_samples(unit: Unit) -> Judged {
-    Judged::Unknown(Missing::for_good(match unit {
+pub(crate) fn no_samples(unit: Unit) -> GateState {
+    GateState::Unknown(Missing::for_good(match unit {
         Unit::Count => "there was nothing to count: zero samples",
         Unit::Share => "no operation was scheduled there: zero samples",
         Unit::Ms | Unit::Seconds => "no trial has this figure: zero samples",

@@ -1,13 +1,16 @@
 //! Sessions are begun, many, and every so often the memory and the disk are looked at that servers take; and what a
 //! request and its reply weigh.
 
+use std::io;
+
 use crate::rulings::{Fact, What};
+use comeback_model::operation::Step;
 use comeback_model::plan::Arm;
 use futures_util::future::try_join_all;
 
 use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::line::Line;
-use super::user::{Step, User, log_in};
+use super::user::{User, Users};
 
 /// Connections that are used at once: a server that syncs does it for several.
 const LINES: u32 = 64;
@@ -33,11 +36,11 @@ async fn grow(
 ) -> Result<(), Trouble> {
     let each = u64::from(context.amount.each);
     let rounds = u64::from(context.amount.rounds);
-    let (mut lines, _) = log_in(server.port, 0..LINES).await?;
-    ask(&mut lines, WARM_UP, &[Step::Me]).await?;
+    let (mut lines, _) = Users::of(server.port)?.log_in(0..LINES).await?;
+    ask(&mut lines, WARM_UP, &[Step::Check]).await?;
     for round in 0..=rounds {
         if round > 0 {
-            let right = ask(&mut lines, each, &[Step::Me]).await?;
+            let right = ask(&mut lines, each, &[Step::Check]).await?;
             context.tell(&Fact::share(&arm.name, What::Control, round, (right, each)))?;
         }
         let memory = deployment.memory(server)? as f64;
@@ -93,15 +96,19 @@ pub(super) async fn weigh(
 ) -> Result<(), Trouble> {
     let mut line = Line::open(server.port).await?;
     // Of a middle length, and not the first visit: a token holds both.
-    let stranger = User::new(1_000);
-    let mut user = stranger.clone();
-    user.take_all(&[Step::Login, Step::Visit], &mut line)
-        .await?;
-    for (step, at) in [(Step::Visit, 0), (Step::Me, 1)] {
-        let request = user.request(step);
+    let mut logged_out = Users::of(server.port)?.user(1_000);
+    let mut user = logged_out.clone();
+    user.take_all(&[Step::Login, Step::Act], &mut line).await?;
+    for (step, at) in [(Step::Act, 0), (Step::Check, 1)] {
+        let request = user.request(step).map_err(io::Error::other)?;
         let answer = line.ask(&request).await?;
-        user.learn(step, &answer);
-        let plain = stranger.request(step).len();
+        if let Err(class) = user.judge(&answer) {
+            let label = class.label();
+            return Err(Trouble::Server(format!(
+                "a request was answered wrongly: {label}"
+            )));
+        }
+        let plain = logged_out.request(step).map_err(io::Error::other)?.len();
         let bytes = [
             (What::RequestBytes, request.len()),
             (What::PlainRequestBytes, plain),

@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use crate::rulings::{Fact, What};
 use comeback_model::ids::Node;
+use comeback_model::operation::Step;
 use comeback_model::plan::Arm;
 
 use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::grow::weigh;
 use super::line::Line;
 use super::packaged::Packaged;
-use super::user::{Step, User, log_in};
+use super::user::{User, Users};
 use comeback_engine::EngineError;
 use comeback_supervise::ports;
 
@@ -85,14 +86,14 @@ async fn return_after_idle(
         // At once after its login: all others' may take longer than the proxy's patience.
         let mut entered = enter(port, number..number + 1).await?;
         for (user, line) in &mut entered {
-            before += u64::from(user.take(Step::Visit, line).await?);
+            before += u64::from(user.take(Step::Act, line).await?);
         }
         clients.append(&mut entered);
     }
     for (user, line) in &mut clients {
         line.closed().await?;
         *line = Line::open(port).await?;
-        after += u64::from(user.take(Step::Visit, line).await?);
+        after += u64::from(user.take(Step::Act, line).await?);
     }
     let asked = clients.len() as u64;
     context.tell(&Fact::share(&arm.name, What::Control, 0, (before, asked)))?;
@@ -103,7 +104,7 @@ async fn return_after_idle(
 
 /// Clients that are all logged in: where one is not, nothing is to be learnt from its waiting.
 async fn enter(port: u16, numbers: Range<u32>) -> Result<Vec<(User, Line)>, Trouble> {
-    let (clients, right) = log_in(port, numbers).await?;
+    let (clients, right) = Users::of(port)?.log_in(numbers).await?;
     match right == clients.len() as u64 {
         true => Ok(clients),
         false => Err(Trouble::Server(

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::rulings::{Fact, What};
+use comeback_model::operation::Step;
 use comeback_model::plan::Arm;
 use comeback_statistics::{median, quantile};
 use futures_util::future::try_join_all;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::context::{ClaimContext, Deployment, Server, Trouble};
 use super::line::Line;
-use super::user::{Step, User, log_in};
+use super::user::{User, Users};
 use comeback_engine::EngineError;
 use comeback_load::pacer::Pacer;
 
@@ -19,7 +20,7 @@ use comeback_load::pacer::Pacer;
 const LINES: u32 = 16;
 /// Requests per second of all of them together, where the load is equal: a fraction of what any of the servers bears.
 const RATE: u32 = 2_000;
-/// The server that does nothing, which tells how much the client bears.
+/// The server that does nothing and knows no users, which tells how much the client bears.
 const IDLE: &str = "trivial";
 
 /// An arm in the race.
@@ -55,7 +56,11 @@ impl<'a> Runner<'a> {
     async fn start(context: &'a ClaimContext, arm: &'a Arm) -> Result<Self, Trouble> {
         let mut deployment = context.deployment(arm).await?;
         let server = deployment.open().await?;
-        let (lines, _) = log_in(server.port, 0..LINES).await?;
+        let users = match arm.name == IDLE {
+            true => Users::without_sessions(server.port)?,
+            false => Users::of(server.port)?,
+        };
+        let (lines, _) = users.log_in(0..LINES).await?;
         Ok(Self {
             arm,
             deployment,
@@ -86,8 +91,8 @@ impl<'a> Runner<'a> {
         let work = self.lines.iter_mut().map(|(user, line)| async move {
             let (mut right, mut asked) = (0, 0);
             while begun.elapsed() < time {
-                for step in [Step::Visit, Step::Me] {
-                    right += u64::from(is_right(user, step, line, name).await?);
+                for step in [Step::Act, Step::Check] {
+                    right += u64::from(user.take(step, line).await?);
                     asked += 1;
                 }
             }
@@ -122,10 +127,10 @@ impl<'a> Runner<'a> {
                 let pacer = Pacer::new()?;
                 let mut latencies = Vec::new();
                 let mut due = begun + pause * (number + 1) / LINES;
-                let mut steps = [Step::Visit, Step::Me].into_iter().cycle();
+                let mut steps = [Step::Act, Step::Check].into_iter().cycle();
                 while let (true, Some(step)) = (due < begun + time, steps.next()) {
                     pacer.wait_until(due).await?;
-                    if is_right(user, step, line, name).await? {
+                    if user.take(step, line).await? {
                         latencies.push(due.elapsed().as_secs_f64() * 1_000.0);
                     }
                     due += pause;
@@ -142,17 +147,4 @@ impl<'a> Runner<'a> {
         }
         Ok(())
     }
-}
-
-/// Asks; whether the reply was right. The one that does nothing knows no users.
-async fn is_right(
-    user: &mut User,
-    step: Step,
-    line: &mut Line,
-    arm: &str,
-) -> Result<bool, Trouble> {
-    if arm == IDLE {
-        return Ok(line.ask(&user.request(step)).await?.status == 200);
-    }
-    Ok(user.take(step, line).await?)
 }

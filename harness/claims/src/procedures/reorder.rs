@@ -1,11 +1,14 @@
 //! The requests of sessions are sent again as they were, shuffled and repeated.
 
+use std::io;
+
 use crate::rulings::{Fact, What};
+use comeback_model::operation::Step;
 use comeback_model::plan::Arm;
 
 use super::context::{ClaimContext, Trouble};
 use super::line::{Answer, Line};
-use super::user::{Step, User};
+use super::user::Users;
 
 /// How often each is sent again.
 const TIMES: usize = 2;
@@ -15,15 +18,15 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
         let mut deployment = context.deployment(arm).await?;
         let home = deployment.open().await?;
         let mut line = Line::open(home.port).await?;
+        let users = Users::of(home.port)?;
         let (mut sent, mut right) = (Vec::new(), 0);
         for number in 0..context.amount.each {
-            let mut user = User::new(number);
+            let mut user = users.user(number);
             right += u64::from(user.take(Step::Login, &mut line).await?);
-            for step in [Step::Visit, Step::Me, Step::Visit, Step::Me] {
-                let request = user.request(step);
+            for step in [Step::Act, Step::Check, Step::Act, Step::Check] {
+                let request = user.request(step).map_err(io::Error::other)?;
                 let answer = line.ask(&request).await?;
-                right += u64::from(user.is_right(step, &answer));
-                user.learn(step, &answer);
+                right += u64::from(user.judge(&answer).is_ok());
                 sent.push((request, answer));
             }
         }

@@ -5,7 +5,7 @@ use comeback_model::plan::Arm;
 
 use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
-use super::user::{SESSION, User};
+use super::user::{SESSION, Users};
 
 pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     for _ in 0..context.amount.rounds {
@@ -30,8 +30,9 @@ async fn replay(home: &Server, there: &Server, place: usize, users: u32) -> Resu
     let mut right = 0;
     let mut at_home = Line::open(home.port).await?;
     let mut line = Line::open(there.port).await?;
+    let contract = Users::of(home.port)?;
     for number in 0..users {
-        let mut user = User::new(number);
+        let mut user = contract.user(number);
         user.take_all(&SESSION[..place], &mut at_home).await?;
         right += u64::from(user.take(SESSION[place], &mut line).await?);
     }

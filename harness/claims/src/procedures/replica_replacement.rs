@@ -1,19 +1,22 @@
 //! A replica is added and takes over users that another knows; then that one is asked to end.
 
 use crate::rulings::{Fact, What};
+use comeback_model::operation::Step;
 use comeback_model::plan::Arm;
 
 use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
-use super::user::{Step, User, log_in};
+use super::user::{User, Users};
 
 pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     for round in 0..u64::from(context.amount.rounds) {
         let mut deployment = context.deployment(arm).await?;
         let first = deployment.open().await?;
-        let (mut users, mut right) = log_in(first.port, 0..context.amount.each).await?;
+        let (mut users, mut right) = Users::of(first.port)?
+            .log_in(0..context.amount.each)
+            .await?;
         for (user, line) in &mut users {
-            right += user.take_all(&[Step::Visit, Step::Me], line).await?;
+            right += user.take_all(&[Step::Act, Step::Check], line).await?;
         }
         let asked = 3 * users.len() as u64;
         context.tell(&Fact::share(
@@ -40,7 +43,7 @@ async fn look(server: &Server, users: &mut [(User, Line)]) -> Result<(u64, u64),
     let mut line = Line::open(server.port).await?;
     let mut right = 0;
     for (user, _) in users.iter_mut() {
-        right += u64::from(user.take(Step::Me, &mut line).await?);
+        right += u64::from(user.take(Step::Check, &mut line).await?);
     }
     Ok((right, users.len() as u64))
 }

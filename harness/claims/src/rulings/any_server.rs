@@ -1,9 +1,9 @@
 //! 5: any server can process any request.
 
 use super::evidence::{Evidence, arms, bar_of_found, controlled};
-use super::{Chart, Judged, Judgement, Open, Ruling, percent_of};
+use super::{Chart, Open, Ruled, Ruling, RulingResult, percent_of};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let token = arms(evidence, "token")?;
     let memory = arms(evidence, "round-robin")?;
     let shared = arms(evidence, "redis")?;
@@ -41,7 +41,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             "sessions in memory were served more or less often than by chance: requests were not spread evenly",
         ),
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "requests that found their session: token {}, shared store {}, memory {}",

@@ -2,7 +2,7 @@
 
 use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Ruled, Ruling, RulingResult, What, percent_of, share};
 
 /// What an added replica takes over, and what outlives the one that is removed.
 struct ReplicaReplacement {
@@ -29,7 +29,7 @@ impl ReplicaReplacement {
     }
 }
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| {
         found.controlled(arm)?;
         Ok(ReplicaReplacement {
@@ -63,7 +63,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
         (true, true, nuances) => (Ruling::HoldsInPart, nuances.join("; ")),
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "requests accepted by an added replica / sessions kept when the first one was removed: token {}, token with \

@@ -3,7 +3,7 @@
 use super::chart::share_bar;
 use super::evidence::{Evidence, the_only};
 use super::thresholds::{NEAR, REQUESTS};
-use super::{Chart, Judged, Judgement, Open, Ruling, percent_of, share};
+use super::{Chart, Open, Ruled, Ruling, RulingResult, percent_of, share};
 use comeback_analysis::summary::{CacheSummary, WhileDownSummary};
 
 /// What a cache made of an arm.
@@ -42,7 +42,7 @@ impl<'a> Kept<'a> {
     }
 }
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let arms = [
         the_only(evidence, "token")?,
         the_only(evidence, "sticky")?,
@@ -96,7 +96,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         || "no stale reply was served".to_owned(),
         |age| format!("the oldest stale reply that was served was {age} s old"),
     );
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "hits of look-ups / replies with another user's content / operations that were right while all servers were \

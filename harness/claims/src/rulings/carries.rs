@@ -1,9 +1,9 @@
 //! 8: the client of a stateless service carries everything.
 
-use super::chart::{count_bar, figure_bar};
+use super::chart::{count_bar, estimated_bar};
 use super::storage::Growth;
 use super::thresholds::FLAT;
-use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Chart, Findings, Open, Ruled, Ruling, RulingResult, What};
 
 /// What a request of a session and its reply weigh, in bytes, their heads included.
 struct Wire {
@@ -25,7 +25,7 @@ impl Wire {
     }
 }
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let token = (Growth::of(found, "token")?, Wire::of(found, "token")?);
     let memory = (Growth::of(found, "memory")?, Wire::of(found, "memory")?);
     let more = (token.1.request + token.1.reply) - (memory.1.request + memory.1.reply);
@@ -55,7 +55,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
             ),
         ),
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "kept on the server for each client: token {} bytes, memory {} bytes; on the wire for each request and its \
@@ -70,8 +70,8 @@ pub(super) fn judge(found: &Findings) -> Judged {
         chart: Chart::new(
             "bytes of each client on the server, and of each request with its reply",
             vec![
-                figure_bar("token, client on the server", token.0.memory),
-                figure_bar("memory, client on the server", memory.0.memory),
+                estimated_bar("token, client on the server", token.0.memory),
+                estimated_bar("memory, client on the server", memory.0.memory),
                 count_bar("token, request and reply", (token.1.request + token.1.reply) as u64),
                 count_bar("memory, request and reply", (memory.1.request + memory.1.reply) as u64),
             ],

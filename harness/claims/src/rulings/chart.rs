@@ -19,9 +19,9 @@ pub(super) fn share_bar(label: impl Into<String>, (part, whole): (u64, u64)) -> 
 
 /// A number that was counted, or a weight.
 pub(super) fn count_bar(label: impl Into<String>, count: u64) -> Bar {
-    figure_bar(
+    estimated_bar(
         label,
-        Figure {
+        Estimated {
             value: count as f64,
             low: None,
             high: None,
@@ -30,7 +30,7 @@ pub(super) fn count_bar(label: impl Into<String>, count: u64) -> Bar {
 }
 
 /// A figure and where it may lie.
-pub(super) fn figure_bar(label: impl Into<String>, figure: Figure) -> Bar {
+pub(super) fn estimated_bar(label: impl Into<String>, figure: Estimated) -> Bar {
     Bar {
         label: label.into(),
         value: figure.value,
@@ -41,13 +41,13 @@ pub(super) fn figure_bar(label: impl Into<String>, figure: Figure) -> Bar {
 
 /// A figure and where it may lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Figure {
+pub(super) struct Estimated {
     pub(super) value: f64,
     pub(super) low: Option<f64>,
     pub(super) high: Option<f64>,
 }
 
-impl Figure {
+impl Estimated {
     /// `12.3 (11.0 to 14.1)`.
     pub(super) fn told(self, digits: usize) -> String {
         let of = |value: f64| {

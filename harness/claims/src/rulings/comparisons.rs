@@ -1,6 +1,6 @@
 //! What is compared, so that claims can be judged by it; several claims may be judged by one comparison.
 
-use comeback_architectures::{Comparison, Fault, Topology};
+use comeback_architectures::{Comparison, ComparisonFault, Topology};
 use comeback_experiment::document::CacheKind;
 use comeback_model::plan::Aim;
 
@@ -22,7 +22,7 @@ pub(super) fn scaled_out() -> Comparison {
 
 /// One of several replicas is killed.
 pub(super) fn replica_killed() -> Comparison {
-    replicas(Fault::default())
+    replicas(ComparisonFault::default())
 }
 
 /// All replicas are killed at once.
@@ -61,7 +61,7 @@ pub(super) fn restarted() -> Comparison {
 
 /// Replicas are replaced by a later version, one after the other.
 pub(super) fn deployed() -> Comparison {
-    let fault = Fault {
+    let fault = ComparisonFault {
         deploy: Some("token-v2".to_owned()),
         ..kind("deploy")
     };
@@ -79,7 +79,7 @@ fn of(servers: &[&str]) -> Comparison {
 }
 
 /// The usual architectures, through this fault.
-fn replicas(fault: Fault) -> Comparison {
+fn replicas(fault: ComparisonFault) -> Comparison {
     Comparison {
         topology: Some(Topology::default()),
         fault,
@@ -91,16 +91,16 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn at(target: Aim) -> Fault {
-    Fault {
+fn at(target: Aim) -> ComparisonFault {
+    ComparisonFault {
         target: Some(target),
-        ..Fault::default()
+        ..ComparisonFault::default()
     }
 }
 
-fn kind(kind: &str) -> Fault {
-    Fault {
+fn kind(kind: &str) -> ComparisonFault {
+    ComparisonFault {
         kind: Some(kind.to_owned()),
-        ..Fault::default()
+        ..ComparisonFault::default()
     }
 }

@@ -2,9 +2,9 @@
 
 use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Ruled, Ruling, RulingResult, What, percent_of, share};
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let alone = |arm: &str| {
         found.controlled(arm)?;
         // The first request of a session is its login, which needs none.
@@ -40,7 +40,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         (true, true, true) => (Ruling::HoldsInPart, nuances.join("; ")),
     };
     let told = |(right, tried)| percent_of(right, tried);
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "requests after the login that a fresh server answered: token {}, token with another key {}, memory {}, \

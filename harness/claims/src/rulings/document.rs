@@ -2,7 +2,7 @@
 
 use comeback_model::claims::ClaimRow;
 
-use super::{Claim, Judgement};
+use super::{Claim, Ruled};
 
 /// Where a row comes from.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Source {
 }
 
 /// A claim with what was found of it.
-pub fn row(claim: &Claim, found: Judgement, source: Source) -> ClaimRow {
+pub fn row(claim: &Claim, found: Ruled, source: Source) -> ClaimRow {
     ClaimRow {
         number: claim.number,
         claim: claim.words.to_owned(),

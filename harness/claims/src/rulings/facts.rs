@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::chart::Figure;
+use super::chart::Estimated;
 use super::thresholds::{ALL, REQUESTS};
 use super::{Open, share};
 use comeback_model::journal::Machine;
@@ -197,23 +197,23 @@ impl Findings {
     /// # Errors
     /// With the first line that is none of it.
     pub fn parse(text: &str) -> Result<Self, FactsError> {
-        let wrong = |line: usize, problem: String| FactsError { line, problem };
+        let invalid = |line: usize, problem: String| FactsError { line, problem };
         let mut lines = text.lines().zip(1..);
         let (first, line) = lines
             .next()
-            .ok_or_else(|| wrong(1, "there is nothing".to_owned()))?;
+            .ok_or_else(|| invalid(1, "there is nothing".to_owned()))?;
         let heading: Heading =
-            serde_json::from_str(first).map_err(|error| wrong(line, error.to_string()))?;
+            serde_json::from_str(first).map_err(|error| invalid(line, error.to_string()))?;
         if heading.comeback_facts != VERSION {
             let found = heading.comeback_facts;
-            return Err(wrong(
+            return Err(invalid(
                 line,
                 format!("its shape is {found}, and {VERSION} is known"),
             ));
         }
         let read = |(text, line)| {
             serde_json::from_str(text)
-                .map_err(|error: serde_json::Error| wrong(line, error.to_string()))
+                .map_err(|error: serde_json::Error| invalid(line, error.to_string()))
         };
         Ok(Self {
             heading,
@@ -328,7 +328,7 @@ impl Findings {
     }
 
     /// The median over all places, with its interval where there are enough.
-    pub(super) fn median(&self, arm: &str, what: What) -> Result<Figure, Open> {
+    pub(super) fn median(&self, arm: &str, what: What) -> Result<Estimated, Open> {
         let values = self.values(arm, what)?;
         let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
         Ok(middle(&values))
@@ -347,9 +347,9 @@ impl Findings {
 }
 
 /// The median with its distribution-free interval, where six or more are there.
-pub(super) fn middle(values: &[f64]) -> Figure {
+pub(super) fn middle(values: &[f64]) -> Estimated {
     let interval = median_interval(values);
-    Figure {
+    Estimated {
         value: median(values).unwrap_or_default(),
         low: interval.map(|interval| interval.low),
         high: interval.map(|interval| interval.high),

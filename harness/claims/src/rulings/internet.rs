@@ -1,14 +1,14 @@
 //! 14: stateless is easy on the internet.
 
-use super::chart::{Figure, figure_bar};
+use super::chart::{Estimated, estimated_bar};
 use super::storage::slope;
 use super::thresholds::{ALL, LIGHTER};
-use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Open, Ruled, Ruling, RulingResult, What, percent_of, share};
 
 /// How a server bears the internet.
 struct Bearing {
     /// Memory for each client that is connected and idle, in bytes.
-    idle: Figure,
+    idle: Estimated,
     /// A request and its reply, in bytes.
     exchange: f64,
     /// Requests that were right after a proxy had closed the connection.
@@ -31,7 +31,7 @@ impl Bearing {
     }
 }
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| Bearing::of(found, arm);
     let (token, memory, shared) = (of("token")?, of("memory")?, of("redis")?);
     let is_lighter = |than: &Bearing| token.idle.value <= LIGHTER * than.idle.value;
@@ -76,7 +76,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
             percent_of(arm.after.0, arm.after.1)
         )
     });
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "memory for an idle client in bytes (from the flattest to the steepest piece) / a request and its reply in \
@@ -85,7 +85,8 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
         chart: Chart::new(
             "memory for an idle client that is logged in and connected, bytes",
-            arms.map(|(name, arm)| figure_bar(name, arm.idle)).to_vec(),
+            arms.map(|(name, arm)| estimated_bar(name, arm.idle))
+                .to_vec(),
         ),
         because,
         otherwise:

@@ -66,7 +66,7 @@ pub struct Comparisons {
     runs: fn() -> Vec<Comparison>,
     /// How many trials of each arm, each time.
     trials: u32,
-    judge: fn(&[Evidence]) -> Judged,
+    rule: fn(&[Evidence]) -> RulingResult,
 }
 
 /// A procedure of a claim's own.
@@ -80,7 +80,7 @@ pub struct Inquiry {
     pub full: Amount,
     /// How much for a first look.
     pub quick: Amount,
-    judge: fn(&Findings) -> Judged,
+    rule: fn(&Findings) -> RulingResult,
 }
 
 /// What is done with servers that no comparison does.
@@ -103,7 +103,7 @@ pub enum Procedure {
 }
 
 /// What is found of a claim, or why a run cannot tell.
-type Judged = Result<Judgement, Open>;
+type RulingResult = Result<Ruled, Open>;
 
 impl Claim {
     /// The claim of this number, where it is measured.
@@ -137,21 +137,21 @@ impl Comparisons {
     }
 
     /// What that says of the claim.
-    pub fn judge(&self, evidence: &[Evidence]) -> Judgement {
-        (self.judge)(evidence).unwrap_or_else(Judgement::from)
+    pub fn rule(&self, evidence: &[Evidence]) -> Ruled {
+        (self.rule)(evidence).unwrap_or_else(Ruled::from)
     }
 }
 
 impl Inquiry {
     /// What its findings say of the claim.
-    pub fn judge(&self, findings: &Findings) -> Judgement {
-        (self.judge)(findings).unwrap_or_else(Judgement::from)
+    pub fn rule(&self, findings: &Findings) -> Ruled {
+        (self.rule)(findings).unwrap_or_else(Ruled::from)
     }
 }
 
 /// A ruling, with its reasons.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Ruled {
     /// Whether the claim holds.
     pub ruling: Ruling,
     /// The figures that decide, with their intervals.
@@ -168,14 +168,14 @@ pub struct Judgement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Open(String);
 
-impl Judgement {
+impl Ruled {
     /// This run cannot tell, for this reason.
     pub fn open(because: String) -> Self {
         Open(because).into()
     }
 }
 
-impl From<Open> for Judgement {
+impl From<Open> for Ruled {
     fn from(Open(because): Open) -> Self {
         Self {
             ruling: Ruling::Inconclusive,

@@ -2,9 +2,9 @@
 
 use super::chart::share_bar;
 use super::thresholds::ALL;
-use super::{Chart, Findings, Judged, Judgement, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Ruled, Ruling, RulingResult, What, percent_of, share};
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let reordered = |arm: &str| {
         found.controlled(arm)?;
         found.share(arm, What::Reordered)
@@ -32,7 +32,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
     };
     let told = |(right, tried)| percent_of(right, tried);
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "requests that were answered as before when shuffled and repeated: token {}, token with the data at the \

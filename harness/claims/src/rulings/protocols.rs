@@ -2,12 +2,12 @@
 
 use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
-use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What, percent_of, share};
+use super::{Chart, Findings, Open, Ruled, Ruling, RulingResult, What, percent_of, share};
 
 /// Of how many exchanges, how many came to their end.
 type Share = (u64, u64);
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let finished = |arm: &str| finished(found, arm);
     let (http, udp, dns) = (finished("token")?, finished("udp-echo")?, finished("dns")?);
     let (ftp, telnet) = (finished("ftp")?, finished("telnet")?);
@@ -92,7 +92,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
             Err(why) => figure.push_str(&format!("; {label} not measured: {why}")),
         }
     }
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure,
         chart: Chart::percent("exchanges that finished after a kill, %", bars),

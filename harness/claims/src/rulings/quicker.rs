@@ -1,11 +1,11 @@
 //! 13: stateless is quicker.
 
-use super::chart::{Figure, figure_bar};
+use super::chart::{Estimated, estimated_bar};
 use super::facts::middle;
 use super::thresholds::{CLIENT_LIMIT, QUICKER};
-use super::{Bar, Chart, Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Bar, Chart, Findings, Open, Ruled, Ruling, RulingResult, What};
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     const STATEFUL: [(&str, &str); 4] = [
         ("memory", "memory"),
         ("buffered", "journal without a sync"),
@@ -63,13 +63,13 @@ pub(super) fn judge(found: &Findings) -> Judged {
     };
     let bars = std::iter::once(("token", "token")).chain(STATEFUL);
     let bars: Result<Vec<Bar>, Open> = bars
-        .map(|(arm, name)| Ok(figure_bar(name, found.median(arm, What::Goodput)?)))
+        .map(|(arm, name)| Ok(estimated_bar(name, found.median(arm, What::Goodput)?)))
         .collect();
     let latency = |arm: &str| -> Result<String, Open> {
         let of = |what| found.median(arm, what).map(|figure| figure.value);
         Ok(format!("{:.2} / {:.2}", of(What::P50Ms)?, of(What::P99Ms)?))
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "goodput of token, times that of {}; latency at an equal load, p50 / p99 in ms: token {}, memory {}, \
@@ -87,7 +87,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
 }
 
 /// How many times the goodput of another an arm's is, round by round: what disturbs a round disturbs both.
-fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Figure, Open> {
+fn ratio(found: &Findings, arm: &str, other: &str) -> Result<Estimated, Open> {
     let (its, others) = (
         found.values(arm, What::Goodput)?,
         found.values(other, What::Goodput)?,

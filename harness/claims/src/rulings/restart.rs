@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::AS_FAST;
-use super::{Chart, Judged, Judgement, Open, Ruling};
+use super::{Chart, Open, Ruled, Ruling, RulingResult};
 
 /// A server whose crash was survived, and how soon it was ready again, in ms.
 struct Restarted<'a> {
@@ -38,7 +38,7 @@ impl<'a> Restarted<'a> {
     }
 }
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let server_killed = of_run(evidence, 0);
     let (replica_killed, store_killed) = (of_run(evidence, 1), of_run(evidence, 2));
     let restarted = |name: &str| Restarted::of(&server_killed, name);
@@ -84,7 +84,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
         ),
         (true, true, nuances) => (Ruling::HoldsInPart, nuances.join("; ")),
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "sessions lost when the server was killed: token {}, token with a new key {}, memory {}, journal {}, shared store {}; \

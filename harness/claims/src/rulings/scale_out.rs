@@ -2,9 +2,9 @@
 
 use super::evidence::{Evidence, arms, bar_of_found, faulted, lost, of_run, the_only};
 use super::thresholds::KEEPS_UP;
-use super::{Chart, Judged, Judgement, Open, Ruling, percent_of};
+use super::{Chart, Open, Ruled, Ruling, RulingResult, percent_of};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let (replica_killed, store_killed) = (of_run(evidence, 0), of_run(evidence, 1));
     let memory = arms(&replica_killed, "round-robin")?;
     let sticky = arms(&replica_killed, "sticky")?;
@@ -58,7 +58,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
     else {
         return Err(Open("there is nothing to compare".to_owned()));
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "requests that found their session with {} replicas: memory {}, sticky {}, shared store {}; one replica \

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chart::count_bar;
 use super::evidence::{Evidence, INVARIANTS, arms, faulted_in_order};
-use super::{Chart, Judged, Judgement, Open, Ruling};
+use super::{Chart, Open, Ruled, Ruling, RulingResult};
 
 /// So many different faults are a matrix.
 const FAULTS: usize = 3;
@@ -55,7 +55,7 @@ impl<'a> Record<'a> {
     }
 }
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let of = |name: &str| Record::of(evidence, name);
     let (token, memory, shared) = (of("token")?, of("sticky")?, of("redis")?);
     let (ruling, because) = match (token.failed < memory.failed, token.failed < shared.failed) {
@@ -79,7 +79,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             "over all faults no fewer invariants failed without state than with it".to_owned(),
         ),
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "invariants that failed, and lines of code the server has of its own (a proxy of complexity, no more): token \

@@ -1,16 +1,16 @@
 //! 2: a stateful server needs storage that grows with its clients.
 
-use super::chart::{Figure, figure_bar};
+use super::chart::{Estimated, estimated_bar};
 use super::facts::middle;
 use super::thresholds::FLAT;
-use super::{Chart, Findings, Judged, Judgement, Open, Ruling, What};
+use super::{Chart, Findings, Open, Ruled, Ruling, RulingResult, What};
 
 /// What a server keeps of each login, in bytes.
 pub(super) struct Growth {
     /// Memory of all its processes, less what as many requests without a login take.
-    pub(super) memory: Figure,
+    pub(super) memory: Estimated,
     /// Files.
-    pub(super) disk: Figure,
+    pub(super) disk: Estimated,
 }
 
 impl Growth {
@@ -20,7 +20,7 @@ impl Growth {
         let memory = slope(found, arm, What::Memory)?;
         let less = |value: f64| value - control.value;
         Ok(Self {
-            memory: Figure {
+            memory: Estimated {
                 value: less(memory.value),
                 low: memory.low.map(less),
                 high: memory.high.map(less),
@@ -38,9 +38,9 @@ impl Growth {
         format!("{} / {}", self.memory.told(0), self.disk.told(0))
     }
 
-    fn total(&self) -> Figure {
+    fn total(&self) -> Estimated {
         let sum = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
-        Figure {
+        Estimated {
             value: self.memory.value + self.disk.value,
             low: sum(self.memory.low, self.disk.low),
             high: sum(self.memory.high, self.disk.high),
@@ -51,7 +51,7 @@ impl Growth {
 /// By how much a figure grows with each further login: the median over the pieces between two looks, from the smallest to
 /// the largest of them. A store that grows by doubling does it in few of them, so the whole rise is taken where the
 /// median is less.
-pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, Open> {
+pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Estimated, Open> {
     let values = found.values(arm, what)?;
     let rise = |a: (u64, f64), b: (u64, f64)| (b.1 - a.1) / (b.0 - a.0).max(1) as f64;
     let pieces: Vec<f64> = values
@@ -67,7 +67,7 @@ pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, O
         )));
     };
     let end = |pick: fn(f64, f64) -> f64| pieces.iter().copied().reduce(pick);
-    Ok(Figure {
+    Ok(Estimated {
         value: middle(&pieces).value.max(rise(*first, *last)),
         low: end(f64::min),
         high: end(f64::max),
@@ -77,7 +77,7 @@ pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Figure, O
 /// Between fewer looks a single step cannot be told from growth.
 const PIECES: usize = 3;
 
-pub(super) fn judge(found: &Findings) -> Judged {
+pub(super) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| Growth::of(found, arm);
     let (token, revocable) = (of("token")?, of("token-revocable")?);
     let (memory, journal, shared) = (of("memory")?, of("journal")?, of("redis")?);
@@ -114,7 +114,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         .iter()
         .map(|(name, growth)| format!("{name} {}", growth.told()))
         .collect();
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "bytes kept of each login, in memory / on disk (from the flattest to the steepest piece): {}",
@@ -122,7 +122,7 @@ pub(super) fn judge(found: &Findings) -> Judged {
         ),
         chart: Chart::new(
             "kept of each login, in memory and on disk, bytes",
-            arms.map(|(name, growth)| figure_bar(name, growth.total()))
+            arms.map(|(name, growth)| estimated_bar(name, growth.total()))
                 .to_vec(),
         ),
         because: because.to_owned(),

@@ -2,9 +2,9 @@
 
 use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::{ALL, NONE};
-use super::{Chart, Judged, Judgement, Ruling, share};
+use super::{Chart, Ruled, Ruling, RulingResult, share};
 
-pub(super) fn judge(evidence: &[Evidence]) -> Judged {
+pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
     let (restarted, replaced) = (of_run(evidence, 0), of_run(evidence, 1));
     let only = |name: &str| the_only(&restarted, name);
     let (token, memory, shared) = (only("token")?, only("sticky")?, only("redis")?);
@@ -51,7 +51,7 @@ pub(super) fn judge(evidence: &[Evidence]) -> Judged {
             arm.since.0
         )
     };
-    Ok(Judgement {
+    Ok(Ruled {
         ruling,
         figure: format!(
             "all replicas exchanged in turn: token {}; shared store {}; memory {}; for a version with another format of the \

@@ -22,7 +22,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 2,
                 each: 50,
             },
-            judge: complete::judge,
+            rule: complete::rule,
         }),
     },
     Claim {
@@ -39,7 +39,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 4,
                 each: 5_000,
             },
-            judge: storage::judge,
+            rule: storage::rule,
         }),
     },
     Claim {
@@ -59,7 +59,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 2,
                 each: 20,
             },
-            judge: protocols::judge,
+            rule: protocols::rule,
         }),
     },
     Claim {
@@ -77,7 +77,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 2,
                 each: 50,
             },
-            judge: order::judge,
+            rule: order::rule,
         }),
     },
     Claim {
@@ -87,7 +87,7 @@ pub const CLAIMS: [Claim; 14] = [
         experiment: Experiment::Compare(Comparisons {
             runs: || vec![comparisons::scaled_out()],
             trials: 6,
-            judge: any_server::judge,
+            rule: any_server::rule,
         }),
     },
     Claim {
@@ -96,7 +96,7 @@ pub const CLAIMS: [Claim; 14] = [
         experiment: Experiment::Compare(Comparisons {
             runs: || vec![comparisons::scaled_out(), comparisons::store_killed()],
             trials: 6,
-            judge: scale_out::judge,
+            rule: scale_out::rule,
         }),
     },
     Claim {
@@ -105,7 +105,7 @@ pub const CLAIMS: [Claim; 14] = [
         experiment: Experiment::Compare(Comparisons {
             runs: || vec![comparisons::cached_replicas_killed()],
             trials: 6,
-            judge: cacheable::judge,
+            rule: cacheable::rule,
         }),
     },
     Claim {
@@ -122,7 +122,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 4,
                 each: 5_000,
             },
-            judge: carries::judge,
+            rule: carries::rule,
         }),
     },
     Claim {
@@ -139,7 +139,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 6,
                 each: 50,
             },
-            judge: bound::judge,
+            rule: bound::rule,
         }),
     },
     Claim {
@@ -148,7 +148,7 @@ pub const CLAIMS: [Claim; 14] = [
         experiment: Experiment::Compare(Comparisons {
             runs: || vec![comparisons::restarted(), comparisons::deployed()],
             trials: 6,
-            judge: swap::judge,
+            rule: swap::rule,
         }),
     },
     Claim {
@@ -164,7 +164,7 @@ pub const CLAIMS: [Claim; 14] = [
                 ]
             },
             trials: 6,
-            judge: simple::judge,
+            rule: simple::rule,
         }),
     },
     Claim {
@@ -179,7 +179,7 @@ pub const CLAIMS: [Claim; 14] = [
                 ]
             },
             trials: 6,
-            judge: restart::judge,
+            rule: restart::rule,
         }),
     },
     Claim {
@@ -196,7 +196,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 12,
                 each: 200,
             },
-            judge: quicker::judge,
+            rule: quicker::rule,
         }),
     },
     Claim {
@@ -213,7 +213,7 @@ pub const CLAIMS: [Claim; 14] = [
                 rounds: 4,
                 each: 200,
             },
-            judge: internet::judge,
+            rule: internet::rule,
         }),
     },
 ];

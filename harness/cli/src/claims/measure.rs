@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_architectures::{Comparison, lines_of, replica, servers};
 use comeback_claims::{
-    Claim, ClaimRow, Comparisons, Evidence, Experiment, Heading, Inquiry, Judgement, Procedure,
-    Source,
+    Claim, ClaimRow, Comparisons, Evidence, Experiment, Heading, Inquiry, Procedure, Ruled, Source,
 };
 use comeback_model::ids::Seed;
 
@@ -29,7 +28,7 @@ use comeback_supervise::tag::RunTag;
 /// The file in a claim's folder with the evidence of a comparison.
 const EVIDENCE: &str = "evidence.jsonl";
 
-/// A claim to measure, or to judge by stored measurements.
+/// A claim to measure, or to rule by stored measurements.
 pub(super) struct Job<'a> {
     pub(super) claim: &'a Claim,
     pub(super) seed: u64,
@@ -93,7 +92,7 @@ impl Job<'_> {
         let journal = Evidence::to_text(&evidence)?;
         write_artifact(&own, EVIDENCE, journal.as_bytes())?;
         details.push(self.within(&own.join(EVIDENCE)));
-        let found = comparisons.judge(&Evidence::parse(&journal)?);
+        let found = comparisons.rule(&Evidence::parse(&journal)?);
         let source = self.source(command, details);
         Ok(comeback_claims::row(self.claim, found, source))
     }
@@ -101,7 +100,7 @@ impl Job<'_> {
     /// The row of a claim that cannot be measured here.
     fn open(&self, why: String, command: String) -> ClaimRow {
         let source = self.source(command, Vec::new());
-        comeback_claims::row(self.claim, Judgement::open(why), source)
+        comeback_claims::row(self.claim, Ruled::open(why), source)
     }
 
     /// The command that repeats a run.
@@ -139,7 +138,7 @@ impl Job<'_> {
         if !self.is_measured {
             self.carry_out(inquiry, &own)?;
         }
-        let found = inquiry.judge(&comeback_claims::read(&own)?);
+        let found = inquiry.rule(&comeback_claims::read(&own)?);
         let details = vec![self.within(&own.join(FACTS))];
         let source = self.source(self.again(), details);
         Ok(comeback_claims::row(self.claim, found, source))

@@ -1,6 +1,6 @@
 //! The fault of `compare`, on the command line.
 
-use comeback_architectures::{Fault, TARGETS};
+use comeback_architectures::{ComparisonFault, TARGETS};
 use comeback_model::plan::Aim;
 use comeback_model::units::Span;
 
@@ -8,7 +8,7 @@ use crate::CliError;
 use crate::choice::of_table;
 use comeback_experiment::document::FaultPart;
 use comeback_faults::Faults;
-use comeback_model::plan::fault::{Catalogue, Invalid, Said};
+use comeback_model::plan::fault::{Catalogue, DEFAULT_KIND, Invalid, Said};
 
 /// The fault of a comparison.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(super) struct FaultArgs {
     /// Which fault is injected (`comeback faults` lists them)
     ///
     /// Its parameters follow it, such as pause:lasts=2s.
-    #[arg(long, value_name = "FAULT", default_value = DEFAULT)]
+    #[arg(long, value_name = "FAULT", default_value = DEFAULT_KIND)]
     fault: FaultPart,
     /// The faulted node [default: replica; for a rolling restart, replicas]
     #[arg(long, alias = "strike", value_parser = of_table(&TARGETS), requires = "topology")]
@@ -35,7 +35,7 @@ pub(super) struct FaultArgs {
 
 impl FaultArgs {
     /// The fault, if the flags fit together.
-    pub(super) fn to_fault(&self) -> Result<Fault, CliError> {
+    pub(super) fn to_fault(&self) -> Result<ComparisonFault, CliError> {
         let typed = &self.fault;
         let own = FaultPart {
             kind: typed.kind.clone(),
@@ -46,15 +46,15 @@ impl FaultArgs {
             let what = "--fault: a comparison takes only the parameters of the kind; its target is named by --fault-target";
             return Err(CliError::Usage(what.to_owned()));
         }
-        let fault = Fault {
-            kind: own.kind.filter(|kind| kind != DEFAULT),
+        let fault = ComparisonFault {
+            kind: own.kind.filter(|kind| kind != DEFAULT_KIND),
             target: self.fault_target,
             parameters: own.parameters,
             lasts: self.pause,
             without_drain: self.no_drain,
             deploy: self.deploy.clone(),
         };
-        let kind = fault.kind.as_deref().unwrap_or(DEFAULT);
+        let kind = fault.kind.as_deref().unwrap_or(DEFAULT_KIND);
         let planned = Faults.plan(kind, &fault.parameters(), Said::default());
         let planned = planned.map_err(|Invalid { field, problem }| {
             let flag = match field.as_deref() {
@@ -71,6 +71,3 @@ impl FaultArgs {
         Ok(fault)
     }
 }
-
-/// The default kind of fault.
-const DEFAULT: &str = "kill";

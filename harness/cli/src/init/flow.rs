@@ -15,13 +15,13 @@ pub(super) struct Flow {
     pub(super) adds_entries: bool,
     /// The place of the user's name, and the name.
     pub(super) identity: Option<(String, String)>,
-    /// The path to which strangers are redirected.
+    /// The path to which logged-out users are redirected.
     pub(super) logged_out_page: Option<String>,
-    pub(super) pages: Vec<Step>,
-    pub(super) login: Step,
-    pub(super) act: Option<Step>,
-    pub(super) check: Option<Step>,
-    pub(super) logout: Option<Step>,
+    pub(super) pages: Vec<DraftRequest>,
+    pub(super) login: DraftRequest,
+    pub(super) act: Option<DraftRequest>,
+    pub(super) check: Option<DraftRequest>,
+    pub(super) logout: Option<DraftRequest>,
     /// What was taken for what, and why.
     pub(super) told: Vec<(String, String)>,
     /// What could not be inferred, and what to do.
@@ -32,7 +32,7 @@ pub(super) struct Flow {
 
 /// One of its requests.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Step {
+pub(super) struct DraftRequest {
     pub(super) name: String,
     pub(super) request: String,
     /// Name, value, and whether it is a secret.
@@ -96,12 +96,12 @@ impl Flow {
                 line(&mut text, "logged_out_page", &page);
             }
             None => text.push_str(
-                "# logged_out_page = { headers = { location = \"/login\" } }   # if strangers get no 401 or 403\n",
+                "# logged_out_page = { headers = { location = \"/login\" } }   # if logged-out users get no 401 or 403\n",
             ),
         }
-        let fallback = Step {
+        let fallback = DraftRequest {
             request: "GET /".to_owned(),
-            ..Step::default()
+            ..DraftRequest::default()
         };
         let check = self.check.as_ref().unwrap_or(&fallback);
         if self.act.is_none() {
@@ -175,7 +175,7 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-impl Step {
+impl DraftRequest {
     fn write(&self, text: &mut String, name: &str) {
         let _ = writeln!(text, "\n[session.{name}]");
         let pairs = |pairs: &[(String, String)]| {

@@ -10,7 +10,7 @@ use comeback_model::status::{is_redirect, is_success};
 
 use self::capture::is_token_name;
 use self::template::{Known, content, filled_path, headers, literal};
-use super::flow::{Flow, Step};
+use super::flow::{DraftRequest, Flow};
 use super::recorded::{Body, Exchange, Said, Unusable};
 use super::roles::{Roles, is_logout, is_password, is_sign_up, user_of};
 use super::state::{self, Look, State};
@@ -218,7 +218,7 @@ impl<'e> Inference<'e> {
     }
 
     /// A recorded request as a step.
-    fn step(&self, name: &str, at: usize) -> Step {
+    fn step(&self, name: &str, at: usize) -> DraftRequest {
         let recorded = &self.exchanges[at];
         let end = self.end_of_chain(at);
         let is_form = matches!(recorded.body, Some(Body::Form(_) | Body::Text(_)));
@@ -241,7 +241,7 @@ impl<'e> Inference<'e> {
         let given = self.known.iter().filter(is_given).cloned();
         let known: Vec<Known> = written.into_iter().chain(given).collect();
         let wants_status = follow == 0 && name != "logout";
-        Step {
+        DraftRequest {
             name: name.to_owned(),
             request: format!(
                 "{} {}",

@@ -145,7 +145,7 @@ impl Writer<'_> {
             true => self.best(recording, &by_default)?,
         };
         if let Some(Ok(())) = best.tried {
-            // The server has settled what the document left open.
+            // The server has decided what the document left open.
             let open = &recording.said.open;
             best.flow.open.retain(|line| !open.contains(line));
         }

@@ -1,7 +1,7 @@
 //! The planted bugs that `selftest` must find, each with its clean twin: one row for each bug.
 
 use comeback_analysis::measure::Cause;
-use comeback_architectures::{Comparison, Fault, RetryBy, Size, Variants};
+use comeback_architectures::{Comparison, ComparisonFault, RetryBy, Size, Variants};
 use comeback_engine::campaign::check_faults;
 use comeback_engine::needs;
 use comeback_experiment::document::{RatePart, StopPart};
@@ -317,8 +317,8 @@ impl Bug {
     pub(super) fn missing(&self) -> Result<Option<String>, CliError> {
         let mut plan = self.plan(self.server)?;
         let faults = check_faults(&plan);
-        let settled = needs::check_arms(&mut plan.arms).map_err(|wrong| wrong.join("; "));
-        Ok(faults.and(settled).err())
+        let checked = needs::check_arms(&mut plan.arms).map_err(|wrong| wrong.join("; "));
+        Ok(faults.and(checked).err())
     }
 
     fn gates(&self) -> Vec<&'static str> {
@@ -339,12 +339,12 @@ impl Bug {
         Comparison {
             servers: vec![server.to_owned()],
             variants,
-            fault: Fault {
+            fault: ComparisonFault {
                 kind: (self.fault != KILL.fault).then(|| self.fault.to_owned()),
                 target: self.target,
                 parameters: self.parameters.iter().map(owned).collect(),
                 lasts: self.lasts,
-                ..Fault::default()
+                ..ComparisonFault::default()
             },
             // Two faults and a control trial.
             size: Size {

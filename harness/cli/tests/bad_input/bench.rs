@@ -98,7 +98,7 @@ fn check_row(row: &Row) -> Result<(), String> {
     });
     let printed = [read(folder.path(), "stdout"), read(folder.path(), "stderr")].concat();
     let told = [printed.clone(), read(folder.path(), "out/report.md")].concat();
-    let found = judge(row, code, &told, folder.path())
+    let found = compare_row(row, code, &told, folder.path())
         .and_then(|()| match memory_mb {
             mb if mb > MEMORY_MB => Err(format!("it came to hold {mb} MB")),
             _ => Ok(()),
@@ -158,7 +158,7 @@ fn memory_of(pid: u32) -> u64 {
     kilobytes / 1024
 }
 
-fn judge(row: &Row, code: Option<i32>, told: &str, folder: &Path) -> Result<(), String> {
+fn compare_row(row: &Row, code: Option<i32>, told: &str, folder: &Path) -> Result<(), String> {
     // A table may break a line anywhere between two words.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let told = words(told);

@@ -206,7 +206,7 @@ impl Page {
     }
 
     /// Waits until what was drawn last is seen.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn wait_until_drawn(&mut self) {
         // Without scripts nothing is drawn but what the browser draws itself.
         if !self.runs_scripts {
             return;
@@ -244,7 +244,7 @@ impl Page {
         let at = (x + width / 2.0, y + height / 2.0);
         self.mouse("mousePressed", at, "left");
         self.mouse("mouseReleased", at, "left");
-        self.settle();
+        self.wait_until_drawn();
     }
 
     /// Presses a key: `Tab`, `Enter`, `ArrowRight`, or a letter.
@@ -264,12 +264,12 @@ impl Page {
         self.call("Input.dispatchKeyEvent", down);
         let up = json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code });
         self.call("Input.dispatchKeyEvent", up);
-        self.settle();
+        self.wait_until_drawn();
     }
 
     /// Everything the page, or the browser about it, complained of since the last question.
     pub(crate) fn complaints(&mut self) -> Vec<String> {
-        self.settle();
+        self.wait_until_drawn();
         let is_one = |message: &Value| {
             let method = message["method"].as_str().unwrap_or_default();
             [

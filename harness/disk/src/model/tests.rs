@@ -457,7 +457,7 @@ fn tree(disk: &Disk<Memory>, folder: Id, path: &str, into: &mut BTreeMap<String,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Deed {
     Make(usize, usize),
     MakeFolder(usize, usize),
     Write(usize, u64, usize, u8),
@@ -474,24 +474,24 @@ enum Step {
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Deed> {
     let place = || (0..3_usize, 0..NAMES.len());
     // Around the borders of blocks, too.
     let offset = || prop_oneof![0..40_u64, 4_080..4_110_u64, 0..13_000_u64];
     prop_oneof![
-        4 => place().prop_map(|(folder, name)| Step::Make(folder, name)),
-        1 => place().prop_map(|(folder, name)| Step::MakeFolder(folder, name)),
+        4 => place().prop_map(|(folder, name)| Deed::Make(folder, name)),
+        1 => place().prop_map(|(folder, name)| Deed::MakeFolder(folder, name)),
         6 => (0..6_usize, offset(), 1..5_000_usize, any::<u8>())
-            .prop_map(|(file, at, length, byte)| Step::Write(file, at, length, byte)),
-        3 => (0..6_usize, prop_oneof![Just(0), offset()]).prop_map(|(file, length)| Step::Resize(file, length)),
-        2 => (0..6_usize).prop_map(Step::Close),
-        1 => (0..6_usize, place()).prop_map(|(file, to)| Step::Link(file, to)),
-        2 => place().prop_map(|(folder, name)| Step::Remove(folder, name)),
-        4 => (place(), place()).prop_map(|(from, to)| Step::Rename(from, to)),
-        3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Step::Sync(file, data)),
-        1 => (0..3_usize).prop_map(Step::SyncFolder),
-        1 => Just(Step::Commit),
-        1 => Just(Step::Cut),
+            .prop_map(|(file, at, length, byte)| Deed::Write(file, at, length, byte)),
+        3 => (0..6_usize, prop_oneof![Just(0), offset()]).prop_map(|(file, length)| Deed::Resize(file, length)),
+        2 => (0..6_usize).prop_map(Deed::Close),
+        1 => (0..6_usize, place()).prop_map(|(file, to)| Deed::Link(file, to)),
+        2 => place().prop_map(|(folder, name)| Deed::Remove(folder, name)),
+        4 => (place(), place()).prop_map(|(from, to)| Deed::Rename(from, to)),
+        3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Deed::Sync(file, data)),
+        1 => (0..3_usize).prop_map(Deed::SyncFolder),
+        1 => Just(Deed::Commit),
+        1 => Just(Deed::Cut),
     ]
 }
 
@@ -546,10 +546,10 @@ impl Both {
         below.contains(&folder)
     }
 
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &Deed) {
         let folder = |both: &Self, number| both.nth(number, true).expect("there is the root");
         match *step {
-            Step::Make(at, called) => {
+            Deed::Make(at, called) => {
                 let (at, called) = (folder(self, at), NAMES[called]);
                 let kind = Kind::File(Content::default());
                 if let Ok(id) = self.disk.make((at, name(called)), kind, about()) {
@@ -559,7 +559,7 @@ impl Both {
                     self.reference.changed.insert(id, true);
                 }
             }
-            Step::MakeFolder(at, called) => {
+            Deed::MakeFolder(at, called) => {
                 let (at, called) = (folder(self, at), NAMES[called]);
                 let kind = Kind::Folder(Entries::default());
                 if let Ok(id) = self.disk.make((at, name(called)), kind, about()) {
@@ -569,7 +569,7 @@ impl Both {
                     self.reference.changed.insert(id, true);
                 }
             }
-            Step::Write(file, offset, length, byte) => {
+            Deed::Write(file, offset, length, byte) => {
                 if let Some(id) = self.nth(file, false) {
                     self.disk
                         .write(id, offset, &vec![byte; length], NOW)
@@ -582,14 +582,14 @@ impl Both {
                         .fill(byte);
                 }
             }
-            Step::Resize(file, length) => {
+            Deed::Resize(file, length) => {
                 if let Some(id) = self.nth(file, false) {
                     self.disk.set_length(id, length, NOW).expect("it is a file");
                     self.reference.changed.entry(id).or_insert(false);
                     self.reference.resize(id, length as usize);
                 }
             }
-            Step::Close(file) => {
+            Deed::Close(file) => {
                 if let Some(id) = self.nth(file, false) {
                     self.disk.close(id);
                     if self.reference.emptied.remove(&id) {
@@ -597,7 +597,7 @@ impl Both {
                     }
                 }
             }
-            Step::Link(file, (at, called)) => {
+            Deed::Link(file, (at, called)) => {
                 let (at, called) = (folder(self, at), NAMES[called]);
                 if let Some(id) = self.nth(file, false)
                     && self.disk.link(id, (at, name(called)), NOW).is_ok()
@@ -605,7 +605,7 @@ impl Both {
                     self.reference.set(at, called, Some(id));
                 }
             }
-            Step::Remove(at, called) => {
+            Deed::Remove(at, called) => {
                 let (at, called) = (folder(self, at), NAMES[called]);
                 for is_folder in [false, true] {
                     if self.disk.remove((at, name(called)), is_folder, NOW).is_ok() {
@@ -614,7 +614,7 @@ impl Both {
                     }
                 }
             }
-            Step::Rename(from, to) => {
+            Deed::Rename(from, to) => {
                 let (from, to) = (
                     (folder(self, from.0), NAMES[from.1]),
                     (folder(self, to.0), NAMES[to.1]),
@@ -635,24 +635,24 @@ impl Both {
                     self.reference.set(from.0, from.1, None);
                 }
             }
-            Step::Sync(file, data) => {
+            Deed::Sync(file, data) => {
                 if let Some(id) = self.nth(file, false) {
                     self.disk.sync(id, data).expect("it is there");
                     self.reference.sync(id, data);
                 }
             }
-            Step::SyncFolder(at) => {
+            Deed::SyncFolder(at) => {
                 let id = folder(self, at);
                 self.disk.sync(id, false).expect("it is there");
                 self.reference.sync(id, false);
             }
-            Step::Commit => {
+            Deed::Commit => {
                 self.disk.commit_by_itself();
                 if self.reference.rule == DiskModel::Ext4 {
                     self.reference.commit();
                 }
             }
-            Step::Cut => {
+            Deed::Cut => {
                 self.disk.cut_power().expect("it is memory");
                 self.reference.cut_power();
             }
@@ -661,7 +661,7 @@ impl Both {
 }
 
 /// Does the same to a disk by one rule and to the reference by another, and cuts the power at the end.
-fn compare(rule: DiskModel, other: DiskModel, steps: &[Step]) -> Result<(), String> {
+fn compare(rule: DiskModel, other: DiskModel, steps: &[Deed]) -> Result<(), String> {
     let root = BTreeMap::from([(ROOT, BTreeMap::new())]);
     let reference = Reference {
         rule: other,
@@ -673,7 +673,7 @@ fn compare(rule: DiskModel, other: DiskModel, steps: &[Step]) -> Result<(), Stri
         disk: disk(rule),
         reference,
     };
-    for step in steps.iter().chain([&Step::Cut]) {
+    for step in steps.iter().chain([&Deed::Cut]) {
         both.take(step);
         both.compare()?;
     }

@@ -15,7 +15,7 @@ use crate::supervise::external::{Begin, ExternalProcess, Next, Watch};
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
 use crate::supervise::process::Launch;
-use comeback_faults::{Act, ActError, Stage};
+use comeback_faults::{Act, ActError, ActMethod};
 
 /// The servers of a run that somebody else starts, by their ports.
 #[derive(Debug, Default)]
@@ -183,7 +183,7 @@ impl Process for ExternalProcess {
 
     fn carry_out(
         &self,
-        _stage: Stage,
+        _method: ActMethod,
         _act: &mut dyn Act,
         _on: On<'_>,
     ) -> Result<String, ActError> {

@@ -14,7 +14,7 @@ use crate::seams::{End, On, Process, SeenEnd, Shot};
 use crate::supervise::addressed::Addressed;
 use crate::supervise::output::OnLine;
 use crate::supervise::process;
-use comeback_faults::{Act, ActError, Disk, Stage, Target};
+use comeback_faults::{Act, ActError, ActMethod, Disk, Target};
 
 /// A started process, and whom a fault addresses with it.
 #[derive(Debug)]
@@ -145,15 +145,20 @@ impl Process for Own {
         self.process.resume(reach)
     }
 
-    fn carry_out(&self, stage: Stage, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
+    fn carry_out(
+        &self,
+        method: ActMethod,
+        act: &mut dyn Act,
+        on: On<'_>,
+    ) -> Result<String, ActError> {
         let process = &self.process;
         let on = Reached { process, on };
-        if stage == Stage::Apply
+        if method == ActMethod::Apply
             && let Some(undo) = act.lease(&on)?
         {
             process.lease(undo)?;
         }
-        stage.carry_out(act, &on)
+        method.carry_out(act, &on)
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<()> {

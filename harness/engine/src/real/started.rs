@@ -12,7 +12,7 @@ use super::own::Own;
 use crate::seams::{End, On, Process, SeenEnd, Shot};
 use crate::supervise::external::ExternalProcess;
 use crate::supervise::output::OnLine;
-use comeback_faults::{Act, ActError, Stage};
+use comeback_faults::{Act, ActError, ActMethod};
 
 /// A process of a trial.
 #[derive(Debug)]
@@ -134,8 +134,13 @@ impl Process for Started {
         either!(self, process => Process::resume(process.as_ref(), reach))
     }
 
-    fn carry_out(&self, stage: Stage, act: &mut dyn Act, on: On<'_>) -> Result<String, ActError> {
-        either!(self, process => process.carry_out(stage, act, on))
+    fn carry_out(
+        &self,
+        method: ActMethod,
+        act: &mut dyn Act,
+        on: On<'_>,
+    ) -> Result<String, ActError> {
+        either!(self, process => process.carry_out(method, act, on))
     }
 
     async fn stop(&mut self, stop: &Stop) -> io::Result<()> {

@@ -328,27 +328,30 @@ async fn a_line_or_a_start_that_never_comes_says_what_to_change() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trial_without_a_fault_waits_for_the_same_events() {
-    let settles = async |scenario: Scenario| {
+    let length_of_settle = async |scenario: Scenario| {
         let told = scenario.that_writes().control().run().await;
         assert!(told.requested(REPLICA_0).is_empty());
         told.entered(Phase::Settle)[0]
     };
-    let plain = settles(one_replica()).await;
+    let plain = length_of_settle(one_replica()).await;
     assert_eq!(plain, ms(502));
     // The third that is acknowledged after 502 ms.
     let counted = one_replica().on(0, OnEvent::Acknowledgement(nth(3)));
-    assert_eq!(settles(counted).await, ms(541));
+    assert_eq!(length_of_settle(counted).await, ms(541));
     // What is drawn from a range may be as much as its end in a trial with a fault.
     let range = Nth { least: 1, most: 20 };
     let counted = one_replica().on(0, OnEvent::Acknowledgement(range));
-    assert_eq!(settles(counted).await, ms(541 + 17 * 14));
+    assert_eq!(length_of_settle(counted).await, ms(541 + 17 * 14));
     // Whether a line comes or not.
-    assert_eq!(settles(one_replica().on(0, log("x"))).await, ms(902));
+    assert_eq!(
+        length_of_settle(one_replica().on(0, log("x"))).await,
+        ms(902)
+    );
     let says = one_replica().on(0, log("x"));
     let says = says.node(REPLICA_0, |its| {
         its.says = vec![(0, Span::from_ms(552), "x".to_owned())];
     });
-    assert_eq!(settles(says).await, ms(902));
+    assert_eq!(length_of_settle(says).await, ms(902));
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ async fn a_proxy_stands_before_each_node_that_a_fault_may_be_for_in_control_tria
     ];
     assert_eq!(started(&told), one);
     let told = two_replicas()
-        .under("connections", &json!({ "delay": "10ms" }), Aim::AllReplicas)
+        .with_surrounding("connections", &json!({ "delay": "10ms" }), Aim::AllReplicas)
         .run()
         .await;
     // The killed node is started again, and its proxy is not.

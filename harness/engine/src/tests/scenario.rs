@@ -167,7 +167,7 @@ impl Scenario {
     }
 
     /// What holds for the whole trial.
-    pub(super) fn under(self, kind: &str, parameters: &Value, aim: Aim) -> Self {
+    pub(super) fn with_surrounding(self, kind: &str, parameters: &Value, aim: Aim) -> Self {
         let surrounding = fault(kind, parameters, aim);
         self.with(|plan| plan.surroundings.push(surrounding))
     }
@@ -228,12 +228,12 @@ impl Scenario {
             id: TrialId(number),
             ..self.planned()
         });
-        let (lifeline, mut interrupt) = Interrupt::by_hand();
+        let (guard, mut interrupt) = Interrupt::by_hand();
         let at = self.interrupt_at.unwrap_or(Elapsed::from_us(3_600_000_000));
         let until = self.mock.clock.instant(at);
         let raise = async {
             tokio::time::sleep_until(until).await;
-            drop(lifeline);
+            drop(guard);
             std::future::pending::<()>().await;
         };
         let mut untried = [ArmId(0)].into();
@@ -311,7 +311,7 @@ impl Scenario {
         let clock = self.mock.clock;
         let (site, recorded) = self.site();
         let planned = self.planned();
-        let (lifeline, mut interrupt) = Interrupt::by_hand();
+        let (guard, mut interrupt) = Interrupt::by_hand();
         let mut life = Life::of(&self.plan);
         let mut trial = std::pin::pin!(trial::run(
             (&self.plan, &planned),
@@ -322,13 +322,13 @@ impl Scenario {
         let finished = match self.interrupt_at {
             None => {
                 let finished = trial.await;
-                drop(lifeline);
+                drop(guard);
                 finished
             }
             Some(at) => {
                 let raise = async {
                     tokio::time::sleep_until(clock.instant(at)).await;
-                    drop(lifeline);
+                    drop(guard);
                 };
                 tokio::join!(raise, trial.as_mut()).1
             }

@@ -536,17 +536,17 @@ async fn a_replica_that_was_killed_before_a_deploy_reached_it_starts_again_as_it
 
 #[tokio::test(start_paused = true)]
 async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
-    let settled = async |scenario: Scenario| {
+    let length_of_settle = async |scenario: Scenario| {
         let told = scenario.control().run().await;
         told.entered(Phase::ReadBack)[0].since(told.entered(Phase::Settle)[0])
     };
-    let one = settled(one_replica()).await;
+    let one = length_of_settle(one_replica()).await;
     let two = one_replica().then(Span::from_ms(900), "kill", &json!({}), Aim::Replica(0));
-    assert_eq!(settled(two).await, one + Span::from_ms(900));
+    assert_eq!(length_of_settle(two).await, one + Span::from_ms(900));
     // And as one whose fault has a length.
     let lasts = json!({ "lasts": "700ms" });
     let paused = || one_replica().fault("pause", &lasts, Aim::Replica(0));
-    assert_eq!(settled(paused()).await, one + Span::from_ms(700));
+    assert_eq!(length_of_settle(paused()).await, one + Span::from_ms(700));
     let late = paused().then(Span::from_ms(900), "pause", &lasts, Aim::Replica(0));
-    assert_eq!(settled(late).await, one + Span::from_ms(1_600));
+    assert_eq!(length_of_settle(late).await, one + Span::from_ms(1_600));
 }

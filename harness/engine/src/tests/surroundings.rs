@@ -14,7 +14,7 @@ use super::scenario::*;
 const SURROUNDING: FaultId = FaultId(1);
 
 fn limited() -> Scenario {
-    one_replica().under("descriptor_limit", &json!({ "open": 16 }), Aim::AllReplicas)
+    one_replica().with_surrounding("descriptor_limit", &json!({ "open": 16 }), Aim::AllReplicas)
 }
 
 fn applied(told: &Told) -> Vec<Elapsed> {
@@ -117,6 +117,6 @@ async fn what_cannot_be_undone_on_the_machine_ends_the_run_and_says_how_to_undo_
     let told = scenario.run().await;
     let error = told.finished.as_ref().expect_err("it is left").to_string();
     assert!(error.contains("`rmdir '/sys/a group'`"), "{error}");
-    let order = ["kill all", "settle"].map(|deed| told.deeds(deed));
+    let order = ["kill all", "undo all"].map(|deed| told.deeds(deed));
     assert!(order[0].len() == 1 && order[0] <= order[1], "{order:?}");
 }

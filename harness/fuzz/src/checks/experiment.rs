@@ -38,10 +38,10 @@ pub fn check_experiment(bytes: &[u8]) -> Worth {
 }
 
 fn check_refusal(refused: &Unreadable, text: &str) {
-    assert!(!refused.wrong().is_empty(), "refused without a reason");
+    assert!(!refused.problems().is_empty(), "refused without a reason");
     // A file's last line may be the empty one behind its last line break.
     let lines: Vec<&str> = text.split('\n').collect();
-    for wrong in refused.wrong() {
+    for wrong in refused.problems() {
         assert!(!wrong.message.is_empty(), "refused without a word");
         let line = wrong.line.checked_sub(1).and_then(|at| lines.get(at));
         let line = line.unwrap_or_else(|| panic!("there is no line {}", wrong.line));

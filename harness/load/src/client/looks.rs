@@ -239,11 +239,11 @@ impl Client {
         };
         let tried = self.attempt(wanted, &turn, session, bounds).await;
         let finished = self.shared.clock.now();
-        let judgement = &tried.judgement;
+        let meaning = &tried.meaning;
         let met = Met {
-            error: judgement.error,
-            complete: session.is_complete_in(judgement.value, judgement.found.as_deref()),
-            shown: (judgement.value, judgement.found.clone()),
+            error: meaning.error,
+            complete: session.is_complete_in(meaning.value, meaning.found.as_deref()),
+            shown: (meaning.value, meaning.found.clone()),
             stored: tried.reply.is_some_and(|reply| reply.is_stored()),
         };
         self.record(wanted, tried, finished);

@@ -83,7 +83,7 @@ impl Http2 {
         request: &[u8],
         wanted: &Wanted,
         waits: &Waits,
-        judge: impl FnOnce(&Reply) -> R,
+        on_reply: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         let Some((request, body)) = translate(request, &self.scheme) else {
             return Err(broken(ErrorClass::HarnessError, false));
@@ -113,7 +113,7 @@ impl Http2 {
             body: &body,
             unframed: false,
         };
-        Ok((judge(&reply), !self.driver.is_finished()))
+        Ok((on_reply(&reply), !self.driver.is_finished()))
     }
 
     fn send(&mut self, request: Request<()>, body: Bytes) -> Result<ResponseFuture, Broken> {

@@ -35,12 +35,12 @@ impl Stream {
         wanted: &Wanted,
         scratch: &Scratch,
         waits: &Waits,
-        judge: impl FnOnce(&Reply) -> R,
+        on_reply: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         self.send(request, waits).await?;
         waits.note_left();
         let mut reading = Reading::of(self.wire);
-        let mut judge = Some(judge);
+        let mut on_reply = Some(on_reply);
         loop {
             let count = match waits
                 .unless_expired(|cx| scratch.poll_fill(&mut self.socket, cx))
@@ -73,9 +73,9 @@ impl Stream {
                         body,
                         unframed: head.framing == Framing::UntilClose,
                     };
-                    // The loop ends here, so the judge is there.
-                    if let Some(judge) = judge.take() {
-                        return Ok((judge(&reply), reusable && head.keep_alive));
+                    // The loop ends here, so it is called once.
+                    if let Some(on_reply) = on_reply.take() {
+                        return Ok((on_reply(&reply), reusable && head.keep_alive));
                     }
                 }
             }

@@ -225,7 +225,7 @@ impl Probe<'_> {
                 .map_err(|_| Failure::Harness)?;
             let begun = self.setup.clock.now();
             let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
-                let next = flow.judge(&mut turn, user, session, reply);
+                let next = flow.classify(&mut turn, user, session, reply);
                 self.note_exchange(step, begun, &request, Some(reply));
                 let judged = Judged {
                     status: reply.status,

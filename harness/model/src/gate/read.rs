@@ -160,26 +160,26 @@ fn read_allowance(metric: Metric, sign: char, terms: &str) -> Result<Allowance, 
         (false, '-') => "baseline - 1%",
         (false, _) => "baseline + 1%",
     };
-    let wrong = || format!("'baseline{terms}' is not a bound for it: write such as '{example}'");
+    let invalid = || format!("'baseline{terms}' is not a bound for it: write such as '{example}'");
     if terms.trim().is_empty() {
         return Ok(default_allowance(metric));
     }
-    let terms = terms.trim_start().strip_prefix(sign).ok_or_else(wrong)?;
+    let terms = terms.trim_start().strip_prefix(sign).ok_or_else(invalid)?;
     let (mut percent, mut time) = (None, None);
     for term in terms.split(sign).map(str::trim) {
         let twice = match term.strip_suffix('%') {
             Some(number) => {
-                let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+                let number: f64 = number.trim().parse().map_err(|_| invalid())?;
                 if !(number >= 0.0 && number.is_finite()) || !is_time && number > 100.0 {
-                    return Err(wrong());
+                    return Err(invalid());
                 }
                 percent.replace(number / 100.0).is_some()
             }
             None if is_time => time.replace(parse_bound(metric, term)?).is_some(),
-            None => return Err(wrong()),
+            None => return Err(invalid()),
         };
         if twice {
-            return Err(wrong());
+            return Err(invalid());
         }
     }
     Ok(if is_time {
@@ -221,20 +221,20 @@ const fn default_allowance(metric: Metric) -> Allowance {
 }
 
 fn parse_bound(metric: Metric, text: &str) -> Result<f64, String> {
-    let wrong = |hint: &str| format!("'{text}' is not a bound for it: write {hint}");
+    let invalid = |hint: &str| format!("'{text}' is not a bound for it: write {hint}");
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let span = || text.parse::<Span>().map_err(|error| error.to_string());
     match metric.unit() {
         Unit::Count => number(text)
             .filter(|count| *count >= 0.0 && count.fract() == 0.0)
-            .ok_or_else(|| wrong("a count such as 0")),
+            .ok_or_else(|| invalid("a count such as 0")),
         // A share above one always holds. Probably its % was forgotten.
         Unit::Share => match text.strip_suffix('%') {
             Some(percent) => number(percent).map(|percent| percent / 100.0),
             None => number(text),
         }
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| wrong("a share such as 0.001 or 0.1%")),
+        .ok_or_else(|| invalid("a share such as 0.001 or 0.1%")),
         Unit::Seconds => span().map(Span::as_secs),
         Unit::Ms => span().map(Span::as_ms),
     }

@@ -11,8 +11,35 @@ pub struct PlanError {
     pub field: Field,
     /// Which arm it is about, by its place, where it is about one.
     pub arm: Option<usize>,
+    /// Which server of the arm it is about, where that is not the target itself.
+    pub part: Option<Part>,
     /// The problem and its correction.
     pub problem: String,
+}
+
+/// A server of an arm beside the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The balancer.
+    Balancer,
+    /// The cache.
+    Cache,
+    /// The store.
+    Store,
+    /// The new version that replaces the target.
+    Deploy,
+}
+
+impl Part {
+    /// Its name, which is its key in a document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Balancer => "balancer",
+            Self::Cache => "cache",
+            Self::Store => "store",
+            Self::Deploy => "deploy",
+        }
+    }
 }
 
 /// A part of a plan that can be wrong.
@@ -32,8 +59,8 @@ pub enum Field {
     Socket,
     /// Who holds a target's listening socket.
     Listener,
-    /// A gate.
-    Gate,
+    /// A gate, by its place.
+    Gate(usize),
     /// The path that a readiness probe asks for.
     Ready,
     /// How long a start may take.
@@ -95,7 +122,7 @@ impl Field {
             Self::External => "external",
             Self::Socket => "socket",
             Self::Listener => "listener",
-            Self::Gate => "gate",
+            Self::Gate(_) => "gate",
             Self::Ready => "ready",
             Self::ReadyWithin => "ready-within",
             Self::Replicas => "replicas",
@@ -124,6 +151,16 @@ impl Field {
     }
 }
 
+impl PlanError {
+    /// The same of another server of the arm.
+    pub(super) fn of(self, part: Part) -> Self {
+        Self {
+            part: Some(part),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field.name(), self.problem)
@@ -137,6 +174,7 @@ pub(super) fn invalid(field: Field, problem: impl Into<String>) -> Result<(), Pl
     Err(PlanError {
         field,
         arm: None,
+        part: None,
         problem: problem.into(),
     })
 }

@@ -52,9 +52,9 @@ impl TryFrom<String> for Extract {
     type Error = ExtractError;
 
     fn try_from(text: String) -> Result<Self, ExtractError> {
-        let wrong = || ExtractError(text.clone());
+        let invalid = || ExtractError(text.clone());
         let named = |name: &str| match name {
-            "" => Err(wrong()),
+            "" => Err(invalid()),
             name => Ok(name.to_owned()),
         };
         match text.split_once(':') {
@@ -66,7 +66,7 @@ impl TryFrom<String> for Extract {
             }
             Some(("cookie", name)) => named(name).map(Self::Cookie),
             Some(("regex", pattern)) => named(pattern).map(Self::Regex),
-            Some(_) | None => Err(wrong()),
+            Some(_) | None => Err(invalid()),
         }
     }
 }

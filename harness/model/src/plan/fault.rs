@@ -22,6 +22,9 @@ use crate::units::Span;
 /// The parameters of a fault by name, every default filled in. Only its kind knows what they mean.
 pub type Parameters = Map<String, Value>;
 
+/// The kind of a fault that names none: the first of the catalogue.
+pub const DEFAULT_KIND: &str = "kill";
+
 /// What is done to the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "stored::StoredFault")]

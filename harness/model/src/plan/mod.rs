@@ -32,7 +32,7 @@ use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
 pub use calibration::{Borne, Calibrated, Calibration, Fitted, LoadStep, Open};
-pub use error::{Field, PlanError};
+pub use error::{Field, Part, PlanError};
 pub use external::{External, IdentifiedBy, needs_own_start};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, DiskModel, Fault, Reach, Within};

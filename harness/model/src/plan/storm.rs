@@ -16,6 +16,9 @@ pub struct Storm {
     pub until_failure: bool,
 }
 
+/// What to do about a fault that is none for a storm.
+const INSTEAD: &str = "use one that ends the process at once or by a signal, such as kill";
+
 impl Plan {
     /// A storm is about one server, one kind of kill, and losses.
     pub(super) fn validate_storm(&self) -> Result<(), PlanError> {
@@ -39,16 +42,12 @@ impl Plan {
             fault.effect,
             Effect::Ends(Ending::AtOnce | Ending::BySignal)
         ) {
-            let what = format!(
-                "a storm kills, and a {} does not: use kill, abort, segfault, or a signal other than TERM",
-                fault.kind
-            );
+            let what = format!("a storm kills, and a {} does not: {INSTEAD}", fault.kind);
             return invalid(Field::FaultKind(FaultId::FIRST), what);
         }
         if fault.needs.proxy || fault.needs.disk.is_some() {
             let what = format!(
-                "a storm keeps one server on one data folder, without the proxy or the disk that a {} needs: use kill, abort, \
-                 segfault, or a signal other than TERM",
+                "a storm keeps one server on one data folder, without the proxy or the disk that a {} needs: {INSTEAD}",
                 fault.kind
             );
             return invalid(Field::FaultKind(FaultId::FIRST), what);
@@ -61,15 +60,12 @@ impl Plan {
             let what = "a storm looks for lost sessions and writes: describe a session with a login, an act and a check, and let act have a share of the mix";
             return invalid(Field::Mix, what);
         }
-        if let Some(gate) = self
-            .gates
-            .iter()
-            .find(|gate| gate.bounded_count().is_none())
-        {
+        let mut gates = self.gates.iter().enumerate();
+        if let Some((place, gate)) = gates.find(|(_, gate)| gate.bounded_count().is_none()) {
             let what = format!(
                 "'{gate}' cannot be judged in a storm, which counts what is lost and measures no times: remove it"
             );
-            return invalid(Field::Gate, what);
+            return invalid(Field::Gate(place), what);
         }
         if self.extend_to > self.trials || self.replacements > 0 {
             let what =
@@ -159,7 +155,7 @@ mod tests {
             (Field::Mix, |plan| {
                 plan.load.workload = Workload::Stateless(Box::new(Request::new("GET", "/")))
             }),
-            (Field::Gate, |plan| {
+            (Field::Gate(0), |plan| {
                 plan.gates =
                     vec![Gate::try_from("outage.median < 2s".to_owned()).expect("it is one")]
             }),

@@ -3,7 +3,7 @@
 mod external;
 mod on;
 
-use super::error::{Field, PlanError, invalid};
+use super::error::{Field, Part, PlanError, invalid};
 use super::fault::{Effect, Fault};
 use super::path::validate_path;
 use super::retry;
@@ -158,10 +158,12 @@ impl Plan {
     fn validate_needs_of(&self, arm: &Arm) -> Result<(), PlanError> {
         let mut proxied = self.proxied(arm).into_iter();
         if let Some(node) = proxied.find(|node| arm.target_of(*node).socket.is_some()) {
+            let faults = self.faults.iter().chain(&self.surroundings);
+            let kind = kind_of(faults, |fault| fault.needs.proxy);
             return invalid(
                 Field::Socket,
                 format!(
-                    "a connections fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
+                    "a {kind} fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
                      the fault"
                 ),
             );
@@ -174,10 +176,13 @@ impl Plan {
                 && self.disk_of(*node).is_some()
         };
         if let Some(node) = arm.nodes().find(is_covered) {
+            let kind = kind_of(self.faults.iter(), |fault| {
+                fault.needs.disk.is_some() && fault.aim.may_be(node)
+            });
             return invalid(
                 Field::Socket,
                 format!(
-                    "the held socket of {node} would lie below the disk that a power loss needs in {{data}}, where nobody finds it: \
+                    "the held socket of {node} would lie below the disk that a {kind} fault needs in {{data}}, where nobody finds it: \
                      put it elsewhere, or leave listener out"
                 ),
             );
@@ -198,9 +203,11 @@ impl Plan {
             ),
             (Some(_), false) => invalid(
                 Field::Deploy,
-                "only a fault of the kind deploy replaces the server",
+                "no fault of this plan replaces the server: leave deploy out, or add a fault that does (comeback faults)",
             ),
-            (Some(next), true) => validate_target(next, &self.windows),
+            (Some(next), true) => {
+                validate_target(next, &self.windows).map_err(|error| error.of(Part::Deploy))
+            }
             (None, false) => Ok(()),
         }
     }
@@ -218,11 +225,15 @@ impl Plan {
         }
         self.validate_gates(arm)?;
         retry::validate(arm, &self.load)?;
-        for other in [&arm.balancer, &arm.cache, &arm.store]
-            .into_iter()
-            .flatten()
-        {
-            validate_target(other, &self.windows)?;
+        let others = [
+            (Part::Balancer, &arm.balancer),
+            (Part::Cache, &arm.cache),
+            (Part::Store, &arm.store),
+        ];
+        for (part, other) in others {
+            if let Some(other) = other {
+                validate_target(other, &self.windows).map_err(|error| error.of(part))?;
+            }
         }
         if arm.cache.is_some() && arm.origin() == Node::Replica(0) {
             let is_plain = arm.target.protocol.is_plain_http() && arm.target.socket.is_none();
@@ -249,20 +260,27 @@ impl Plan {
     /// A gate on what an arm never shows could never be judged.
     fn validate_gates(&self, arm: &Arm) -> Result<(), PlanError> {
         let is_held = arm.target.listener == Listener::Held;
-        match self
-            .gates
-            .iter()
-            .find(|gate| is_held && gate.asks_when_it_listens())
-        {
+        let mut gates = self.gates.iter().enumerate();
+        match gates.find(|(_, gate)| is_held && gate.asks_when_it_listens()) {
             None => Ok(()),
-            Some(gate) => invalid(
-                Field::Gate,
+            Some((place, gate)) => invalid(
+                Field::Gate(place),
                 format!(
                     "'{gate}' cannot be judged with a held listener, which accepts at all times: demand time_to_ready"
                 ),
             ),
         }
     }
+}
+
+/// The kind of the first fault of which this is true: the one to be named.
+fn kind_of<'a>(
+    mut faults: impl Iterator<Item = &'a Fault>,
+    is_it: impl Fn(&Fault) -> bool,
+) -> &'a str {
+    faults
+        .find(|fault| is_it(fault))
+        .map_or("", |fault| &fault.kind)
 }
 
 /// Names become those of folders and files.
@@ -374,6 +392,7 @@ impl Plan {
             return Err(PlanError {
                 field: Field::Baseline,
                 arm: Some(index),
+                part: None,
                 problem,
             });
         }
@@ -489,7 +508,7 @@ mod tests {
                 hold(plan);
                 plan.arms[0].target.protocol = Protocol::Redis;
             }),
-            (Field::Gate, |plan| {
+            (Field::Gate(0), |plan| {
                 hold(plan);
                 plan.gates =
                     vec![Gate::try_from("time_to_listen.max < 1s".to_owned()).expect("a gate")];

@@ -1,6 +1,6 @@
 //! Why a reply is not as it should be, and what may mend the description, in words. Called where a flow is tried out.
 //!
-//! Nothing is judged here: [`Flow::judge`] noted which rule the reply broke. No value of a reply is quoted, since it may
+//! Nothing is decided here: [`Flow::classify`] noted which rule the reply broke. No value of a reply is quoted, since it may
 //! be a secret; names of fields, headers and cookies are.
 
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use comeback_model::operation::Step;
 use comeback_model::status::is_redirect;
 use serde_json::Value;
 
-use super::judge::Why;
+use super::classify::Why;
 use super::place::{Looked, Place};
 use super::step::Expected;
 use super::template::{Text, Values};

@@ -210,6 +210,11 @@ impl Session {
         false
     }
 
+    /// Forgets the counter of a refuted reply: only what was acknowledged is gone on from.
+    pub const fn forget_refuted_counter(&mut self) {
+        self.other_base = None;
+    }
+
     /// Whether the counter is older than acknowledged.
     pub(super) fn is_older(&self, value: u64) -> bool {
         value < self.base
@@ -233,7 +238,7 @@ impl Session {
     }
 
     /// The oracle for writes with values of their own: whether a reply may show these.
-    pub(super) fn accepts_found(&mut self, found: &ShownWrites) -> bool {
+    pub(super) fn accepts_shown(&mut self, found: &ShownWrites) -> bool {
         let mut shown = vec![0; self.writes.len()];
         let mut fits = found.foreign == 0;
         for write in &found.writes {
@@ -371,6 +376,17 @@ mod tests {
     }
 
     #[test]
+    fn a_refuted_counter_that_is_forgotten_is_not_continued_from() {
+        let mut session = session(10);
+        let seen = [8, 9, 13].map(|value| {
+            let fits = session.accepts(Step::Act, value);
+            session.forget_refuted_counter();
+            fits
+        });
+        assert_eq!(seen, [false, false, true]);
+    }
+
+    #[test]
     fn a_counter_that_leapt_and_came_back_is_refuted_once() {
         let mut session = session(10);
         let seen = [1011, 12, 13].map(|value| session.accepts(Step::Act, value));
@@ -408,7 +424,7 @@ mod tests {
             let write = session.next_write();
             session.note_change(Some(write), outcome);
         }
-        session.accepts_found(&ShownWrites {
+        session.accepts_shown(&ShownWrites {
             writes: writes.to_vec(),
             foreign: 0,
         })
@@ -456,7 +472,7 @@ mod tests {
         };
         assert!(own.is_complete_in(None, Some(&shown(&[1]))));
         // Also when it was missed before.
-        assert!(!own.accepts_found(&shown(&[])));
+        assert!(!own.accepts_shown(&shown(&[])));
         assert!(!own.is_complete_in(None, Some(&shown(&[2]))));
     }
 
@@ -511,7 +527,7 @@ mod tests {
             writes: writes.to_vec(),
             foreign: 0,
         };
-        assert!(!own.accepts_found(&shown(&[1, 2, 2])), "it is told once");
+        assert!(!own.accepts_shown(&shown(&[1, 2, 2])), "it is told once");
         own.expect_as_shown(None, Some(&shown(&[1, 2, 2])));
         let cases: [(&[u32], bool); 5] = [
             (&[1, 2, 2], true),
@@ -525,7 +541,7 @@ mod tests {
             assert_eq!(own.may_show(None, Some(&found)), fits, "{writes:?}");
             let mut next = own.clone();
             next.go_on_from(None, Some(&shown(&[1, 2, 2])));
-            assert_eq!(next.accepts_found(&found), fits, "{writes:?}");
+            assert_eq!(next.accepts_shown(&found), fits, "{writes:?}");
         }
     }
 
@@ -534,7 +550,7 @@ mod tests {
         let mut session = Session::default();
         let write = session.next_write();
         session.note_change(Some(write), Outcome::Acknowledged);
-        let seen = [(); 2].map(|()| session.accepts_found(&ShownWrites::default()));
+        let seen = [(); 2].map(|()| session.accepts_shown(&ShownWrites::default()));
         assert_eq!(seen, [false, true]);
     }
 }

@@ -72,7 +72,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn wrong(&self, part: &str, problem: String) -> FlowError {
+    fn invalid(&self, part: &str, problem: String) -> FlowError {
         FlowError {
             step: self.step.to_owned(),
             part: part.to_owned(),
@@ -82,7 +82,7 @@ impl Compiler<'_> {
 
     pub(super) fn text(&mut self, part: &str, source: &str, into: Into) -> Result<Text, FlowError> {
         let compiled = self.templates.compile(source, into, self.known);
-        compiled.map_err(|problem| self.wrong(part, problem))
+        compiled.map_err(|problem| self.invalid(part, problem))
     }
 
     fn texts<'t>(
@@ -112,7 +112,7 @@ impl Compiler<'_> {
             .map(|(name, extract)| {
                 let place = Place::new(extract);
                 let place =
-                    place.map_err(|problem| self.wrong(&format!("capture.{name}"), problem))?;
+                    place.map_err(|problem| self.invalid(&format!("capture.{name}"), problem))?;
                 Ok((name.clone(), place))
             })
             .collect::<Result<_, FlowError>>()?;
@@ -123,7 +123,7 @@ impl Compiler<'_> {
             follow: request.follow,
             expect,
             capture,
-            value: value.map_err(|problem| self.wrong("value", problem))?,
+            value: value.map_err(|problem| self.invalid("value", problem))?,
         })
     }
 
@@ -136,7 +136,7 @@ impl Compiler<'_> {
                 body,
             } => {
                 if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                    return Err(self.wrong(
+                    return Err(self.invalid(
                         "request",
                         format!("'{method}' is not a method such as GET or POST"),
                     ));
@@ -144,7 +144,7 @@ impl Compiler<'_> {
                 if !path.starts_with('/')
                     || path.contains([' ', '\r', '\n']) && !path.contains("{{")
                 {
-                    return Err(self.wrong(
+                    return Err(self.invalid(
                         "request",
                         format!("'{path}' is not a path: it must begin with / and hold no space"),
                     ));
@@ -152,7 +152,7 @@ impl Compiler<'_> {
                 // One that holds an end of line would begin another header, or another request.
                 if let Some(name) = headers.keys().find(|name| !is_token(name)) {
                     return Err(
-                        self.wrong("headers", format!("{name:?} is not the name of a header"))
+                        self.invalid("headers", format!("{name:?} is not the name of a header"))
                     );
                 }
                 Ok(Compiled::Http {
@@ -164,7 +164,7 @@ impl Compiler<'_> {
             }
             Call::Command(Command { dialect, words }) => {
                 if words.is_empty() {
-                    return Err(self.wrong("request", "a command has at least a name".to_owned()));
+                    return Err(self.invalid("request", "a command has at least a name".to_owned()));
                 }
                 let words = words
                     .iter()

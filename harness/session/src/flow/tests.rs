@@ -1,4 +1,4 @@
-//! Requests of flows, and their judgement of replies.
+//! Requests of flows, and the meaning of replies.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use comeback_model::plan::{
     Workload, Writes,
 };
 
-use super::{Flow, FlowError, Judgement, Next, Session, Turn, User};
+use super::{Flow, FlowError, Next, ReplyMeaning, Session, Turn, User};
 use crate::wire::Reply;
 
 const PORT: u16 = 4242;
@@ -79,27 +79,27 @@ impl Visit {
             unframed: false,
             relayed: Default::default(),
         };
-        self.flow.judge(turn, USER, &mut self.session, &reply)
+        self.flow.classify(turn, USER, &mut self.session, &reply)
     }
 
     /// An operation of one request.
-    fn does(&mut self, step: Step, reply: Said<'_>) -> Judgement {
+    fn does(&mut self, step: Step, reply: Said<'_>) -> ReplyMeaning {
         let mut turn = self.begin(step);
         match self.hears(&mut turn, reply) {
-            Next::Done(judgement) => {
+            Next::Done(meaning) => {
                 if step == Step::Act {
                     let write = self.flow.write_of(&turn);
-                    self.session.note_change(write, judgement.outcome);
+                    self.session.note_change(write, meaning.outcome);
                 }
-                judgement
+                meaning
             }
             Next::Again => panic!("{step:?} goes on"),
         }
     }
 
     fn result(&mut self, step: Step, reply: Said<'_>) -> (Outcome, Option<ErrorClass>) {
-        let judgement = self.does(step, reply);
-        (judgement.outcome, judgement.error)
+        let meaning = self.does(step, reply);
+        (meaning.outcome, meaning.error)
     }
 }
 
@@ -126,7 +126,7 @@ fn told(flow: SessionFlow, step: Step, reply: Said<'_>) -> String {
     };
     visit
         .flow
-        .judge(&mut turn, USER, &mut visit.session, &heard);
+        .classify(&mut turn, USER, &mut visit.session, &heard);
     visit
         .flow
         .explain(&turn, USER, &visit.session, &heard)
@@ -484,7 +484,7 @@ fn a_login_may_take_a_form_a_token_and_a_redirect() {
     let page = said(200, "Welcome, u7; token=t0k; 0 visits");
     assert_eq!(
         visit.hears(&mut turn, page),
-        Next::Done(Judgement::acknowledged(Some(0)))
+        Next::Done(ReplyMeaning::acknowledged(Some(0)))
     );
     let mut act = visit.begin(Step::Act);
     assert!(
@@ -749,13 +749,13 @@ fn writes_of_their_own_are_sent_and_found_again() {
     assert_eq!(visit.flow.write_of(&act), Some(1));
     visit.session.note_change(Some(1), Outcome::Acknowledged);
     let shown = r#"{"items":[{"name":"w7-0-1"},{"name":"gift"}]}"#;
-    let judgement = visit.does(Step::Check, said(200, shown));
-    assert_eq!(judgement.error, None);
-    assert_eq!(judgement.found.expect("found").writes, [1]);
+    let meaning = visit.does(Step::Check, said(200, shown));
+    assert_eq!(meaning.error, None);
+    assert_eq!(meaning.found.expect("found").writes, [1]);
     let empty = said(200, r#"{"items":[]}"#);
-    let judgement = visit.does(Step::Check, empty);
-    assert_eq!(judgement.error, Some(ErrorClass::WrongAnswer));
-    assert_eq!(judgement.outcome, Outcome::Acknowledged);
+    let meaning = visit.does(Step::Check, empty);
+    assert_eq!(meaning.error, Some(ErrorClass::WrongAnswer));
+    assert_eq!(meaning.outcome, Outcome::Acknowledged);
 }
 
 #[test]
@@ -949,7 +949,7 @@ fn a_look_beside_the_session_says_nothing_of_it_and_is_sent_with_its_cookies() {
     let number = &request["GET /page/".len()..][..1];
     let right = format!("page {number}.");
     let judged = visit.hears(&mut turn, said(200, &right));
-    assert_eq!(judged, Next::Done(Judgement::acknowledged(None)));
+    assert_eq!(judged, Next::Done(ReplyMeaning::acknowledged(None)));
     // Another page, one that nobody may see, one that names somebody: none is about the session.
     for (status, body, expected) in [
         (200, "page 9.", ErrorClass::WrongAnswer),

@@ -21,7 +21,7 @@ use super::replicas::Replica;
 /// How replicas are checked.
 #[derive(Clone, Debug)]
 pub(super) struct Checks {
-    /// What is asked for; without it a connection that is accepted will do.
+    /// The path of the check. Without one, an accepted connection is enough.
     pub(super) path: Option<String>,
     pub(super) every: Duration,
     /// How long a check may take.

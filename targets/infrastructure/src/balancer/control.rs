@@ -70,7 +70,7 @@ impl Orders {
 
 impl Drop for Orders {
     fn drop(&mut self) {
-        // What stays is replaced by the next one.
+        // A leftover is replaced by the next one.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use super::log::{Event, Log};
 
-/// What accepting waits for when there is no descriptor left: some connections end meanwhile. Also how long a drain
+/// How long accepting waits if there is no descriptor left: some connections end meanwhile. Also how long a drain
 /// waits for the first byte on a connection that was opened and not used.
 const BREATH: Duration = Duration::from_millis(10);
 
@@ -41,7 +41,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Self::Body>, ClientGone>> + Send;
 }
 
-/// The client broke off: there is nobody to answer.
+/// The client closed the connection: no reply can be sent.
 #[derive(Debug)]
 pub(crate) struct ClientGone;
 
@@ -53,7 +53,7 @@ impl fmt::Display for ClientGone {
 
 impl std::error::Error for ClientGone {}
 
-/// Runs what stands in front of servers, on one thread.
+/// Runs a proxy in front of servers, on one thread.
 pub(crate) fn block_on(front: impl Future<Output = io::Result<()>>) -> io::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build()?.block_on(front)
@@ -123,7 +123,7 @@ pub(crate) async fn serve<A: Answer>(
             }
         }
     }
-    // Those whom the kernel has accepted in our name.
+    // Connections that the kernel has accepted for us.
     while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
         begin(stream);
     }
@@ -208,7 +208,7 @@ struct ClientSocket {
     state: Arc<SocketState>,
 }
 
-/// What is known of a client's socket while hyper owns it.
+/// The state of a client's socket while hyper owns it.
 #[derive(Default)]
 struct SocketState {
     /// A reply broke off.

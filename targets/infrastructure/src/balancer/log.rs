@@ -1,4 +1,4 @@
-//! What happens in the balancer, one JSON line each.
+//! Events of the balancer, one JSON line each.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};

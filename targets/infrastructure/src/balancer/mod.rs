@@ -51,7 +51,7 @@ use replicas::{Replica, Thresholds};
 pub use log::Sink;
 pub use policy::Policy;
 
-/// What a balancer is to do.
+/// The settings of a balancer.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Its port on 127.0.0.1.
@@ -80,7 +80,7 @@ pub struct Options {
     pub drain: Duration,
     /// The Unix socket that takes orders.
     pub control: Option<PathBuf>,
-    /// What random choices follow from.
+    /// The seed of random choices.
     pub seed: u64,
 }
 
@@ -103,7 +103,7 @@ pub fn raise_file_limit() -> io::Result<()> {
 /// Balances until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
 ///
 /// # Errors
-/// If there is no runtime, or the port or the control socket cannot be had.
+/// If there is no runtime, or the port or the control socket is not available.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
     front::block_on(balance(options, sink))
 }

@@ -23,7 +23,7 @@ pub enum Policy {
     ///
     /// On one machine every client has the same address, so the port stands for the client: all requests of a
     /// connection go to one replica. By rendezvous hashing an ejected replica's clients are spread over the others,
-    /// nobody else moves, and they move back when it returns.
+    /// no other client moves, and they move back when it returns.
     SourceHash,
     /// By a cookie that names the replica of the first reply; without one, in turn. When that replica is down the
     /// request goes elsewhere and the cookie is replaced: the client stays there when the replica returns.
@@ -42,7 +42,7 @@ impl fmt::Display for Policy {
     }
 }
 
-/// What a request says about where it belongs.
+/// How a request names its replica.
 #[derive(Debug, Default)]
 pub(super) struct Visitor {
     source: u64,
@@ -69,7 +69,7 @@ impl Chooser {
         }
     }
 
-    /// What the policy needs to know of a request; a cookie of ours is taken out.
+    /// The part of a request that the policy needs; our own cookie is taken out.
     pub(super) fn meet(&self, client: SocketAddr, headers: &mut HeaderMap) -> Visitor {
         match self.policy {
             Policy::RoundRobin | Policy::LeastConnections | Policy::Random => Visitor::default(),

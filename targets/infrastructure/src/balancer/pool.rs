@@ -55,7 +55,7 @@ impl Link {
         })
     }
 
-    /// Whether the replica has closed it, or said something unasked.
+    /// Whether the replica has closed it, or sent unexpected bytes.
     fn is_stale(&self) -> bool {
         let mut byte = [0; 1];
         let looked = rustix::net::recv(
@@ -76,7 +76,7 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that is good as far as anybody can see.
+    /// A connection that has shown no problem.
     pub(crate) fn take(&self) -> Option<Link> {
         let mut links = self.links();
         let mut not_yet = Vec::new();

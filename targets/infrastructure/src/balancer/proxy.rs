@@ -39,7 +39,7 @@ pub(super) struct Proxy {
     pub(super) timeout: Duration,
 }
 
-/// Why there is no reply of a replica.
+/// Why a replica gave no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Refused,
@@ -92,7 +92,7 @@ struct Failure {
 struct ProxiedRequest {
     visitor: Visitor,
     progress: Arc<Progress>,
-    /// What a GET or HEAD without a body is made from once more.
+    /// The parts from which a GET or HEAD without a body can be built again.
     spare: Option<request::Parts>,
     /// See [`Relay::broken`].
     broken: Arc<AtomicBool>,
@@ -240,7 +240,7 @@ impl Proxy {
                 Some(Err(mut error)) => match error.take_message() {
                     // It ended while it was idle, and nothing was written.
                     Some(unsent) if link.reused => request = unsent,
-                    unsent => return Err(proxied.judge(&error, unsent)),
+                    unsent => return Err(proxied.failure_of(&error, unsent)),
                 },
                 None if proxied.progress.awaits_client() => return Err(Why::SlowClient.into()),
                 None => return Err(Why::Timeout.into()),
@@ -258,8 +258,8 @@ impl Proxy {
 }
 
 impl ProxiedRequest {
-    /// What a broken exchange means.
-    fn judge(
+    /// The meaning of a broken exchange.
+    fn failure_of(
         &self,
         error: &TrySendError<Request<Upload>>,
         unsent: Option<Request<Upload>>,

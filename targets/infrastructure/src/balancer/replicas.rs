@@ -132,7 +132,7 @@ impl Replica {
         self.standing().broken = 0;
     }
 
-    /// What an active check found; `Err` says what was wrong.
+    /// The result of an active check; `Err` has the problem.
     pub(super) fn tell_check(&self, begun: Instant, found: Result<(), String>) {
         let mut standing = self.standing();
         if begun < standing.since {

@@ -43,7 +43,7 @@ struct LookUp {
     asked: request::Parts,
     key: Key,
     why: Why,
-    /// What is stored for it and needs the server's word.
+    /// The stored reply, if it must be validated with the server first.
     stale: Option<Arc<Entry>>,
     broken: Arc<AtomicBool>,
 }
@@ -226,7 +226,7 @@ impl Cache {
         link: Link,
     ) -> Response<Reply> {
         let (head, incoming) = response.into_parts();
-        // What ends with its connection may be half of what it should be.
+        // A body that ends with its connection may be incomplete.
         let is_whole = incoming.is_end_stream()
             || head.headers.contains_key(CONTENT_LENGTH)
             || head.headers.contains_key(TRANSFER_ENCODING);
@@ -287,7 +287,7 @@ impl Cache {
 impl LookUp {
     /// The stored reply, where it may be served though the server failed.
     fn stale_if_error(&self) -> Option<Response<Reply>> {
-        // Who asks for a fresh one is told that there is none.
+        // A client that asks for a fresh reply gets an error if there is none.
         let entry = self.stale.as_ref().filter(|_| self.why == Why::Stale)?;
         let now = SystemTime::now();
         let grace = i64::try_from(entry.terms.stale_if_error?.as_secs()).unwrap_or(i64::MAX);
@@ -297,7 +297,7 @@ impl LookUp {
     }
 }
 
-/// What is stored, as a reply to a request.
+/// The stored reply, for a request.
 fn serve(
     entry: &Entry,
     request: &request::Parts,

@@ -53,7 +53,7 @@ pub(super) struct Relay {
     pub(super) patience: Option<Pin<Box<Sleep>>>,
     /// Set when the client's connection must not end as if the reply were complete.
     pub(super) broken: Arc<AtomicBool>,
-    /// What is kept of it.
+    /// The part that is kept.
     pub(super) keep: Option<Box<Keep>>,
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::response;
 use http_cache_semantics::CachePolicy;
 
-/// What an entry takes beside its body and headers.
+/// The size of an entry beside its body and headers.
 const OVERHEAD: u64 = 1024;
 
 /// A stored reply.
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) terms: Terms,
 }
 
-/// What a stored reply is known to be good for.
+/// How a stored reply may be used.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) policy: CachePolicy,

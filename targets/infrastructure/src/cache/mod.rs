@@ -2,7 +2,7 @@
 //!
 //! It is a process of its own, started by `cli::cache`; it knows nothing of trials, plans or journals. It stores and
 //! serves by RFC 9111 and RFC 5861 and has parts in common with the load balancer: connections, bodies, the clients'
-//! side. What it promises to whoever reads its replies is the field `Cache-Status` of RFC 9211, the last member of
+//! side. Its replies have the field `Cache-Status` of RFC 9211, the last member of
 //! the list being its own:
 //!
 //! | `Cache-Status` | the reply |
@@ -43,7 +43,7 @@ pub use rules::StaleIfError;
 use rules::Rules;
 use store::Store;
 
-/// What a cache is to do.
+/// The settings of a cache.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Its port on 127.0.0.1.
@@ -62,7 +62,7 @@ pub struct Options {
     pub drain: Duration,
 }
 
-/// What happens in the cache beside what happens in every front.
+/// Events of the cache, beside those of every front.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event {
@@ -73,7 +73,7 @@ enum Event {
 /// Caches until SIGTERM or SIGINT has come and requests in flight are finished; blocks.
 ///
 /// # Errors
-/// If there is no runtime, or the port cannot be had.
+/// If there is no runtime, or the port is not available.
 pub fn run(options: &Options, sink: Sink) -> io::Result<()> {
     front::block_on(serve(options, sink))
 }

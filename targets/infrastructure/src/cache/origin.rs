@@ -18,7 +18,7 @@ pub(crate) struct Origin {
     pub(crate) timeout: Duration,
 }
 
-/// Why there is no reply of the server.
+/// Why the server gave no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     Refused,

@@ -1,7 +1,7 @@
 //! nginx in the builtin cache's place, with a configuration that says the same as near as nginx comes.
 //!
 //! What differs: nginx asks the server again only with the validators that it keeps itself, adds no `Age`, looks HEAD
-//! up as GET, and stores nothing that sets a cookie. Whether it stored a reply it does not say: `stored` is told by
+//! up as GET, and stores nothing that sets a cookie. It does not say whether it stored a reply: `stored` is inferred from
 //! the rules that it goes by.
 
 use std::path::Path;

@@ -46,7 +46,7 @@ fn lower_directives(headers: &mut HeaderMap) {
         };
         for value in values.iter_mut() {
             let lower = value.as_bytes().to_ascii_lowercase();
-            // What was a value stays one in lower case.
+            // A value stays valid in lower case.
             if let Ok(lower) = HeaderValue::from_bytes(&lower) {
                 *value = lower;
             }
@@ -76,7 +76,7 @@ impl Rules {
         seen
     }
 
-    /// What a reply to this request may be kept for; nothing when it must not be, or it would be of no use.
+    /// How a reply to this request may be stored; nothing if it must not be, or would be of no use.
     pub(super) fn terms(
         &self,
         asked: &request::Parts,
@@ -153,7 +153,7 @@ impl Rules {
     }
 }
 
-/// What a 304 says of a body that is not there (RFC 9111, section 3.2).
+/// Headers of a 304 that describe its missing body (RFC 9111, section 3.2).
 fn is_of_the_body(name: &HeaderName) -> bool {
     *name == CONTENT_LENGTH || *name == CONTENT_ENCODING || *name == CONTENT_RANGE
 }

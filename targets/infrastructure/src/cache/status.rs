@@ -1,4 +1,4 @@
-//! What the cache says of itself in each reply: the field `Cache-Status` (RFC 9211).
+//! The cache's own field in each reply: `Cache-Status` (RFC 9211).
 
 use std::fmt;
 
@@ -17,11 +17,11 @@ pub(super) enum Status {
     /// The server was asked.
     Forwarded {
         why: Why,
-        /// What it answered with; nothing, when it did not.
+        /// The status of its reply; nothing if there was none.
         status: Option<u16>,
         /// The reply is kept.
         stored: bool,
-        /// What went wrong.
+        /// The problem.
         detail: Option<&'static str>,
     },
 }
@@ -31,9 +31,9 @@ pub(super) enum Status {
 pub(super) enum Why {
     /// Nothing of this address is stored.
     UriMiss,
-    /// What is stored of it is for other requests.
+    /// The stored replies are for other requests.
     VaryMiss,
-    /// What is stored is stale.
+    /// The stored reply is stale.
     Stale,
     /// The request wants it.
     Request,

@@ -13,14 +13,14 @@ use super::entry::Entry;
 /// Variants of one address; more would have to be gone through at each look-up.
 const VARIANTS: usize = 64;
 
-/// What is asked for: the host and the path with its query.
+/// The address of a request: the host and the path with its query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     host: Vec<u8>,
     uri: Uri,
 }
 
-/// What is stored of an address, seen from a request.
+/// The stored reply of an address, as a request sees it.
 #[derive(Debug)]
 pub(super) enum Lookup {
     /// It may be served as it is.
@@ -64,7 +64,7 @@ impl Store {
         self.most / 8
     }
 
-    /// What is stored for a request.
+    /// The stored reply for a request.
     pub(super) fn find(&mut self, key: &Key, asked: &request::Parts, now: SystemTime) -> Lookup {
         let Some(variants) = self.entries.get(key) else {
             return Lookup::Nothing;
@@ -82,7 +82,7 @@ impl Store {
         Lookup::Others
     }
 
-    /// Keeps a reply in place of the one that stands for the same requests.
+    /// Stores a reply. It replaces the one for the same requests.
     pub(super) fn put(&mut self, key: Key, asked: &request::Parts, entry: Entry, now: SystemTime) {
         let size = entry.size();
         let mut variants = self.entries.pop(&key).unwrap_or_default();
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(finds(&mut store, &request("/1", "de")), Some(1_000));
         store.forget(&Key::of(&request("/1", "de")));
         assert_eq!(finds(&mut store, &request("/1", "de")), None);
-        // One that fits nowhere pushes nobody out, and takes the place of its former self.
+        // A reply that is too large evicts nothing, and removes its older version.
         let before = store.entries.len();
         put(&mut store, &request("/0", "de"), 30_000, None);
         assert_eq!(finds(&mut store, &request("/0", "de")), None);

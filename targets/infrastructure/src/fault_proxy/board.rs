@@ -1,4 +1,4 @@
-//! What holds now, and what was counted under it.
+//! The active toxics, and the counts since each began.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -95,7 +95,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// What holds, and when that changes.
+    /// The active toxics, and notice of changes.
     pub(super) fn watch(&self) -> watch::Receiver<Held> {
         self.held.subscribe()
     }

@@ -1,4 +1,4 @@
-//! What the toxics that hold do to one direction of one connection.
+//! The effect of the active toxics on one direction of one connection.
 
 use std::sync::Arc;
 use std::time::Duration;

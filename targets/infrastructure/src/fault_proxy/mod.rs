@@ -30,7 +30,7 @@ use board::Board;
 use node::Front;
 use orders::Orders;
 
-/// What a proxy is to do.
+/// The settings of a proxy.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Its port on 127.0.0.1.
@@ -44,10 +44,10 @@ pub struct Options {
 /// The begin of the line that says that it listens.
 pub const LISTENS: &str = "listens on ";
 
-/// Relays until SIGTERM or SIGINT has come; blocks. `told` gets the line that says that it listens.
+/// Relays until SIGTERM or SIGINT has come; blocks. `told` receives the line that says that it listens.
 ///
 /// # Errors
-/// If there is no runtime, or the port or the control socket cannot be had.
+/// If there is no runtime, or the port or the control socket is not available.
 pub fn run(options: &Options, told: impl FnOnce(&str)) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

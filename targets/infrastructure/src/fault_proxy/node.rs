@@ -20,7 +20,7 @@ use super::watch::{Unmet, Watch};
 const BACKLOG: i32 = 4096;
 /// Between two looks at whether the node listens.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// What ends a connection is no reason to look more often than this.
+/// Looking more often than this would not find the end of a connection much sooner.
 const SUSPECT_EVERY: Duration = Duration::from_millis(5);
 
 /// The place.

@@ -1,4 +1,4 @@
-//! What the relays of a proxy tell its front: the node may be gone.
+//! Messages from a proxy's relays to its front: the node may be gone.
 
 use std::io;
 use std::sync::Arc;

@@ -109,7 +109,7 @@ impl Answer for Recorder {
         if let Some(slot) = &slot {
             slot.answered(&parts);
         }
-        // What the client took from its own cache would not pass here.
+        // Replies from the client's own cache would not be seen here.
         let no_store = HeaderValue::from_static("no-store");
         parts.headers.insert(CACHE_CONTROL, no_store);
         let mut relay = Relay {

@@ -1,4 +1,4 @@
-//! What a recorder keeps: requests in the order of their arrival, with their replies, in bounded memory.
+//! The record: requests in the order of their arrival, with their replies, in bounded memory.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +14,7 @@ const BODIES_MAX: usize = 64 * 1024 * 1024;
 /// No more requests are kept.
 const REQUESTS_MAX: usize = 10_000;
 
-/// What was kept of a body.
+/// The part of a body that was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Its begin, or all of it.

@@ -57,17 +57,17 @@ const TEXT_MAX: usize = if User::LENGTH_MAX > Key::LENGTH_MAX {
 /// No frame is longer; a length beyond it is damage.
 const PAYLOAD_MAX: usize = BATCH_MAX * (TEXT_FIXED + TEXT_MAX);
 
-/// What a session without keys costs in a snapshot, without its share of the frame.
+/// The size of a session without keys in a snapshot, without its share of the frame.
 pub(super) fn put_length(session: &Session) -> u64 {
     text_length(session.user.as_str())
 }
 
-/// What each of its keys adds.
+/// The size of each of its keys.
 pub(super) fn once_length(key: &Key) -> u64 {
     text_length(key.as_str())
 }
 
-/// What a session and its keys cost.
+/// The size of a session and its keys.
 pub(super) fn kept_length(kept: &Kept) -> u64 {
     put_length(&kept.session) + kept.keys.iter().map(once_length).sum::<u64>()
 }

@@ -30,7 +30,7 @@ pub(crate) fn start(launch: Launch) -> Result<(), ServeError> {
 /// The store; `zombie` uses it, too.
 pub(crate) struct Journal {
     writer: Writer,
-    /// What is durable. Only the writing thread changes it.
+    /// The durable state. Only the writing thread changes it.
     state: Arc<Mutex<State>>,
 }
 
@@ -116,10 +116,10 @@ impl Ledger for Books {
     }
 }
 
-/// What the changes come to: the entries to write, and what to answer to each change.
+/// The result of the changes: the entries to write, and the answer to each change.
 fn plan(state: &State, changes: &[Change]) -> (Vec<Entry>, Vec<Outcome>) {
     let mut entries = Vec::with_capacity(changes.len());
-    // What earlier changes of the same batch made of a session.
+    // The sessions as earlier changes of the same batch left them.
     let mut changed: HashMap<SessionId, Outcome> = HashMap::new();
     // The keys that they brought.
     let mut keys: HashSet<(SessionId, &Key)> = HashSet::new();

@@ -86,7 +86,7 @@ impl State {
     }
 }
 
-/// What a log holds.
+/// The content of a log.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Replay {
     pub(super) state: State,
@@ -105,7 +105,7 @@ pub(super) struct Damage {
 /// Reads a whole log.
 ///
 /// # Errors
-/// If a frame is bad and a sound one follows, or a sound frame does not fit what stands before it. A bad frame with
+/// If a frame is bad and a sound one follows, or a sound frame does not fit the one before it. A bad frame with
 /// nothing sound behind it is the tail of a commit that a crash cut short, and is not an error. A sound last frame that
 /// was damaged later looks the same; no log that ends without a mark elsewhere can tell.
 pub(super) fn replay(log: &[u8]) -> Result<Replay, Damage> {

@@ -64,7 +64,7 @@ fn write(history: &[Vec<Change>]) -> Written {
     written
 }
 
-/// What the contract makes of the changes, one by one and without a log.
+/// The state after the changes by the contract, one by one and without a log.
 fn expected_outcomes(history: &[Vec<Change>]) -> Vec<Outcome> {
     let mut sessions: HashMap<SessionId, Session> = HashMap::new();
     let mut keys = HashSet::new();
@@ -169,7 +169,7 @@ fn folder_with(log: &[u8]) -> TempDir {
     folder
 }
 
-/// What a crash at this moment leaves: a copy of all files.
+/// The files that a crash at this moment leaves: a copy of all.
 fn copy(folder: &TempDir) -> TempDir {
     let copied = tempfile::tempdir().unwrap();
     for file in fs::read_dir(folder.path()).unwrap() {

@@ -1,16 +1,16 @@
 //! Servers of other protocols than HTTP, which stateless and stateful ones are told apart by.
 //!
-//! Ordinary clients can talk to each. What a client may know of them, such as the password, is public here.
+//! Ordinary clients can talk to each. Facts that a client may know, such as the password, are public here.
 
 pub mod dns;
 pub mod ftp;
 pub mod telnet;
 pub(crate) mod udp_echo;
 
-/// What everybody logs in with, under any name: these servers guard nothing.
+/// The password of every user: these servers guard nothing.
 pub const PASSWORD: &str = "comeback";
 
-/// What a server speaks.
+/// The protocol of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// The contract over HTTP, which sessions are run on.

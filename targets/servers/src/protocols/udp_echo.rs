@@ -18,7 +18,7 @@ async fn echo(socket: UdpSocket, stop: Stop) {
         () = stop => {}
         () = echo_all(&socket, &mut buffer) => {}
     }
-    // What had arrived by then is in flight, and is answered, too.
+    // Datagrams that had arrived by then are in flight, and are answered, too.
     while let Ok((length, client)) = socket.try_recv_from(&mut buffer) {
         let _ = socket.try_send_to(&buffer[..length], client);
     }

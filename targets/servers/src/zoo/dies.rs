@@ -19,7 +19,7 @@ const LINES: u32 = 40;
 pub(crate) fn start(_launch: Launch) -> Result<(), ServeError> {
     let mut stderr = io::stderr().lock();
     for line in 1..=LINES {
-        // Dying is the point; whether anybody reads the words is not.
+        // It must die; whether the message is read does not matter.
         let _ = writeln!(stderr, "line {line} of {LINES}: cannot go on");
     }
     Err(ServeError::Planted("this target dies at start, on purpose"))

@@ -26,12 +26,12 @@ use super::persisted::{Persist, Persisted};
 
 /// In place of a session's visits once it was logged out.
 const GONE: &str = "gone";
-/// What acknowledged writes wait for a sync at most, where that comes later.
+/// How long acknowledged writes wait for a sync at most, where that comes later.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
 /// So many lines have some dozens of users written soon.
 const SEGMENT_LINES: u64 = 16;
 
-/// What the servers differ in.
+/// The differences between the servers.
 #[derive(Clone, Copy)]
 struct Habits {
     /// Whether a line is synced before it is acknowledged.

@@ -7,7 +7,7 @@ use crate::session::{Key, Session, SessionId, User};
 
 /// How changes are written down.
 pub(crate) trait Persist: Send + Sync + 'static {
-    /// What a session is now.
+    /// The present state of a session.
     fn write(&self, id: SessionId, session: &Session) -> Result<(), StoreError>;
 
     /// That a session has ended.

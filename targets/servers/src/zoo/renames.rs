@@ -18,7 +18,7 @@ use crate::writer::lock;
 
 use super::persisted::{Persist, Persisted};
 
-/// What a name ends with that is not a session yet.
+/// The ending of a file's name that is not yet a session.
 const NEW: &str = ".new";
 
 pub(crate) fn start_unsynced(launch: Launch) -> Result<(), ServeError> {

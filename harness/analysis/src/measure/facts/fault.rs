@@ -52,14 +52,14 @@ impl FaultFacts {
     }
 
     /// T0: its effect was complete.
-    pub(in crate::measure) fn cut(&self) -> Option<Elapsed> {
+    pub(in crate::measure) fn effect_confirmed(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at)
     }
 
     /// K: it was sent, to the first that it hits.
     pub(in crate::measure) fn sent(&self) -> Option<Elapsed> {
         let requested = self.requests.values().min().copied();
-        requested.or(self.cut())
+        requested.or(self.effect_confirmed())
     }
 
     /// When it was sent to this node.
@@ -69,7 +69,7 @@ impl FaultFacts {
 
     /// Whether it did something to a node, be it without effect. A balancer that was told to spare one is nothing of that.
     pub(in crate::measure) fn was_signalled(&self) -> bool {
-        self.signalled || self.cut().is_some()
+        self.signalled || self.effect_confirmed().is_some()
     }
 
     /// When it was sent to each of those that it hits, in order.
@@ -88,7 +88,7 @@ impl FaultFacts {
 
     /// Whether its effect was confirmed, and nothing denies it.
     pub(in crate::measure) fn landed(&self) -> bool {
-        self.cut().is_some() && self.missed.is_none()
+        self.effect_confirmed().is_some() && self.missed.is_none()
     }
 
     /// The nodes that it was sent to, or took effect on.

@@ -1,13 +1,13 @@
 //! The events, taken up one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_model::event::{Event, EventKind, ExitCause, Mark};
-use comeback_model::ids::{FaultId, Incarnation, TrialId};
+use comeback_model::event::{Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor};
+use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::said;
 use comeback_model::units::{Elapsed, Span};
 
-use super::{Cores, Correct, Drained, Ended, Facts, FaultFacts, Restart, RunFacts};
+use super::{Cores, Correct, Drained, Ended, FaultFacts, Health, Restart, RunFacts, Start};
 use crate::measure::{Extension, LoadTally, SessionCounts};
 
 /// The events that tell how a trial went on and ended. Each event of a trial is in one of these groups; the function that
@@ -88,6 +88,76 @@ macro_rules! of_the_run {
     };
 }
 
+/// What the events say of a trial.
+#[derive(Debug, Default)]
+pub(in crate::measure) struct Facts {
+    pub(in crate::measure) id: TrialId,
+    pub(in crate::measure) arm: ArmId,
+    pub(in crate::measure) control: bool,
+    /// When each phase was entered.
+    pub(in crate::measure) phases: BTreeMap<Phase, Elapsed>,
+    /// The faults that events name.
+    pub(super) faults: BTreeMap<FaultId, FaultFacts>,
+    /// The surroundings that events name.
+    pub(super) surroundings: BTreeMap<FaultId, FaultFacts>,
+    /// The nodes that were started.
+    pub(super) nodes: BTreeSet<Node>,
+    /// What each node called itself before the fault, where it said so.
+    pub(in crate::measure) boots: BTreeMap<Node, BootId>,
+    /// Processes of what was faulted that lived on when the fault had taken effect.
+    pub(in crate::measure) left: Vec<Survivor>,
+    /// What each node that was not faulted called itself after everything.
+    pub(in crate::measure) seen: BTreeMap<Node, BootId>,
+    /// Why the probe asks for a login alone.
+    pub(in crate::measure) probe_limit: Option<String>,
+    /// A check is answered as within a known session though its sender never logged in.
+    pub(in crate::measure) stranger_known: bool,
+    /// Why the recovery is known by a boot id alone.
+    pub(in crate::measure) unowned: Option<String>,
+    /// Processes of earlier starts that were alive at the final look.
+    pub(in crate::measure) old_processes: Vec<OldProcess>,
+    /// Who held a restarted node's listening socket at the final look, where that was no new process.
+    pub(in crate::measure) old_owner: Option<String>,
+    /// Processes of the old server that outlived the fault.
+    pub(in crate::measure) survivors: Vec<i32>,
+    /// Every restart, in order.
+    pub(super) restarts: Vec<(Node, Restart)>,
+    /// What the health check of each node said, where it was asked.
+    pub(in crate::measure) health: BTreeMap<Node, Health>,
+    /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
+    pub(super) disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
+    /// How the machine's cores were shared while the load ran, where that is known.
+    pub(super) cores: Option<Cores>,
+    /// The load ended.
+    pub(in crate::measure) stopped: Option<(Elapsed, LoadTally)>,
+    /// Processes that outlived the trial.
+    pub(in crate::measure) left_behind: Vec<i32>,
+    /// A start that failed: which, why, and what its output says of that.
+    pub(in crate::measure) start_failed: Option<(Start, String, Option<String>)>,
+    /// It failed since a process that is older than the run had taken the port.
+    pub(in crate::measure) port_taken: bool,
+    /// How each node ended when it was asked to, after the load.
+    pub(in crate::measure) stopped_as: BTreeMap<Node, Exit>,
+    /// It ended with a kill of the idle server, as a cycle of a storm may.
+    pub(super) killed_idle: bool,
+    /// The trial before did, and this one goes on with its data.
+    pub(super) after_idle_kill: bool,
+    /// What the users found who went on with their sessions of the trial before.
+    pub(super) resumed: Option<SessionCounts>,
+    /// Ends nobody asked for.
+    pub(in crate::measure) unexpected: Vec<Ended>,
+    /// When nodes went down, and by which fault: each end of one that was not a stop of ours, and each pause.
+    pub(in crate::measure) downs: Vec<(Node, Elapsed, Option<FaultId>)>,
+    /// Why it ended early.
+    pub(in crate::measure) aborted: Option<String>,
+    /// It came to its end.
+    pub(in crate::measure) ended: bool,
+    /// When it began.
+    pub(in crate::measure) begun: Option<Elapsed>,
+    /// When it ended.
+    pub(in crate::measure) over: Option<Elapsed>,
+}
+
 /// Gathers what the events say, one by one.
 #[derive(Debug, Default)]
 pub(in crate::measure) struct Gatherer {
@@ -135,13 +205,14 @@ impl Gatherer {
                     return;
                 };
                 self.places.entry(id).or_insert_with(|| {
-                    let begun = Some(event.at);
-                    let facts = Facts::new(id, *arm, *control);
                     let after_idle_kill = run.trials.last().is_some_and(|last| last.killed_idle);
                     run.trials.push(Facts {
-                        begun,
+                        id,
+                        arm: *arm,
+                        control: *control,
+                        begun: Some(event.at),
                         after_idle_kill,
-                        ..facts
+                        ..Facts::default()
                     });
                     run.trials.len() - 1
                 });
@@ -301,14 +372,14 @@ impl Facts {
                     // A fault may end a node several times: its effect is complete with the last.
                     let own = self.fault_mut(*fault);
                     own.faulted.insert(*node, (at, Some(*exit)));
-                    self.falls.push((*node, at, Some(*fault)));
+                    self.downs.push((*node, at, Some(*fault)));
                 }
                 ExitCause::Stopped => {
                     self.stopped_as.entry(*node).or_insert(*exit);
                 }
                 ExitCause::KilledIdle => self.killed_idle = true,
                 ExitCause::Unexpected => {
-                    self.falls.push((*node, at, None));
+                    self.downs.push((*node, at, None));
                     self.unexpected.push(Ended {
                         at,
                         start: (*node, *incarnation),
@@ -383,7 +454,7 @@ impl Facts {
             } => {
                 let own = self.fault_mut(*fault);
                 own.faulted.entry(*node).or_insert((at, None));
-                self.falls.push((*node, at, Some(*fault)));
+                self.downs.push((*node, at, Some(*fault)));
             }
             EventKind::TargetResumed { fault, node: _ } => {
                 self.fault_mut(*fault).resumed.get_or_insert(at);

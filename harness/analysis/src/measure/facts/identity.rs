@@ -49,16 +49,16 @@ impl Facts {
     /// A reply read after T0 may be the old process's: it says so by its boot id, or, from a server
     /// without one, its request left before T0 on a connection that no new process can have answered, and nobody but
     /// a process that the fault ended can have given the reply. Without a fault everything is before.
-    pub(in crate::measure) fn is_before_cut(&self, operation: &Operation) -> bool {
-        let Some(cut) = self.cut() else {
+    pub(in crate::measure) fn is_before_effect(&self, operation: &Operation) -> bool {
+        let Some(confirmed) = self.effect_confirmed() else {
             return true;
         };
-        operation.finished <= cut
+        operation.finished <= confirmed
             || match operation.boot {
                 Some(boot) => self.is_of_the_dead(boot),
                 None => {
                     operation.status.is_some()
-                        && operation.asked().is_some_and(|at| at <= cut)
+                        && operation.asked().is_some_and(|at| at <= confirmed)
                         && self.is_by_the_dead(operation)
                 }
             }
@@ -68,7 +68,10 @@ impl Facts {
     /// had not taken effect when it was asked.
     fn is_by_the_dead(&self, operation: &Operation) -> bool {
         let asked = operation.asked();
-        let mut faults = self.faults.values().filter(|own| asked <= own.cut());
+        let mut faults = self
+            .faults
+            .values()
+            .filter(|own| asked <= own.effect_confirmed());
         match self.answered_by(operation) {
             Some(node) => faults.any(|own| own.faulted.contains_key(&node)),
             None => self.is_alone() || self.fault_of_all_replicas().is_some(),

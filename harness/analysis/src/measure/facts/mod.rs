@@ -5,17 +5,17 @@ mod gather;
 mod identity;
 mod recovery;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use comeback_model::event::{Evidence, Exit, OldProcess, Phase, Survivor};
-use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
+use comeback_model::event::{Evidence, Exit, Phase};
+use comeback_model::ids::{ArmId, FaultId, Incarnation, Node};
 use comeback_model::operation::Operation;
 use comeback_model::units::{Elapsed, Span};
 
-use crate::measure::{Extension, IdleKill, LoadTally, SessionCounts};
+use crate::measure::{Extension, IdleKill};
 
 pub(super) use fault::FaultFacts;
-pub(super) use gather::Gatherer;
+pub(super) use gather::{Facts, Gatherer};
 pub(super) use recovery::Hit;
 
 /// What the events say of a run.
@@ -44,76 +44,6 @@ pub(super) struct Cores {
     pub(super) stolen: f64,
     /// In how much of the time at least one task waited for a core, where the kernel tells.
     pub(super) waited: Option<f64>,
-}
-
-/// What the events say of a trial.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) id: TrialId,
-    pub(super) arm: ArmId,
-    pub(super) control: bool,
-    /// When each phase was entered.
-    pub(super) phases: BTreeMap<Phase, Elapsed>,
-    /// The faults that events name.
-    faults: BTreeMap<FaultId, FaultFacts>,
-    /// The surroundings that events name.
-    surroundings: BTreeMap<FaultId, FaultFacts>,
-    /// The nodes that were started.
-    nodes: BTreeSet<Node>,
-    /// What each node called itself before the fault, where it said so.
-    pub(super) boots: BTreeMap<Node, BootId>,
-    /// Processes of what was faulted that lived on when the fault had taken effect.
-    pub(super) left: Vec<Survivor>,
-    /// What each node that was not faulted called itself after everything.
-    pub(super) seen: BTreeMap<Node, BootId>,
-    /// Why the probe asks for a login alone.
-    pub(super) probe_limit: Option<String>,
-    /// A check is answered as within a known session though its sender never logged in.
-    pub(super) stranger_known: bool,
-    /// Why the recovery is known by a boot id alone.
-    pub(super) unowned: Option<String>,
-    /// Processes of earlier starts that were alive at the final look.
-    pub(super) old_processes: Vec<OldProcess>,
-    /// Who held a restarted node's listening socket at the final look, where that was no new process.
-    pub(super) old_owner: Option<String>,
-    /// Processes of the old server that outlived the fault.
-    pub(super) survivors: Vec<i32>,
-    /// Every restart, in order.
-    restarts: Vec<(Node, Restart)>,
-    /// What the health check of each node said, where it was asked.
-    pub(super) health: BTreeMap<Node, Health>,
-    /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
-    disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
-    /// How the machine's cores were shared while the load ran, where that is known.
-    pub(super) cores: Option<Cores>,
-    /// The load ended.
-    pub(super) stopped: Option<(Elapsed, LoadTally)>,
-    /// Processes that outlived the trial.
-    pub(super) left_behind: Vec<i32>,
-    /// A start that failed: which, why, and what its output says of that.
-    pub(super) start_failed: Option<(Start, String, Option<String>)>,
-    /// It failed since a process that is older than the run had taken the port.
-    pub(super) port_taken: bool,
-    /// How each node ended when it was asked to, after the load.
-    pub(super) stopped_as: BTreeMap<Node, Exit>,
-    /// It ended with a kill of the idle server, as a cycle of a storm may.
-    killed_idle: bool,
-    /// The trial before did, and this one goes on with its data.
-    after_idle_kill: bool,
-    /// What the users found who went on with their sessions of the trial before.
-    resumed: Option<SessionCounts>,
-    /// Ends nobody asked for.
-    pub(super) unexpected: Vec<Ended>,
-    /// When nodes went down, and by which fault: each end of one that was not a stop of ours, and each pause.
-    pub(super) falls: Vec<(Node, Elapsed, Option<FaultId>)>,
-    /// Why it ended early.
-    pub(super) aborted: Option<String>,
-    /// It came to its end.
-    pub(super) ended: bool,
-    /// When it began.
-    pub(super) begun: Option<Elapsed>,
-    /// When it ended.
-    pub(super) over: Option<Elapsed>,
 }
 
 /// An end nobody asked for.
@@ -188,45 +118,6 @@ impl FaultSpan {
 }
 
 impl Facts {
-    const fn new(id: TrialId, arm: ArmId, control: bool) -> Self {
-        Self {
-            id,
-            arm,
-            control,
-            phases: BTreeMap::new(),
-            faults: BTreeMap::new(),
-            surroundings: BTreeMap::new(),
-            nodes: BTreeSet::new(),
-            boots: BTreeMap::new(),
-            left: Vec::new(),
-            seen: BTreeMap::new(),
-            probe_limit: None,
-            stranger_known: false,
-            unowned: None,
-            old_processes: Vec::new(),
-            old_owner: None,
-            survivors: Vec::new(),
-            restarts: Vec::new(),
-            health: BTreeMap::new(),
-            disk_stalls: Vec::new(),
-            cores: None,
-            stopped: None,
-            left_behind: Vec::new(),
-            start_failed: None,
-            port_taken: false,
-            stopped_as: BTreeMap::new(),
-            killed_idle: false,
-            after_idle_kill: false,
-            resumed: None,
-            unexpected: Vec::new(),
-            falls: Vec::new(),
-            aborted: None,
-            ended: false,
-            begun: None,
-            over: None,
-        }
-    }
-
     /// Whether an operation came after the load, as the final looks do; absent where nobody says when it ended.
     pub(super) fn is_after_load(&self, operation: &Operation) -> Option<bool> {
         let (stopped, _) = self.stopped?;
@@ -259,7 +150,7 @@ impl Facts {
     /// Takes for surroundings what stands in the plan from this place on: they are no faults of the trial.
     fn set_surroundings_apart(&mut self, first: FaultId) {
         self.surroundings = self.faults.split_off(&first);
-        self.falls
+        self.downs
             .retain(|(_, _, fault)| fault.is_none_or(|fault| fault < first));
     }
 
@@ -290,8 +181,8 @@ impl Facts {
         let starts = self.restarts.iter().filter(|(of, _)| *of == node);
         let last = starts.map(|(_, restart)| restart.executed).max();
         last.is_some_and(|last| {
-            let mut falls = self.falls.iter();
-            last > at && !falls.any(|(of, down, _)| *of == node && *down >= last)
+            let mut downs = self.downs.iter();
+            last > at && !downs.any(|(of, down, _)| *of == node && *down >= last)
         })
     }
 
@@ -325,31 +216,36 @@ impl Facts {
     }
 
     /// T0 of the last fault: its effect was complete. Never in a control trial.
-    pub(super) fn cut(&self) -> Option<Elapsed> {
+    pub(super) fn effect_confirmed(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at).filter(|_| !self.control)
     }
 
     /// T0 of the last fault before this moment, of those that another one came after. Each end of a crash loop is one.
-    pub(super) fn earlier_cut(&self, moment: Elapsed) -> Option<Elapsed> {
-        let last = self.cut()?;
-        let cuts = self.faults.values().filter_map(FaultFacts::cut);
-        let again = self.falls.iter().filter_map(|(node, at, by)| {
-            let is_one_of_several = self.first_of_several_falls(*node, (*by)?).is_some();
+    pub(super) fn effect_confirmed_before(&self, moment: Elapsed) -> Option<Elapsed> {
+        let last = self.effect_confirmed()?;
+        let confirmed = self
+            .faults
+            .values()
+            .filter_map(FaultFacts::effect_confirmed);
+        let again = self.downs.iter().filter_map(|(node, at, by)| {
+            let is_one_of_several = self.first_of_several_ends(*node, (*by)?).is_some();
             is_one_of_several.then_some(*at)
         });
-        let cuts = cuts.chain(again);
-        cuts.filter(|cut| *cut < last && *cut < moment).max()
+        let confirmed = confirmed.chain(again);
+        confirmed
+            .filter(|confirmed| *confirmed < last && *confirmed < moment)
+            .max()
     }
 
     /// T0 of the last of the faults that were sent by this moment.
-    pub(super) fn cut_by(&self, moment: Elapsed) -> Option<Elapsed> {
+    pub(super) fn effect_confirmed_by(&self, moment: Elapsed) -> Option<Elapsed> {
         let sent = |own: &&FaultFacts| own.sent().is_some_and(|sent| sent <= moment);
-        let cuts = self
+        let confirmed = self
             .faults
             .values()
             .filter(sent)
-            .filter_map(FaultFacts::cut);
-        cuts.max().filter(|_| !self.control)
+            .filter_map(FaultFacts::effect_confirmed);
+        confirmed.max().filter(|_| !self.control)
     }
 
     /// Whether every fault of which there is word took effect, and there is one.

@@ -34,7 +34,7 @@ impl Facts {
                     at: *at,
                     begun: match own.degrades {
                         true => own.sent_to(*node).unwrap_or(*at),
-                        false => self.first_of_several_falls(*node, *fault).unwrap_or(*at),
+                        false => self.first_of_several_ends(*node, *fault).unwrap_or(*at),
                     },
                     exit: *exit,
                 })
@@ -45,12 +45,12 @@ impl Facts {
     }
 
     /// When a fault ended a node for the first time, if it did so more than once.
-    pub(super) fn first_of_several_falls(&self, node: Node, fault: FaultId) -> Option<Elapsed> {
+    pub(super) fn first_of_several_ends(&self, node: Node, fault: FaultId) -> Option<Elapsed> {
         let is_its =
             |(of, _, by): &&(Node, Elapsed, Option<FaultId>)| *of == node && *by == Some(fault);
-        let mut falls = self.falls.iter().filter(is_its);
-        let (_, first, _) = falls.next()?;
-        falls.next().map(|_| *first)
+        let mut downs = self.downs.iter().filter(is_its);
+        let (_, first, _) = downs.next()?;
+        downs.next().map(|_| *first)
     }
 
     /// When a node had no process by a fault: from each end by it until a process of the next start had begun, if one did. Others of
@@ -72,13 +72,13 @@ impl Facts {
             };
             Some((from, next))
         };
-        self.falls.iter().filter_map(absence).collect()
+        self.downs.iter().filter_map(absence).collect()
     }
 
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.
     pub(in crate::measure) fn fell_by(&self, hit: &Hit) -> Elapsed {
-        let mut falls = self.falls.iter();
-        let its = falls.rfind(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
+        let mut downs = self.downs.iter();
+        let its = downs.rfind(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
         its.map_or(hit.at, |(_, at, _)| *at)
     }
 
@@ -186,7 +186,9 @@ impl Facts {
     /// which the fault hit: a balancer answers as soon as one does.
     fn correct_after(&self, fault: FaultId, own: &FaultFacts) -> Option<Correct> {
         let correct = own.correct?;
-        let is_after = own.cut().is_none_or(|cut| correct.at >= cut);
+        let is_after = own
+            .effect_confirmed()
+            .is_none_or(|confirmed| correct.at >= confirmed);
         let mut ended = self
             .hits()
             .into_iter()
@@ -265,12 +267,12 @@ impl Facts {
     /// Whether a fault that ends a node several times had done so then, and not for the last time. Whoever answers there is
     /// neither the old process nor the one that comes back.
     pub(in crate::measure) fn is_between_crashes(&self, node: Node, at: Elapsed) -> bool {
-        let mut falls = self.falls.iter();
-        falls.any(|(fallen, fell, by)| {
+        let mut downs = self.downs.iter();
+        downs.any(|(of, down, by)| {
             let own = by.and_then(|by| self.faults.get(&by));
             let last = own.and_then(|own| own.faulted.get(&node));
-            *fallen == node
-                && *fell <= at
+            *of == node
+                && *down <= at
                 && last.is_some_and(|(last, exit)| exit.is_some() && at <= *last)
         })
     }
@@ -318,7 +320,7 @@ impl Facts {
     /// may go on.
     pub(in crate::measure) fn restarted(&self, fault: FaultId) -> Option<Restart> {
         let own = self.faults.get(&fault)?;
-        let (sent, cut) = (own.sent(), own.cut());
+        let (sent, confirmed) = (own.sent(), own.effect_confirmed());
         let overtaken = self.overtaken_by(fault).map(|other| other.at);
         let mut first = std::collections::BTreeMap::new();
         for (node, restart) in &self.restarts {
@@ -332,7 +334,7 @@ impl Facts {
             }
         }
         let after = first.into_values().filter(|restart| {
-            cut.is_none_or(|cut| restart.executed >= cut)
+            confirmed.is_none_or(|confirmed| restart.executed >= confirmed)
                 && overtaken.is_none_or(|end| restart.executed < end)
         });
         let resumed = own.resumed.map(|at| Restart {

@@ -147,7 +147,7 @@ fn what_replicas_refuse_while_the_store_is_down_is_the_stores() {
             .by(2),
     ]);
     let failed: Vec<(Culprit, u64)> = story.trial().attribution.failed.into_iter().collect();
-    // Before it fell and after it was back it is no excuse.
+    // Before it went down and after it was back it is no excuse.
     assert_eq!(failed, [(Culprit::Replica, 2), (Culprit::Store, 1)]);
 }
 

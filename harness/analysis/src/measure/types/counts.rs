@@ -56,7 +56,7 @@ pub struct SessionCounts {
     pub lost: u64,
     /// Definitely not known any more.
     pub rejected: u64,
-    /// Answered as a stranger, with a new session.
+    /// Answered as if the user were not logged in, with a new session.
     pub recreated: u64,
     /// The server failed at every final look at it (5xx, cut replies, time-outs), and answered others meanwhile.
     #[serde(default)]

@@ -33,7 +33,7 @@ prop_compose! {
         Told {
             control,
             landed,
-            // A trial without a fault never fell.
+            // A trial without a fault never went down.
             ready: ready.or(control.then_some(98)),
             ..faulted().with(&fates).fails_after(failed, 20)
         }

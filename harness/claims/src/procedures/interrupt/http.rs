@@ -15,10 +15,10 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(port: u16, number: u32) -> Self {
+    pub(super) const fn new(port: u16, user: User) -> Self {
         Self {
             port,
-            user: User::new(number),
+            user,
             line: None,
         }
     }
@@ -40,22 +40,13 @@ impl Exchange for Http {
 
     async fn send(&mut self, place: usize) -> Told {
         let request = self.user.request(SESSION[place]);
+        let request = request.map_err(|_| ErrorClass::HarnessError)?;
         self.line()?.send(&request).await.map_err(told)
     }
 
-    async fn receive(&mut self, place: usize) -> Told {
-        let step = SESSION[place];
+    async fn receive(&mut self, _place: usize) -> Told {
         let answer = self.line()?.answer().await.map_err(told)?;
-        if self.user.is_right(step, &answer) {
-            self.user.learn(step, &answer);
-            return Ok(());
-        }
-        Err(match answer.status {
-            401 | 403 => ErrorClass::SessionRejected,
-            400..500 => ErrorClass::ClientError,
-            500.. => ErrorClass::ServerError,
-            _ => ErrorClass::WrongAnswer,
-        })
+        self.user.judge(&answer)
     }
 }
 

@@ -10,6 +10,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use crate::rulings::{Fact, What};
+use comeback_engine::EngineError;
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::Arm;
 use comeback_servers::protocols::{PASSWORD, dns as zone};
@@ -25,6 +26,7 @@ use crate::procedures::clients::ftp::{Account, Ftp};
 use crate::procedures::clients::telnet::{self, Telnet, Typed};
 use crate::procedures::clients::udp::Udp;
 use crate::procedures::clients::{Exchange, Told};
+use crate::procedures::user::Users;
 
 /// The folder that FTP clients go to.
 const FOLDER: &str = "inbox";
@@ -42,7 +44,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
     match arm.name.as_str() {
         "udp-echo" => {
             interrupt(context, arm, |port, number| {
-                Udp::new(port, format!("u{number}"), MANY)
+                Ok(Udp::new(port, format!("u{number}"), MANY))
             })
             .await
         }
@@ -50,7 +52,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
             interrupt(context, arm, |port, number| {
                 // Each client has ids of its own.
                 let first_id = (number * MANY as u32) as u16;
-                Dns::new(port, first_id, questions(number))
+                Ok(Dns::new(port, first_id, questions(number)))
             })
             .await
         }
@@ -61,17 +63,22 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
                     password: PASSWORD,
                     folder: FOLDER,
                 };
-                Ftp::new(port, account, number)
+                Ok(Ftp::new(port, account, number))
             })
             .await
         }
         "telnet" | packaged::TELNETD => {
             interrupt(context, arm, |port, number| {
-                Telnet::new(port, typed(number))
+                Ok(Telnet::new(port, typed(number)))
             })
             .await
         }
-        _ => interrupt(context, arm, Http::new).await,
+        _ => {
+            interrupt(context, arm, |port, number| {
+                Ok(Http::new(port, Users::of(port)?.user(number)))
+            })
+            .await
+        }
     }
 }
 
@@ -111,15 +118,15 @@ fn typed(number: u32) -> Vec<Typed> {
 async fn interrupt<E: Exchange>(
     context: &ClaimContext,
     arm: &Arm,
-    client: impl Fn(u16, u32) -> E,
+    client: impl Fn(u16, u32) -> Result<E, EngineError>,
 ) -> Result<(), Trouble> {
-    let clients = |server: &Server| -> Vec<E> {
+    let clients = |server: &Server| -> Result<Vec<E>, EngineError> {
         let numbers = 0..context.amount.each;
         numbers.map(|number| client(server.port, number)).collect()
     };
     for _ in 0..context.amount.rounds {
         let (deployment, server) = open(context, arm).await?;
-        let mut undisturbed = clients(&server);
+        let mut undisturbed = clients(&server)?;
         let requests = undisturbed.first().map_or(0, E::requests);
         let right = run_all(&mut undisturbed).await;
         let asked = (requests * undisturbed.len()) as u64;
@@ -129,7 +136,7 @@ async fn interrupt<E: Exchange>(
         deployment.close(server).await?;
         for place in 0..requests {
             let (deployment, server) = open(context, arm).await?;
-            let mut clients = clients(&server);
+            let mut clients = clients(&server)?;
             begin(&mut clients, place)
                 .await
                 .map_err(|class| unable(place, class))?;

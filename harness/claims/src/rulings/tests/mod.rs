@@ -60,7 +60,7 @@ fn check(number: u32, evidence: &[Evidence], ruling: Ruling, because: &str) {
     };
     // As a run leaves it, and as it is read back.
     let journal = Evidence::to_text(evidence).unwrap();
-    let found = comparison.judge(&Evidence::parse(&journal).unwrap());
+    let found = comparison.rule(&Evidence::parse(&journal).unwrap());
     assert_eq!(found.ruling, ruling, "{found:?}");
     assert!(found.because.contains(because), "{found:?}");
 }

@@ -70,7 +70,7 @@ impl Journal {
         let Experiment::Own(inquiry) = Claim::find(number).unwrap().experiment else {
             panic!("claim {number} has no procedure of its own");
         };
-        let found = inquiry.judge(&self.read());
+        let found = inquiry.rule(&self.read());
         assert_eq!(found.ruling, ruling, "{found:?}");
         assert!(found.because.contains(because), "{found:?}");
         let is_open = ruling == Ruling::Inconclusive;
@@ -364,7 +364,7 @@ fn what_exchanges_met_that_did_not_finish_stands_beside_their_share() {
     let classes = found.failed("ftp", What::Finished, |place| place > 0);
     let expected = [(ErrorClass::ClientError, 6), (ErrorClass::WrongAnswer, 4)];
     assert_eq!(classes.into_iter().collect::<Vec<_>>(), expected);
-    let figure = inquiry.judge(&found).figure;
+    let figure = inquiry.rule(&found).figure;
     assert!(
         figure.contains("(failed: client error 6, wrong answer 4), Telnet"),
         "{figure}"
@@ -399,7 +399,7 @@ fn other_peoples_servers_count_where_they_are_there() {
     let Experiment::Own(inquiry) = Claim::find(3).unwrap().experiment else {
         panic!("it has a procedure of its own");
     };
-    let figure = inquiry.judge(&typical().read()).figure;
+    let figure = inquiry.rule(&typical().read()).figure;
     assert!(
         figure.contains("Telnet (telnetd) not measured: it was not tried"),
         "{figure}"

@@ -40,7 +40,7 @@ small=(--quick --trials 1 --sessions 6 --rate 80 --seed 3)
 if ! $only_summaries; then
   run compare compare token memory journal buffered "${small[@]}"
   run topology compare --topology sticky round-robin "${small[@]}"
-  run roll compare --topology token --fault rolling-restart "${small[@]}"
+  run rolling-restart compare --topology token --fault rolling-restart "${small[@]}"
   run deploy compare --topology token --deploy token-v2 --fault deploy "${small[@]}"
   run pause compare sqlite --fault pause "${small[@]}"
   run cache run "$root/harness/experiments/cache.toml" --trials 1 --sessions 6 --rate 60 --seed 3

@@ -367,7 +367,7 @@ impl Processes for Mock {
     }
 
     fn undo_all(&self) -> Result<(), EngineError> {
-        self.note("settle".to_owned());
+        self.note("undo all".to_owned());
         match self.stays.clone() {
             None => Ok(()),
             Some(undo) => Err(EngineError::NotUndone {

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::seams::{End, On, Place, Process, SeenEnd, Shot};
 use crate::supervise::output::OnLine;
 use crate::supervise::shot::Sent;
-use comeback_faults::{Act, ActError, Stage};
+use comeback_faults::{Act, ActError, ActMethod};
 
 /// The latest start of a node.
 #[derive(Clone, Debug)]
@@ -309,14 +309,21 @@ impl Process for MockProcess {
         Ok(())
     }
 
-    fn carry_out(&self, stage: Stage, _act: &mut dyn Act, _on: On<'_>) -> Result<String, ActError> {
-        self.note(&format!("{stage:?}").to_lowercase());
-        match (self.behaviour.acts, stage) {
-            (Acts::Miss, Stage::Confirm) => Err(ActError::Missed("it has no effect".to_owned())),
-            (Acts::Wear, Stage::Conclude) => {
+    fn carry_out(
+        &self,
+        method: ActMethod,
+        _act: &mut dyn Act,
+        _on: On<'_>,
+    ) -> Result<String, ActError> {
+        self.note(&format!("{method:?}").to_lowercase());
+        match (self.behaviour.acts, method) {
+            (Acts::Miss, ActMethod::Confirm) => {
+                Err(ActError::Missed("it has no effect".to_owned()))
+            }
+            (Acts::Wear, ActMethod::Conclude) => {
                 Err(ActError::Missed("it has no effect any more".to_owned()))
             }
-            (Acts::Fail, Stage::Apply) | (Acts::Stay, Stage::Undo) => {
+            (Acts::Fail, ActMethod::Apply) | (Acts::Stay, ActMethod::Undo) => {
                 Err(ActError::Failed(io::ErrorKind::PermissionDenied.into()))
             }
             _ => Ok("the mock says so".to_owned()),

@@ -50,6 +50,7 @@ impl Plan {
             validate_arm(arm).map_err(|problem| PlanError {
                 field: Field::External,
                 arm: Some(index),
+                part: None,
                 problem,
             })?;
         }
@@ -70,11 +71,14 @@ impl Plan {
             });
         }
         if self.storm.is_some() {
-            return invalid(
-                Field::External,
-                "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: remove \
-                 [storm]",
-            );
+            return Err(PlanError {
+                field: Field::External,
+                arm: Some(0),
+                part: None,
+                problem: "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: \
+                          remove [storm]"
+                    .to_owned(),
+            });
         }
         if let Some((id, surrounding)) = self.named_surroundings().next() {
             let kind = &surrounding.kind;
@@ -137,6 +141,7 @@ impl Plan {
                 return Err(PlanError {
                     field: Field::External,
                     arm: Some(index),
+                    part: None,
                     problem: format!(
                         "the arm {} has the same server, which would be compared with itself: name a server of its own for each, or \
                          write two experiments",

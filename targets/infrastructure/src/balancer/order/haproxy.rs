@@ -22,7 +22,7 @@ impl Listens for Haproxy {
             &self.0,
             &format!("set server replicas/{replica} state {state}"),
         )?;
-        // It says nothing when it does what it is told.
+        // It is silent if it obeys.
         match said.trim().is_empty() {
             true => Ok(()),
             false => Err(OrderError::Strange(said)),

@@ -1,6 +1,6 @@
 //! Orders to a running balancer: send a replica no more requests, or again some.
 //!
-//! An order is given and then waited for: it is done when the balancer says that it is so, not when it was told.
+//! An order is given and then waited for: it is done when the balancer confirms it, not when it was sent.
 
 mod builtin;
 mod haproxy;
@@ -25,18 +25,18 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// What a balancer is to do.
+/// The settings of a balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// To send this replica no more requests, not those with its sticky cookie either.
     Drain(usize),
     /// To send it requests again.
     Return(usize),
-    /// Only to tell.
+    /// Only to report.
     Status,
 }
 
-/// How a replica stands with its balancer.
+/// The state of a replica at its balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Its place in the balancer's list, from 0.
@@ -45,7 +45,7 @@ pub struct Standing {
     pub address: String,
     /// Whether it passes its checks.
     pub up: bool,
-    /// Whether it gets no requests because somebody said so.
+    /// Whether it gets no requests because it is drained.
     pub draining: bool,
     /// Requests that it has not answered; absent where the balancer cannot tell.
     pub in_flight: Option<u64>,
@@ -56,7 +56,7 @@ pub struct Standing {
 pub enum OrderError {
     /// No balancer takes orders there.
     Absent {
-        /// What was tried.
+        /// The attempt.
         what: String,
         /// Why it failed.
         cause: io::Error,
@@ -70,9 +70,9 @@ pub enum OrderError {
     },
     /// It said something else than was to be expected.
     Strange(String),
-    /// It was told, and it is not so yet.
+    /// The order was given, and is not yet carried out.
     TooLate {
-        /// What is not so.
+        /// The part that is not carried out.
         what: String,
         /// How long it had.
         within: Duration,
@@ -112,7 +112,7 @@ impl std::error::Error for OrderError {
 trait Listens {
     /// Tells it what to do with a replica that it has.
     fn tell(&mut self, replica: usize, drain: bool) -> Result<(), OrderError>;
-    /// Asks how all its replicas stand.
+    /// Asks for the state of all its replicas.
     fn look(&mut self) -> Result<Vec<Standing>, OrderError>;
 }
 
@@ -159,7 +159,7 @@ pub fn give(
     }
 }
 
-/// What is not so yet.
+/// The part that is not yet carried out.
 fn problem_of(all: &[Standing], replica: usize, drain: bool) -> Option<String> {
     let Some(found) = all.iter().find(|standing| standing.index == replica) else {
         return Some(format!("the balancer no longer had a replica {replica}"));

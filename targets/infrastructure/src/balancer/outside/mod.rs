@@ -20,7 +20,7 @@ use std::process::Command;
 
 use super::{Options, socket};
 
-/// A balancer of somebody else's.
+/// A balancer that is not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// HAProxy, in the foreground, one thread. SIGTERM ends it at once, SIGUSR1 after what is in flight.
@@ -99,9 +99,9 @@ impl std::error::Error for OutsideError {
 /// A program that is ready to take this process's place.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What it says of its version.
+    /// Its version, in its own words.
     pub version: String,
-    /// Where its configuration stands.
+    /// The path of its configuration.
     pub path: PathBuf,
     /// Its configuration.
     pub configuration: String,
@@ -196,7 +196,7 @@ fn unsupported(program: Program, options: &Options, given: Given) -> Option<Stri
     }
 }
 
-/// What the program says of its version.
+/// The program's version, in its own words.
 fn version(program: Program) -> Result<String, OutsideError> {
     // HAProxy prints it on stdout, nginx on stderr.
     let output = Command::new(program.name())

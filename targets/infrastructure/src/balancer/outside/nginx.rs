@@ -30,7 +30,7 @@ pub(super) fn arguments(folder: &Path, path: &Path) -> Vec<OsString> {
     ]
 }
 
-/// What nginx cannot do of what is asked.
+/// Settings that nginx does not support.
 pub(super) fn unsupported(options: &Options, given: Given) -> Option<String> {
     let instead = "; use --with builtin or --with haproxy";
     if options.policy == Policy::Sticky {
@@ -134,7 +134,7 @@ pub(super) fn configuration(options: &Options, as_root: bool) -> String {
     )
 }
 
-/// The begin of a configuration, up to what stands in `http`.
+/// The begin of a configuration, up to the content of `http`.
 pub(crate) fn head(as_root: bool) -> String {
     let user = if as_root { "user root;\n" } else { "" };
     format!(

@@ -24,7 +24,7 @@ use counted::{Counted, Transfers};
 /// thousands of these may wait out their end in TIME_WAIT, and nobody can bind their ports meanwhile.
 pub const DATA_PORTS: RangeInclusive<u16> = 10_000..=19_999;
 
-/// What a connection is greeted with.
+/// The greeting of a connection.
 const GREETING: &str = "files of a test";
 
 /// How long the word that a transfer is complete may take to its client.

@@ -52,7 +52,7 @@ struct Connection {
     stream: TcpStream,
     parser: Parser,
     shell: Shell,
-    /// What was typed of a line that has not ended.
+    /// The part of an unfinished line that was typed.
     typed: Vec<u8>,
 }
 
@@ -112,7 +112,7 @@ impl Connection {
         (out, true)
     }
 
-    /// A line ends with a line feed. Before it stands a carriage return, which may have a NUL after it (RFC 854).
+    /// A line ends with a line feed. Before it comes a carriage return, which may have a NUL after it (RFC 854).
     fn take_byte(&mut self, byte: u8, out: &mut Vec<u8>) -> bool {
         match byte {
             b'\n' => self.answer(out),

@@ -1,4 +1,4 @@
-//! What a connection remembers, and what it answers: login, then a tiny shell. Lines in, text out; no sockets here.
+//! The state of a connection, and its replies: login, then a tiny shell. Lines in, text out; no sockets here.
 
 use crate::protocols::PASSWORD;
 
@@ -11,17 +11,17 @@ pub const PROMPT: &str = "$ ";
 /// Said when name and password do not fit.
 pub const NOT_LOGGED_IN: &str = "Login incorrect";
 
-/// A longer line is cut there: nobody types it.
+/// A longer line is cut there: no user types one.
 pub(crate) const LINE_MAX: usize = 512;
 
 /// The state of one connection; it is nowhere else.
 #[derive(Debug, Default)]
 pub(crate) struct Shell {
-    stage: Stage,
+    state: LoginState,
 }
 
 #[derive(Debug, Default)]
-enum Stage {
+enum LoginState {
     #[default]
     Name,
     Password,
@@ -36,41 +36,41 @@ struct Place {
     count: u64,
 }
 
-/// What is to be sent for a line.
+/// The reply to a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// Complete lines.
     pub(crate) lines: Vec<String>,
-    /// What stands before the next line of the client; none where the connection ends.
+    /// The prompt for the client's next line; none if the connection ends.
     pub(crate) prompt: Option<&'static str>,
 }
 
 impl Shell {
     /// Whether the next line is a password, which is not to be shown.
     pub(crate) fn wants_secret(&self) -> bool {
-        matches!(self.stage, Stage::Password)
+        matches!(self.state, LoginState::Password)
     }
 
     /// Takes a line, without its end.
     pub(crate) fn answer(&mut self, line: &str) -> Reply {
-        match &mut self.stage {
-            Stage::Name if line.trim().is_empty() => Reply::prompt(LOGIN_PROMPT),
-            Stage::Name => {
-                self.stage = Stage::Password;
+        match &mut self.state {
+            LoginState::Name if line.trim().is_empty() => Reply::prompt(LOGIN_PROMPT),
+            LoginState::Name => {
+                self.state = LoginState::Password;
                 Reply::prompt(PASSWORD_PROMPT)
             }
-            Stage::Password if line == PASSWORD => {
-                self.stage = Stage::Commands(Place::default());
+            LoginState::Password if line == PASSWORD => {
+                self.state = LoginState::Commands(Place::default());
                 Reply::prompt(PROMPT)
             }
-            Stage::Password => {
-                self.stage = Stage::Name;
+            LoginState::Password => {
+                self.state = LoginState::Name;
                 Reply {
                     lines: vec![NOT_LOGGED_IN.to_owned()],
                     prompt: Some(LOGIN_PROMPT),
                 }
             }
-            Stage::Commands(place) => place.run(line),
+            LoginState::Commands(place) => place.run(line),
         }
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::place::{Extracted, Looked, Place};
 use super::step::{self, Redirect};
 use super::template::Values;
-use super::{Flow, Judgement, Next, Session, SessionRules, Turn, User};
+use super::{Flow, Next, ReplyMeaning, Session, SessionRules, Turn, User};
 use crate::wire::Reply;
 
 /// A reply that is not as it should be: what that means, and which rule it broke.
@@ -77,8 +77,8 @@ enum Named {
 }
 
 impl Flow {
-    /// Judges a reply for the turn, and updates the client's knowledge of its session.
-    pub fn judge(
+    /// Says what a reply means for the turn, and updates the client's knowledge of its session.
+    pub fn classify(
         &self,
         turn: &mut Turn,
         user: User,
@@ -90,11 +90,11 @@ impl Flow {
         let place = turn.left.last().copied();
         match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
-            Ok(Some(judgement)) => {
-                if judgement.error.is_some() {
+            Ok(Some(meaning)) => {
+                if meaning.error.is_some() {
                     turn.broke = place.map(|place| (place, Why::WrongValue));
                 }
-                Next::Done(judgement)
+                Next::Done(meaning)
             }
             Err(refusal) => {
                 turn.broke = place.map(|place| (place, refusal.why));
@@ -104,7 +104,7 @@ impl Flow {
                 } else {
                     Outcome::Rejected
                 };
-                Next::Done(Judgement::failed(outcome, refusal.class))
+                Next::Done(ReplyMeaning::failed(outcome, refusal.class))
             }
         }
     }
@@ -115,7 +115,7 @@ impl Flow {
         user: User,
         session: &mut Session,
         looked: &Looked<'_>,
-    ) -> Result<Option<Judgement>, Refusal> {
+    ) -> Result<Option<ReplyMeaning>, Refusal> {
         let request = self.request_of(turn);
         let values = Values {
             user,
@@ -164,11 +164,11 @@ impl Flow {
             return Ok(None);
         }
         match &self.session {
-            None => Ok(Some(Judgement::acknowledged(None))),
+            None => Ok(Some(ReplyMeaning::acknowledged(None))),
             // A common page names nobody. Its cookies are stored, as by a browser.
             Some(_) if turn.step == Step::Get => {
                 session.take_cookies(looked.reply.cookies);
-                Ok(Some(Judgement::acknowledged(None)))
+                Ok(Some(ReplyMeaning::acknowledged(None)))
             }
             Some(rules) => self
                 .conclude(turn, rules, request, user, session, looked)
@@ -197,7 +197,7 @@ impl Flow {
         };
         let at_goodbye = step == Step::Logout;
         let is_logged_out = match &rules.logged_out_page {
-            // After a goodbye the page for strangers is what should come.
+            // After a logout the page for logged-out users is correct.
             Some(page) if !at_goodbye => {
                 let status_fits = !page.names_any_status() || page.names_status(status);
                 let fits = page.fits(looked, &self.templates, values);
@@ -225,7 +225,7 @@ impl Flow {
         user: User,
         session: &mut Session,
         looked: &Looked<'_>,
-    ) -> Result<Judgement, Refusal> {
+    ) -> Result<ReplyMeaning, Refusal> {
         let cookies = looked.reply.cookies;
         let named = self.named(turn, rules, user, session, looked);
         let place = request.value.as_ref().or(rules.value.as_ref());
@@ -237,7 +237,7 @@ impl Flow {
             (Step::Login, Named::Own | Named::Unsaid) => {
                 session.begin_at(counter.unwrap_or(0));
                 session.take_cookies(cookies);
-                return Ok(Judgement::acknowledged(counter));
+                return Ok(ReplyMeaning::acknowledged(counter));
             }
             (Step::Login, Named::Other) => {
                 return Err(unknown(ErrorClass::WrongIdentity, Why::NamesAnother));
@@ -261,7 +261,7 @@ impl Flow {
         }
         if turn.step == Step::Logout {
             // A logout takes the cookie away; the read-back must still show it, as a thief would.
-            return Ok(Judgement::acknowledged(counter));
+            return Ok(ReplyMeaning::acknowledged(counter));
         }
         if rules.identity.is_some() {
             session.take_cookies(cookies);
@@ -276,9 +276,9 @@ impl Flow {
         match rules.writes {
             Writes::Counter => {
                 let strict = request.value.is_some() || rules.act_shows.get();
-                judge_counter(turn.step, place, strict, rules, session, counter)
+                classify_counter(turn.step, place, strict, rules, session, counter)
             }
-            Writes::Set | Writes::List => judge_writes(turn.step, place, user, session, looked),
+            Writes::Set | Writes::List => classify_writes(turn.step, place, user, session, looked),
         }
     }
 
@@ -377,47 +377,47 @@ fn notice_anew(
     }
 }
 
-fn judge_counter(
+fn classify_counter(
     step: Step,
     place: Option<&Place>,
     strict: bool,
     rules: &SessionRules,
     session: &mut Session,
     counter: Option<u64>,
-) -> Result<Judgement, Refusal> {
+) -> Result<ReplyMeaning, Refusal> {
     match (step, place, counter) {
         // Which counter the final look may show is judged by the ledger; that it shows one, here.
-        (Step::ReadBack, Some(_), Some(counter)) => Ok(Judgement::acknowledged(Some(counter))),
+        (Step::ReadBack, Some(_), Some(counter)) => Ok(ReplyMeaning::acknowledged(Some(counter))),
         // Nothing is said of a state: only whether the session is known counts.
-        (_, None, _) => Ok(Judgement::acknowledged(None)),
+        (_, None, _) => Ok(ReplyMeaning::acknowledged(None)),
         // Some servers never show the counter in the reply to a change; one that does must go on doing so.
         (Step::Act, Some(_), None) if !strict => {
             session.count_blindly();
-            Ok(Judgement::acknowledged(None))
+            Ok(ReplyMeaning::acknowledged(None))
         }
         (_, Some(_), None) => Err(unknown(ErrorClass::WrongAnswer, Why::ValueMissing)),
         (_, Some(_), Some(value)) => {
             if step == Step::Act {
                 rules.act_shows.set(true);
             }
-            Ok(Judgement {
+            Ok(ReplyMeaning {
                 error: (!session.accepts(step, value)).then_some(ErrorClass::WrongAnswer),
-                ..Judgement::acknowledged(Some(value))
+                ..ReplyMeaning::acknowledged(Some(value))
             })
         }
     }
 }
 
-fn judge_writes(
+fn classify_writes(
     step: Step,
     place: Option<&Place>,
     user: User,
     session: &mut Session,
     looked: &Looked<'_>,
-) -> Result<Judgement, Refusal> {
+) -> Result<ReplyMeaning, Refusal> {
     let shown = match step {
         // The reply to a change needs no value: only its acknowledgement counts.
-        Step::Act => return Ok(Judgement::acknowledged(None)),
+        Step::Act => return Ok(ReplyMeaning::acknowledged(None)),
         Step::Login | Step::Check | Step::Logout | Step::Get | Step::ReadBack => {
             place.and_then(|place| place.all(looked))
         }
@@ -426,11 +426,11 @@ fn judge_writes(
         return Err(unknown(ErrorClass::WrongAnswer, Why::ValueMissing));
     };
     let found = session.recognize(user, &shown);
-    let fits = step == Step::ReadBack || session.accepts_found(&found);
-    Ok(Judgement {
+    let fits = step == Step::ReadBack || session.accepts_shown(&found);
+    Ok(ReplyMeaning {
         error: (!fits).then_some(ErrorClass::WrongAnswer),
         found: Some(Box::new(found)),
-        ..Judgement::acknowledged(None)
+        ..ReplyMeaning::acknowledged(None)
     })
 }
 

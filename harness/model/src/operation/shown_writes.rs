@@ -18,15 +18,15 @@ const MOST: usize = 1 << 20;
 
 /// A word that names no writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundError(String);
+pub struct ShownWritesError(String);
 
-impl fmt::Display for FoundError {
+impl fmt::Display for ShownWritesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' does not say which writes were found", self.0)
+        write!(f, "'{}' does not say which writes were shown", self.0)
     }
 }
 
-impl std::error::Error for FoundError {}
+impl std::error::Error for ShownWritesError {}
 
 impl fmt::Display for ShownWrites {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,26 +62,26 @@ fn run_length(writes: &[u32]) -> usize {
 }
 
 impl FromStr for ShownWrites {
-    type Err = FoundError;
+    type Err = ShownWritesError;
 
-    fn from_str(text: &str) -> Result<Self, FoundError> {
+    fn from_str(text: &str) -> Result<Self, ShownWritesError> {
         if text == NOTHING {
             return Ok(Self::default());
         }
-        let wrong = || {
+        let invalid = || {
             let shown = text.chars().take(60).collect();
-            FoundError(shown)
+            ShownWritesError(shown)
         };
         let mut found = Self::default();
         for part in text.split(',') {
             if found.foreign > 0 {
-                return Err(wrong());
+                return Err(invalid());
             }
             match part.strip_prefix('?') {
                 Some(foreign) => {
-                    found.foreign = number(foreign).filter(|n| *n > 0).ok_or_else(wrong)?
+                    found.foreign = number(foreign).filter(|n| *n > 0).ok_or_else(invalid)?
                 }
-                None => found.extend_by(part).ok_or_else(wrong)?,
+                None => found.extend_by(part).ok_or_else(invalid)?,
             }
         }
         Ok(found)
@@ -115,9 +115,9 @@ fn number(text: &str) -> Option<u32> {
 }
 
 impl TryFrom<String> for ShownWrites {
-    type Error = FoundError;
+    type Error = ShownWritesError;
 
-    fn try_from(text: String) -> Result<Self, FoundError> {
+    fn try_from(text: String) -> Result<Self, ShownWritesError> {
         text.parse()
     }
 }
