@@ -107,7 +107,7 @@ impl File {
             document => Err(Unreadable {
                 partly: document.map(Box::new),
                 dropped,
-                ..Unreadable::new(path, text, problems)
+                ..Unreadable::new(path, text, wrong)
             }),
         }
     }

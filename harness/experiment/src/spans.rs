@@ -42,7 +42,7 @@ impl<'a> Spans<'a> {
 
     /// How many keys of the path are there.
     pub(super) fn depth(&self, place: &[Key]) -> usize {
-        self.walk(place).0
+        self.follow(place).0
     }
 
     /// How many keys of the path are there, and the place of the last of them.

@@ -415,7 +415,7 @@ fn wrong_with(text: &str) -> Vec<(usize, String)> {
         Ok(file) => file.resolve(&Faults).expect_err("it is refused"),
         Err(refused) => refused.with_rules(&Faults),
     };
-    let wrong = refused.wrong().iter();
+    let wrong = refused.problems().iter();
     wrong
         .map(|wrong| (wrong.line, wrong.message.clone()))
         .collect()

@@ -109,7 +109,11 @@ fn at_stake(
 }
 
 /// With the trials of a busy machine, whose times are no samples.
-fn told_busy(judged: GateState, metric: Metric, (arm, base): (&ArmAnalysis, &ArmAnalysis)) -> GateState {
+fn told_busy(
+    judged: GateState,
+    metric: Metric,
+    (arm, base): (&ArmAnalysis, &ArmAnalysis),
+) -> GateState {
     let trials = || arm.faulted().chain(base.faulted());
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
     match (judged, metric) {

@@ -300,7 +300,7 @@ fn an_arm_whose_cache_is_not_installed_is_skipped_and_says_how_to_install_it() {
     let words = ["run", "alone.toml", "--out", "out"];
     let mut command = support::command(folder.path(), &words);
     let output = command.env("PATH", "/nowhere").output().unwrap();
-    let said = crate::support::said(&output);
+    let said = support::said(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     let reason = "nginx-stale: cache: nginx is not installed: apt-get install nginx-light";
     assert!(said.contains(reason), "{said}");

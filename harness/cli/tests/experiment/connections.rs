@@ -167,7 +167,7 @@ fn what_cannot_be_is_refused_before_anything_is_started() {
             "run", "--get", "/", "--fault", fault, "--", "true", "{port}",
         ];
         let refused = call(folder.path(), &words);
-        let stderr = crate::support::said(&refused);
+        let stderr = support::said(&refused);
         assert_eq!(refused.status.code(), Some(2), "{fault}: {stderr}");
         assert!(stderr.contains(told), "{fault}: {stderr}");
         assert!(!Path::new(folder.path()).join("comeback-runs").exists());

@@ -127,7 +127,7 @@ pub(in crate::measure) struct Facts {
     /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
     pub(super) disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
     /// How the machine's cores were shared while the load ran, where that is known.
-    pub(super) cores: Option<Cores>,
+    pub(in crate::measure) cores: Option<Cores>,
     /// The load ended.
     pub(in crate::measure) stopped: Option<(Elapsed, LoadTally)>,
     /// Processes that outlived the trial.

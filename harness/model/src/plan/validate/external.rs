@@ -65,6 +65,7 @@ impl Plan {
             return Err(PlanError {
                 field: Field::External,
                 arm: Some(without),
+                part: None,
                 problem: "some arms are ended by a command (external.kill) and others by a signal, which are different faults: give each \
                           arm a command, or none"
                     .to_owned(),
