@@ -40,7 +40,9 @@ type Builds = Vec<Vec<String>>;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Gates")]
 pub(super) struct AgainstArgs {
-    /// Measure this git revision beside the working tree, such as origin/main
+    /// Measure this git revision beside the working tree
+    ///
+    /// Such as origin/main.
     ///
     /// The same command is started in a temporary working tree of the revision, in the same run. Gates with `baseline` compare
     /// with it; no other gate is asked of it. By default, the working tree must not lose more and not recover later.

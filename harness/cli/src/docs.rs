@@ -293,7 +293,8 @@ fn the_help_of_every_command_has_examples() {
     let mut commands = Vec::new();
     all_commands(&program, "", &mut commands);
     let is_for_users = |(name, command): &(String, clap::Command)| {
-        !command.is_hide_set() && !name.split(' ').any(|word| word == "help")
+        // A part of a command has its examples in the command's own help.
+        !command.is_hide_set() && name.split(' ').count() <= 2 && !name.ends_with(" help")
     };
     let commands: Vec<_> = commands.into_iter().filter(is_for_users).collect();
     assert!(commands.len() > 25, "{}", commands.len());

@@ -53,7 +53,12 @@ pub(super) struct What {
     /// Signal sent to the server [default: KILL]
     ///
     /// After TERM and its grace, KILL follows.
-    #[arg(long, value_name = "SIGNAL", help_heading = "Fault")]
+    #[arg(
+        long,
+        value_name = "SIGNAL",
+        help_heading = "Fault",
+        hide_short_help = true
+    )]
     kill: Option<Signal>,
     /// The fault of each trial (`comeback faults` lists them)
     ///

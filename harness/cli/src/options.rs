@@ -130,7 +130,7 @@ pub(super) struct Told {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) junit: Option<PathBuf>,
     /// Print the events and figures of each trial on stderr
-    #[arg(long, short)]
+    #[arg(long, short, hide_short_help = true)]
     pub(super) verbose: bool,
     /// When to color; NO_COLOR and CLICOLOR_FORCE are honored
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_short_help = true)]

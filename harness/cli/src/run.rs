@@ -19,12 +19,12 @@ const EXAMPLES: &str = r#"Examples:
   comeback run shop.toml
   comeback run -- python3 -m http.server {port} --bind 127.0.0.1
   comeback run --get /health --gate 'outage.median < 2s' -- ./server {port}
-  comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
   comeback run --login 'POST /login {"user":"u{{ session }}"}' \
       --act 'POST /visit' --check 'GET /me' --value /visits \
       --identity '/user=u{{ session }}' -- ./server --port {port}"#;
 
-const MORE_EXAMPLES: &str = r#"  comeback run shop.toml --against origin/main --build 'make server'
+const MORE_EXAMPLES: &str = r#"  comeback run --ready log:listening --kill TERM --env PORT={port} -- ./server
+  comeback run shop.toml --against origin/main --build 'make server'
   comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run shop.toml --trials 30 -- ./other-build --port {port}
   comeback run shop.toml --trials 640 --seed 7 --shard 3/64

@@ -99,7 +99,11 @@ fn folded_line(line: &str, width: usize) -> Vec<String> {
             false => format!("{:further$}{next}", ""),
         };
     }
-    lines.push(rest);
+    // Blanks at the end of a line that fits are as they were.
+    lines.push(match lines.is_empty() {
+        true => rest,
+        false => rest.trim_end_matches(' ').to_owned(),
+    });
     lines
 }
 
