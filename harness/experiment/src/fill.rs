@@ -136,7 +136,11 @@ impl TargetPart {
             (None, Some(true), None) => ReadyProbe::Tcp,
             (None, None, Some(line)) if !line.is_empty() => ReadyProbe::Log(line),
             (None, None, Some(_)) => {
-                return Err((vec!["ready", "log"], "must be part of a line".to_owned()));
+                return Err((
+                    vec!["ready", "log"],
+                    "must be part of a line: write a text that the server prints when it is up"
+                        .to_owned(),
+                ));
             }
             (None, Some(false), None) => {
                 let what = "remove it, or use http or log instead";
@@ -173,7 +177,7 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, Fault> {
         );
     }
     if most > ATTEMPTS_MAX {
-        return wrong("attempts", "at most 100 are supported");
+        return wrong("attempts", "at most 100 are supported: lower it");
     }
     if most == 1 && restart.backoff.is_some() {
         return wrong(
