@@ -1,18 +1,21 @@
 //! An experiment file: reads its text, and shows problems at their places.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use comeback_model::gate::Gate;
 use comeback_model::plan::fault::Catalogue;
 use serde::Deserialize;
 use toml::de::Deserializer;
 
+use super::document::Demands;
 use super::keys::{Unknown, unknown_keys};
 use super::spans::Spans;
-use super::{Document, Origin, Problem, Resolved, json_schema, resolve};
+use super::{Document, Key, Origin, Problem, Resolved, json_schema, resolve};
 
 /// An experiment file that could be read.
 #[derive(Clone, Debug)]
@@ -99,6 +102,30 @@ impl File {
                 .ok()
                 .and_then(|path| path.parent().map(Path::to_owned)),
         }
+    }
+
+    /// Where its gates stand, by their text: line and column, from 1.
+    pub fn gate_places(&self) -> BTreeMap<String, (usize, usize)> {
+        // It was read before, so there are places.
+        let Ok(spans) = Spans::parse(&self.text) else {
+            return BTreeMap::new();
+        };
+        let mut places = BTreeMap::new();
+        for (metric, Demands(demands)) in &self.document.gate {
+            for (index, demand) in demands.iter().enumerate() {
+                let Ok(gate) = Gate::from_entry(metric, demand) else {
+                    continue;
+                };
+                let whole: Vec<Key> = vec!["gate".into(), metric.as_str().into()];
+                let item = whole.iter().cloned().chain([index.into()]).collect();
+                let span = spans.locate(&[item, whole]);
+                let place = place(&self.text, span, "", None);
+                places
+                    .entry(gate.to_string())
+                    .or_insert((place.line, place.column));
+            }
+        }
+        places
     }
 
     /// The plan that follows from it.
