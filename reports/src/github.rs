@@ -474,7 +474,8 @@ mod tests {
             ..notes
         };
         let markdown = step_summary(&fake.analysis, &fake.verdict, &fake.summary, &notes);
-        let place = "Report: `out/report.html` in the artifact ``crash`s`` of this workflow run\n";
+        let place =
+            "Report: `out/report.html` in the artifact `` crash`s `` of this workflow run\n";
         assert!(markdown.contains(place), "{markdown}");
     }
 
