@@ -3,10 +3,14 @@
 //! Both hold foreign text. In the summary it is escaped for Markdown; in a workflow command as GitHub
 //! documents: `%`, CR and LF in the message, `:` and `,` too in a property.
 
+mod chart;
+
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use comeback_analysis::measure::{Analysis, TrialAnalysis};
 use comeback_analysis::summary::Summary;
-use comeback_analysis::verdict::{Check, Outcome, Verdict};
+use comeback_analysis::verdict::{Check, Outcome, Verdict, found};
 
 use crate::course::course;
 use crate::format::printable;
@@ -17,8 +21,38 @@ use crate::{comparison, replicas};
 /// GitHub shows ten annotations of a kind for each step and drops the others unseen.
 const SHOWN_OF_A_KIND: usize = 10;
 
+/// What annotations point to, and what they advise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pointer {
+    /// The experiment's file.
+    pub file: Option<String>,
+    /// Where its gates stand in it, by their text: line and column, from 1.
+    pub places: BTreeMap<String, (usize, usize)>,
+    /// What to do about a failed run, such as `comeback replay RUN`.
+    pub next: Vec<String>,
+}
+
+impl Pointer {
+    /// The properties of a workflow command that is about this gate, or about the whole file.
+    fn properties(&self, gate: Option<&str>) -> String {
+        let Some(file) = &self.file else {
+            return String::new();
+        };
+        let place = gate.and_then(|gate| self.places.get(gate));
+        let place = place.map_or_else(String::new, |(line, column)| {
+            format!("line={line},col={column},")
+        });
+        format!("file={},{place}", property(file))
+    }
+}
+
 /// The run as a part of a job's summary page.
-pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> String {
+pub fn step_summary(
+    analysis: &Analysis,
+    verdict: &Verdict,
+    summary: &Summary,
+    notes: &Notes,
+) -> String {
     let mut out = String::new();
     let mark = match verdict.outcome {
         Outcome::Pass => "✅",
@@ -38,6 +72,7 @@ pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> Stri
     if !verdict.reasons.is_empty() {
         line(&mut out, "");
     }
+    picture_and_story(&mut out, analysis, verdict);
     let figures = comparison(summary);
     table(&mut out, &figures.headers, &figures.rows);
     if let Some(nodes) = replicas(summary) {
@@ -58,8 +93,51 @@ pub fn step_summary(verdict: &Verdict, summary: &Summary, notes: &Notes) -> Stri
     if let Some(command) = &notes.command {
         line(&mut out, &format!("To repeat it: {}\n", code(command)));
     }
-    line(&mut out, &format!("Report: {}\n", code(&notes.report)));
+    let report = match &notes.artifact {
+        // The file is gone with the runner.
+        Some(artifact) => {
+            let (report, artifact) = (code(&notes.report), code(artifact));
+            format!("Report: {report} in the artifact {artifact} of this workflow run\n")
+        }
+        None => format!("Report: {}\n", code(&notes.report)),
+    };
+    line(&mut out, &report);
     out
+}
+
+/// Of a failed run the chart that shows its gravest broken gate, and what the user of the first failing session met.
+fn picture_and_story(out: &mut String, analysis: &Analysis, verdict: &Verdict) {
+    let Some((gate, decisive)) = chart::decisive(analysis, verdict) else {
+        return;
+    };
+    if let Some(chart) = chart::chart(&gate, decisive) {
+        line(
+            out,
+            &format!("{}.\n\n{}", shown(&chart.caption), chart.block),
+        );
+    }
+    let is_broken = |name: &str| {
+        let mut checks = verdict.checks.iter();
+        checks.any(|check| check.outcome == Outcome::Fail && check.arm == name)
+    };
+    let others = analysis.arms.iter().filter(|arm| is_broken(&arm.name));
+    let first = std::iter::once(decisive).chain(others).find_map(|arm| {
+        let trials = arm.faulted().chain(arm.faulted_aside());
+        let told = trials.filter(|trial| !trial.story.is_empty());
+        let first: &TrialAnalysis = told.min_by_key(|trial| trial.id)?;
+        Some((arm, first))
+    });
+    if let Some((arm, trial)) = first {
+        line(out, "### The first session that lost something\n");
+        line(
+            out,
+            &format!("In trial {} of {}:\n", trial.id.0, shown(&arm.name)),
+        );
+        for sentence in &trial.story {
+            line(out, &format!("- {}", shown(sentence)));
+        }
+        line(out, "");
+    }
 }
 
 fn gate_row(check: &Check) -> Vec<String> {
@@ -111,21 +189,31 @@ fn code(foreign: &str) -> String {
     format!("{fence}{room}{foreign}{room}{fence}")
 }
 
-/// The run as workflow commands, a line each: what failed, what is missing, or that it passed. `file` is
-/// what the annotations point to, such as the experiment's file.
-pub fn annotations(verdict: &Verdict, summary: &Summary, file: Option<&str>) -> Vec<String> {
+/// The run as workflow commands, a line each: what failed, what is missing, or that it passed. What is about a gate stands at
+/// its line.
+pub fn annotations(
+    analysis: &Analysis,
+    verdict: &Verdict,
+    summary: &Summary,
+    at: &Pointer,
+) -> Vec<String> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     for check in &verdict.checks {
-        let (command, list) = match check.outcome {
+        let (command, list, advice) = match check.outcome {
             Outcome::Pass | Outcome::Measured => continue,
-            Outcome::Fail => ("error", &mut errors),
-            Outcome::Inconclusive => ("warning", &mut warnings),
+            Outcome::Fail => ("error", &mut errors, what_next(at)),
+            Outcome::Inconclusive => ("warning", &mut warnings, more_trials(check, analysis)),
         };
         let title = format!("{}: {}", check.arm, check.gate);
-        let found = check.detail.as_deref().unwrap_or_default();
-        let message = format!("{}: {found}", check.outcome.name());
-        list.push(annotation(command, &title, file, &message));
+        let advice = advice.map_or_else(String::new, |advice| format!("\nnext: {advice}"));
+        let message = format!(
+            "{}: {}{advice}",
+            check.outcome.name(),
+            found(check, analysis)
+        );
+        let place = at.properties(Some(&check.gate));
+        list.push(annotation(command, &title, &place, &message));
     }
     let is_told = |reason: &str| {
         verdict.checks.iter().any(|check| {
@@ -134,24 +222,38 @@ pub fn annotations(verdict: &Verdict, summary: &Summary, file: Option<&str>) -> 
         })
     };
     let title = format!("comeback {}", summary.name);
+    let file = at.properties(None);
     for reason in verdict.reasons.iter().filter(|reason| !is_told(reason)) {
-        warnings.push(annotation("warning", &title, file, reason));
+        warnings.push(annotation("warning", &title, &file, reason));
     }
-    let mut all = bounded(errors, "error", &title, file);
-    all.append(&mut bounded(warnings, "warning", &title, file));
+    let mut all = bounded(errors, "error", &title, &file);
+    all.append(&mut bounded(warnings, "warning", &title, &file));
     match verdict.outcome {
         Outcome::Pass | Outcome::Measured => {
             let message = format!("{}, seed {}", verdict.headline, summary.seed);
-            all.push(annotation("notice", &title, file, &message));
+            all.push(annotation("notice", &title, &file, &message));
         }
         Outcome::Fail | Outcome::Inconclusive => {}
     }
     all
 }
 
+fn what_next(at: &Pointer) -> Option<String> {
+    (!at.next.is_empty()).then(|| at.next.join(", or "))
+}
+
+/// How many trials a gate asks for that only lacks some.
+fn more_trials(check: &Check, analysis: &Analysis) -> Option<String> {
+    let more = check.more_trials?;
+    let trials = analysis.header.plan.trials.saturating_add(more);
+    Some(format!(
+        "run it with --trials {trials}, or with --extend-to {trials}"
+    ))
+}
+
 /// A run without a verdict, as a workflow command.
 pub fn trouble(problem: &str) -> String {
-    annotation("error", "comeback", None, problem)
+    annotation("error", "comeback", "", problem)
 }
 
 /// Something wrong with a file, as a workflow command that shows it at its line and column, both from 1.
@@ -164,7 +266,7 @@ pub fn trouble_at(file: &str, (line, column): (usize, usize), problem: &str) -> 
 }
 
 /// As many as are shown; the last one says how many are not.
-fn bounded(mut list: Vec<String>, command: &str, title: &str, file: Option<&str>) -> Vec<String> {
+fn bounded(mut list: Vec<String>, command: &str, title: &str, file: &str) -> Vec<String> {
     if list.len() > SHOWN_OF_A_KIND {
         let beyond = list.split_off(SHOWN_OF_A_KIND - 1).len();
         let message = format!("{beyond} more: see the report");
@@ -173,10 +275,10 @@ fn bounded(mut list: Vec<String>, command: &str, title: &str, file: Option<&str>
     list
 }
 
-fn annotation(command: &str, title: &str, file: Option<&str>, message: &str) -> String {
-    let file = file.map_or_else(String::new, |file| format!("file={},", property(file)));
+/// `place` are properties that are written already, each with a comma behind it.
+fn annotation(command: &str, title: &str, place: &str, message: &str) -> String {
     format!(
-        "::{command} {file}title={}::{}",
+        "::{command} {place}title={}::{}",
         property(title),
         data(message)
     )
@@ -202,6 +304,9 @@ fn property(foreign: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::fake;
+
     #[test]
     fn what_is_wrong_with_a_file_is_shown_at_its_line() {
         assert_eq!(
@@ -210,8 +315,12 @@ mod tests {
         );
     }
 
-    use super::*;
-    use crate::fake;
+    /// The annotations of this verdict on an invented run.
+    fn annotations(verdict: &Verdict, name: &str, at: &Pointer) -> Vec<String> {
+        let mut fake = fake::single();
+        (fake.summary.name, fake.summary.seed) = (name.to_owned(), 7);
+        super::annotations(&fake.analysis, verdict, &fake.summary, at)
+    }
 
     fn check(gate: &str, outcome: Outcome, detail: Option<&str>) -> Check {
         Check {
@@ -236,23 +345,19 @@ mod tests {
 
     #[test]
     fn a_pass_and_a_measurement_are_one_notice_each() {
-        let mut summary = fake::single().summary;
-        summary.name = "nightly".to_owned();
-        summary.seed = 7;
+        let at = Pointer::default();
         assert_eq!(
-            annotations(&verdict(Outcome::Pass, &[], Vec::new()), &summary, None),
+            annotations(&verdict(Outcome::Pass, &[], Vec::new()), "nightly", &at),
             ["::notice title=comeback nightly::PASS: so it is, seed 7"]
         );
         assert_eq!(
-            annotations(&verdict(Outcome::Measured, &[], Vec::new()), &summary, None),
+            annotations(&verdict(Outcome::Measured, &[], Vec::new()), "nightly", &at),
             ["::notice title=comeback nightly::MEASURED: so it is, seed 7"]
         );
     }
 
     #[test]
     fn each_broken_gate_is_an_error_and_each_missing_answer_a_warning() {
-        let mut summary = fake::single().summary;
-        summary.name = "nightly".to_owned();
         let verdict = verdict(
             Outcome::Fail,
             &[
@@ -269,10 +374,19 @@ mod tests {
                 check("unrecovered == 0", Outcome::Pass, None),
             ],
         );
+        let at = Pointer {
+            file: Some("ci/a,b.toml".to_owned()),
+            places: [("lost_writes == 0".to_owned(), (12, 3))].into(),
+            next: vec![
+                "comeback replay out".to_owned(),
+                "comeback shrink out".to_owned(),
+            ],
+        };
         assert_eq!(
-            annotations(&verdict, &summary, Some("ci/a,b.toml")),
+            annotations(&verdict, "nightly", &at),
             [
-                "::error file=ci/a%2Cb.toml,title=shop%3A lost_writes == 0::fail: 3 lost",
+                "::error file=ci/a%2Cb.toml,line=12,col=3,title=shop%3A lost_writes == 0::fail: 3 lost%0Anext: comeback replay \
+                 out, or comeback shrink out",
                 "::warning file=ci/a%2Cb.toml,title=shop%3A time_to_ready.p95 < 2s::inconclusive: n too small",
                 "::warning file=ci/a%2Cb.toml,title=comeback nightly::shop: trial 2 does not count: it never started",
             ]
@@ -280,13 +394,42 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_cannot_end_a_command_or_begin_another() {
-        let line = annotation(
-            "error",
-            "a:b,c%\nd",
-            None,
-            "100 %\r\n::set-env x::\u{1b}[0m",
+    fn a_broken_gate_says_what_it_counted_and_one_that_lacks_trials_how_many() {
+        let mut fake = fake::single();
+        let arm = &mut fake.analysis.arms[0];
+        let trial = arm
+            .trials
+            .iter_mut()
+            .find(|trial| !trial.control && trial.void.is_none());
+        let trial = trial.expect("a trial with a fault");
+        (trial.sessions.lost, trial.sessions.acknowledged) = (42, 100);
+        arm.trials = vec![trial.clone()];
+        let trials = fake.analysis.header.plan.trials + 3;
+        let mut lost = check("lost_sessions == 0", Outcome::Fail, Some("42 of 100"));
+        let mut late = check(
+            "time_to_ready.p95 < 2s",
+            Outcome::Inconclusive,
+            Some("too few"),
         );
+        late.more_trials = Some(3);
+        for check in [&mut lost, &mut late] {
+            check.arm.clone_from(&fake.analysis.arms[0].name);
+        }
+        let verdict = verdict(Outcome::Fail, &[], vec![lost, late]);
+        let at = Pointer::default();
+        let lines = super::annotations(&fake.analysis, &verdict, &fake.summary, &at);
+        assert!(
+            lines[0].ends_with("::fail: lost 42 of 100 sessions"),
+            "{lines:#?}"
+        );
+        let advice =
+            format!("%0Anext: run it with --trials {trials}, or with --extend-to {trials}");
+        assert!(lines[1].ends_with(&advice), "{lines:#?}");
+    }
+
+    #[test]
+    fn foreign_text_cannot_end_a_command_or_begin_another() {
+        let line = annotation("error", "a:b,c%\nd", "", "100 %\r\n::set-env x::\u{1b}[0m");
         assert_eq!(
             line,
             r"::error title=a%3Ab%2Cc%25%0Ad::100 %25%0D%0A::set-env x::\x1b[0m"
@@ -298,8 +441,8 @@ mod tests {
         let many = (0..13)
             .map(|number| check(&format!("gate {number}"), Outcome::Fail, Some("no")))
             .collect();
-        let summary = fake::single().summary;
-        let lines = annotations(&verdict(Outcome::Fail, &[], many), &summary, None);
+        let at = Pointer::default();
+        let lines = annotations(&verdict(Outcome::Fail, &[], many), "nightly", &at);
         assert_eq!(lines.len(), SHOWN_OF_A_KIND);
         assert!(lines[9].ends_with("::4 more: see the report"), "{lines:#?}");
     }
@@ -313,7 +456,7 @@ mod tests {
             report: "out/report.html".to_owned(),
             ..Notes::default()
         };
-        let markdown = step_summary(&fake.verdict, &fake.summary, &notes);
+        let markdown = step_summary(&fake.analysis, &fake.verdict, &fake.summary, &notes);
         for expected in [
             "## ❌ comeback stateless against stateful: fail\n",
             "\n- lost\\_sessions == 0 does not hold for memory",
@@ -326,5 +469,51 @@ mod tests {
             assert!(markdown.contains(expected), "{expected}: {markdown}");
         }
         assert!(!markdown.contains("<script>"), "{markdown}");
+        let notes = Notes {
+            artifact: Some("crash`s".to_owned()),
+            ..notes
+        };
+        let markdown = step_summary(&fake.analysis, &fake.verdict, &fake.summary, &notes);
+        let place =
+            "Report: `out/report.html` in the artifact `` crash`s `` of this workflow run\n";
+        assert!(markdown.contains(place), "{markdown}");
+    }
+
+    #[test]
+    fn a_failed_run_shows_its_decisive_chart_and_what_the_first_failing_session_met() {
+        let mut fake = fake::single();
+        let name = fake.analysis.arms[0].name.clone();
+        let broken = Check {
+            arm: name.clone(),
+            ..check("lost_sessions == 0", Outcome::Fail, Some("1 of 9"))
+        };
+        let mut trials = fake.analysis.arms[0].trials.iter_mut();
+        let trial = trials.find(|trial| !trial.control && trial.void.is_none());
+        let trial = trial.expect("a trial with a fault");
+        trial.story = vec!["It had <b>7</b> writes.".to_owned()];
+        let told = format!(
+            "### The first session that lost something\n\nIn trial {} of {name}:\n\n- It had &lt;b&gt;7&lt;/b&gt; writes.\n",
+            trial.id.0
+        );
+        fake.verdict = verdict(Outcome::Fail, &[], vec![broken]);
+        let page = |fake: &fake::Fake| {
+            step_summary(
+                &fake.analysis,
+                &fake.verdict,
+                &fake.summary,
+                &Notes::default(),
+            )
+        };
+        let markdown = page(&fake);
+        assert!(markdown.contains(&told), "{markdown}");
+        assert!(
+            markdown.contains("```mermaid\nxychart-beta\n"),
+            "{markdown}"
+        );
+        fake.verdict = verdict(Outcome::Pass, &[], Vec::new());
+        let markdown = page(&fake);
+        for unwanted in ["mermaid", "first session"] {
+            assert!(!markdown.contains(unwanted), "{markdown}");
+        }
     }
 }

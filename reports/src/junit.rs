@@ -2,8 +2,9 @@
 //!
 //! One suite for each arm, in it the case `measured` and one for each gate; then a suite for the run with
 //! the case `verdict`. A broken gate is a failure. JUnit has no *inconclusive*: it becomes an error of that type, so that a CI
-//! system turns red. JUnit has no *measured* either: without gates, the case `verdict` is skipped. The counts alone give the
-//! verdict: failures if and only if it is *fail*, errors without failures if and only if it is *inconclusive*.
+//! system turns red. JUnit has no *measured* either: without gates, the case `verdict` is skipped. What failed is counted once:
+//! where another case is red as the verdict is, the case `verdict` is skipped, too. The counts alone give the verdict:
+//! failures if and only if it is *fail*, errors without failures if and only if it is *inconclusive*.
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, causes_of};
 use comeback_analysis::summary::Summary;
@@ -35,10 +36,14 @@ pub fn junit(
         return Err(RenderError::Mismatch);
     }
     let mut report = Report::new(printable(&summary.name));
+    let mut red = Red::default();
     for arm in &analysis.arms {
-        report.add_test_suite(arm_suite(arm, verdict, summary, notes));
+        let suite = arm_suite(arm, verdict, summary, notes);
+        red.failures += suite.failures;
+        red.errors += suite.errors;
+        report.add_test_suite(suite);
     }
-    report.add_test_suite(run_suite(verdict, summary, notes));
+    report.add_test_suite(run_suite(verdict, summary, notes, red));
     to_bytes(&report)
 }
 
@@ -58,6 +63,13 @@ pub fn junit_unfinished(name: &str) -> Result<Vec<u8>, RenderError> {
     let mut report = Report::new(printable(name));
     report.add_test_suite(suite);
     to_bytes(&report)
+}
+
+/// How many cases of the arms are red, of each kind.
+#[derive(Clone, Copy, Default)]
+struct Red {
+    failures: usize,
+    errors: usize,
 }
 
 fn to_bytes(report: &Report) -> Result<Vec<u8>, RenderError> {
@@ -127,7 +139,7 @@ fn what_is_missing<'a>(arm: &ArmAnalysis, verdict: &'a Verdict) -> Vec<&'a str> 
 }
 
 /// The run as a whole: what no arm's case may show, such as a journal that ends early.
-fn run_suite(verdict: &Verdict, summary: &Summary, notes: &Notes) -> TestSuite {
+fn run_suite(verdict: &Verdict, summary: &Summary, notes: &Notes, red: Red) -> TestSuite {
     let mut suite = TestSuite::new(RUN);
     describe(&mut suite, verdict, summary);
     let body = Body {
@@ -140,18 +152,18 @@ fn run_suite(verdict: &Verdict, summary: &Summary, notes: &Notes) -> TestSuite {
         let message = verdict.headline.clone();
         Problem { kind, message }.status(&body.text(&verdict.reasons.join("\n")))
     };
+    let skipped = |why: &str| {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(printable(&format!("{}; {why}", verdict.headline)));
+        status
+    };
     let status = match verdict.outcome {
         Outcome::Pass => TestCaseStatus::success(),
+        Outcome::Fail if red.failures > 0 => skipped("counted where the gate is broken"),
+        Outcome::Inconclusive if red.errors > 0 => skipped("counted where the evidence is missing"),
         Outcome::Fail => not_green(NonSuccessKind::Failure),
         Outcome::Inconclusive => not_green(NonSuccessKind::Error),
-        Outcome::Measured => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(printable(&format!(
-                "{}; nothing was demanded",
-                verdict.headline
-            )));
-            status
-        }
+        Outcome::Measured => skipped("nothing was demanded"),
     };
     suite.add_test_case(case(&summary.name, "verdict", status));
     suite

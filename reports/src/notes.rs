@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 pub struct Notes {
     /// The command that does the run again, if it is known.
     pub command: Option<String>,
-    /// Where the report lies, as a person would open it.
+    /// Where the report lies, as a person would open it: in the artifact, if there is one.
     pub report: String,
+    /// The name of the artifact that a CI system keeps the run's folder in.
+    pub artifact: Option<String>,
     /// The end of each arm's most useful output, by the arm's name; arms without output are absent.
     pub tails: BTreeMap<String, Tail>,
 }

@@ -159,11 +159,11 @@ fn texts(base: &Analysis, new: &Analysis) -> Vec<(&'static str, String)> {
         ("course", course(&summary).join("\n")),
         (
             "step summary",
-            github::step_summary(&verdict, &summary, &Notes::default()),
+            github::step_summary(new, &verdict, &summary, &Notes::default()),
         ),
         (
             "annotations",
-            github::annotations(&verdict, &summary, None).join("\n"),
+            github::annotations(new, &verdict, &summary, &github::Pointer::default()).join("\n"),
         ),
         (
             "junit",

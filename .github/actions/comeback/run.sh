@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The steps of the action beside this file, one for each word: source, install, run. What comes from
+# The steps of the action beside this file, one for each word: source, install, run, comment. What comes from
 # outside arrives in variables, is never pasted into a script, and is never expanded.
 set -euo pipefail
 
@@ -131,10 +131,13 @@ run() {
   output results "$results"
   output run-folder "$results/run"
   output junit "$results/junit.xml"
-  local code=0
-  # Behind the command's name, so that they stand before a `--` of the server's.
-  "${COMEBACK_PROGRAM:?}" "${words[0]}" --out "$results/run" --junit "$results/junit.xml" \
+  local code=0 page=$results/summary.md
+  # Behind the command's name, so that they stand before a `--` of the server's. Its part of the summary page is kept, for the comment.
+  GITHUB_STEP_SUMMARY=$page "${COMEBACK_PROGRAM:?}" "${words[0]}" --out "$results/run" --junit "$results/junit.xml" \
     "${words[@]:1}" || code=$?
+  if [[ -f $page && -n ${GITHUB_STEP_SUMMARY:-} ]]; then
+    cat "$page" >>"$GITHUB_STEP_SUMMARY"
+  fi
   case $code in
     0)
       # Both are 0: where nothing was demanded, nothing passed.
@@ -155,11 +158,85 @@ run() {
   exit "$code"
 }
 
+# GitHub refuses a comment of more than 65,536 characters; a character may be several bytes, never less than one.
+longest_comment=60000
+
+# What the earlier run and this one differ in, as Markdown; nothing where there is no earlier run.
+difference() {
+  local before=${COMEBACK_BEFORE:-} after=$COMEBACK_RESULTS/run code=0
+  if [[ -z $before && -d $after/baseline ]]; then
+    before=$after/baseline
+  fi
+  if [[ -z $before ]]; then
+    return
+  fi
+  printf '\n### Before and after\n\n'
+  # What it has against the folders is a warning here, not an error of the job. Its verdict is an exit code, too.
+  env -u GITHUB_ACTIONS "${COMEBACK_PROGRAM:?}" diff "$before" "$after" --markdown || code=$?
+  case $code in
+    0 | 1 | 3) ;;
+    *)
+      echo "The runs cannot be compared: the step's log says why."
+      echo "::warning title=comeback::the comment has no comparison: \`comeback diff\` ended with $code" >&2
+      ;;
+  esac
+}
+
+# Writes the comment, or writes it anew. It never changes what the step before it came to: a token of a fork may not comment.
+comment() {
+  if [[ -z ${COMEBACK_PULL_REQUEST:-} ]]; then
+    echo "::notice title=comeback::'comment' is asked for, and this workflow run belongs to no pull request: there is none"
+    return
+  fi
+  # A comment of an earlier push must not stand for this one.
+  if [[ ! -s $COMEBACK_RESULTS/summary.md ]]; then
+    printf '## ⚠️ comeback: no verdict\n\nThe run came to none. The log of its step says why.\n' >"$COMEBACK_RESULTS/summary.md"
+  fi
+  # Of several uses in one workflow each has its own artifact, and its own comment.
+  local marker="<!-- comeback: ${COMEBACK_ARTIFACT//[^A-Za-z0-9._-]/-} -->"
+  local body=$COMEBACK_RESULTS/comment.md
+  {
+    printf '%s\n' "$marker"
+    cat "$COMEBACK_RESULTS/summary.md"
+    difference
+    printf '\nCommit %s.\n' "${COMEBACK_COMMIT:-unknown}"
+  } >"$body"
+  if (($(wc -c <"$body") > longest_comment)); then
+    # Whole lines, so that no character is cut; the last block of code is closed.
+    head -c "$longest_comment" "$body" | sed '$d' >"$body.cut"
+    if (($(grep -c '^```' "$body.cut") % 2)); then
+      printf '```\n' >>"$body.cut"
+    fi
+    printf '\nThe rest is in the artifact: GitHub limits the length of comments.\n' >>"$body.cut"
+    mv "$body.cut" "$body"
+  fi
+  local comments=repos/$GH_REPO/issues/$COMEBACK_PULL_REQUEST/comments id first found=
+  # Those of programs alone: anybody may write a comment that begins so.
+  local listed='.[] | select(.user.type == "Bot") | [.id, (.body | split("\n")[0] | rtrimstr("\r"))] | @tsv'
+  if ! listed=$(gh api --paginate "$comments?per_page=100" --jq "$listed"); then
+    echo "::warning title=comeback::the pull request's comments cannot be read: give the job the permission 'pull-requests: write'"
+    return
+  fi
+  while IFS=$'\t' read -r id first; do
+    if [[ $first == "$marker" ]]; then
+      found=$id
+      break
+    fi
+  done <<<"$listed"
+  local -a request=(--method POST "$comments")
+  if [[ -n $found ]]; then
+    request=(--method PATCH "repos/$GH_REPO/issues/comments/$found")
+  fi
+  if ! gh api "${request[@]}" --field "body=@$body" --silent; then
+    echo "::warning title=comeback::the comment cannot be written: give the job the permission 'pull-requests: write' (a pull request from a fork cannot have it)"
+  fi
+}
+
 case ${1:-} in
   source) source_of_program ;;
-  install | run) "$1" ;;
+  install | run | comment) "$1" ;;
   *)
-    echo "usage: run.sh source|install|run" >&2
+    echo "usage: run.sh source|install|run|comment" >&2
     exit 2
     ;;
 esac

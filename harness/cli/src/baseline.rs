@@ -103,7 +103,7 @@ fn read_run<T>(
     let invalid = |problem: String| CliError::Usage(format!("{flag}: {problem}"));
     if !folder.join(record::EVENTS).is_file() {
         return Err(invalid(format!(
-            "{} is not a run folder: it has no {}",
+            "{} is not a run folder: it has no {}. Name the folder of a run, such as comeback-runs/latest",
             folder.display(),
             record::EVENTS
         )));

@@ -2,18 +2,24 @@
 //! paths and environment variables. Called by `report`, the end of every run.
 
 mod evidence;
+mod next;
 mod repeat;
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use comeback_experiment::{File, read_text};
+use comeback_faults::Faults;
+use comeback_reports::github::Pointer;
 use comeback_reports::{Notes, github, junit, junit_unfinished};
 
 use super::options::Told;
 use super::{CliError, print, warn};
 use comeback_runs::finish::{FinishError, Judged, write_artifact};
 
+pub(super) use next::next_commands;
 pub(super) use repeat::{
     note_command, note_command_line, note_file, quote, read_command, with_shard,
 };
@@ -71,9 +77,16 @@ pub(super) fn tell(
     told: &Told,
     file: Option<&str>,
 ) -> Result<(), CliError> {
+    // In the artifact lies the folder itself, not the way to it on the runner.
+    let artifact = variable("COMEBACK_ARTIFACT").map(|name| name.to_string_lossy().into_owned());
+    let shown = match (&artifact, folder.file_name()) {
+        (Some(_), Some(name)) => Path::new(name),
+        _ => folder,
+    };
     let notes = Notes {
         command: read_command(folder),
-        report: folder.join("report.html").display().to_string(),
+        report: shown.join("report.html").display().to_string(),
+        artifact,
         tails: evidence::tails(folder, &judged.analysis)?,
     };
     let document = junit(&judged.analysis, &judged.verdict, &judged.summary, &notes)?;
@@ -82,7 +95,8 @@ pub(super) fn tell(
         write_where_asked(path, &document)?;
     }
     if let Some(path) = variable("GITHUB_STEP_SUMMARY").map(PathBuf::from) {
-        let markdown = github::step_summary(&judged.verdict, &judged.summary, &notes);
+        let markdown =
+            github::step_summary(&judged.analysis, &judged.verdict, &judged.summary, &notes);
         if let Err(error) = append(&path, &markdown) {
             // The results matter more than this copy of them.
             warn(&format!(
@@ -92,7 +106,13 @@ pub(super) fn tell(
         }
     }
     if is_on_github() {
-        for line in github::annotations(&judged.verdict, &judged.summary, file) {
+        let next = next_commands(shown, &judged.analysis.header, notes.command.as_deref());
+        let at = Pointer {
+            file: file.map(str::to_owned),
+            places: file.map(gate_places).unwrap_or_default(),
+            next: next.into_iter().map(|next| next.command).collect(),
+        };
+        for line in github::annotations(&judged.analysis, &judged.verdict, &judged.summary, &at) {
             // GitHub reads both; with --json, stdout belongs to the document.
             if told.json {
                 super::print_aside_as_it_is(&line);
@@ -102,6 +122,19 @@ pub(super) fn tell(
         }
     }
     Ok(())
+}
+
+/// Where the gates of the experiment's file stand. None if it cannot be read again: what it is read from may be a pipe.
+fn gate_places(file: &str) -> BTreeMap<String, (usize, usize)> {
+    let path = Path::new(file);
+    let text = path
+        .is_file()
+        .then(|| fs::File::open(path).and_then(read_text));
+    let Some(Ok(text)) = text else {
+        return BTreeMap::new();
+    };
+    let file = File::parse(path, text, &Faults);
+    file.map(|file| file.gate_places()).unwrap_or_default()
 }
 
 /// Annotates a job whose run has no verdict. Problems of its file are annotated at their lines.

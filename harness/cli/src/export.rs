@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         Some(path) => {
             let file = File::create_new(path).map_err(|error| {
                 CliError::Usage(format!(
-                    "--out: {} cannot be created: {error}",
+                    "--out: {} cannot be created: {error}: name a new file, in a folder that exists",
                     path.display()
                 ))
             })?;

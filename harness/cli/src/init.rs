@@ -207,7 +207,9 @@ fn meet(server: Server<'_>) -> Result<Discovered, CliError> {
 
 /// Why nothing is known of a server.
 pub(super) fn unexamined(error: &DiscoverError) -> CliError {
-    CliError::Usage(format!("the server could not be examined: {error}"))
+    CliError::Usage(format!(
+        "the server could not be examined: {error}. Start it by itself to see why"
+    ))
 }
 
 /// What a server that is met needs.

@@ -12,6 +12,7 @@ use super::shard::Asked;
 use crate::console::Volume;
 use comeback_engine::campaign;
 use comeback_experiment::Document;
+use comeback_experiment::choice::whole;
 use comeback_experiment::document::LoadPart;
 
 /// Options of every command with trials.
@@ -40,15 +41,15 @@ pub(super) struct Options {
 #[command(next_help_heading = "Load and trials")]
 pub(super) struct Size {
     /// Trials with a fault for each arm [default: 6]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub(super) trials: Option<u32>,
     /// The most trials with a fault for each arm, if a gate needs more than --trials to be judged; the run then
     /// continues by itself, in rounds of all arms
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = whole, hide_short_help = true)]
     pub(super) extend_to: Option<u32>,
     /// How many void trials of each arm are replaced at the end, if the harness or the machine made them void and
     /// nothing in them speaks against the server [default: a tenth of --trials, at least 2]
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = whole, hide_short_help = true)]
     pub(super) replacements: Option<u32>,
     #[command(flatten)]
     load: LoadPart,
@@ -61,8 +62,13 @@ pub(super) struct Size {
     )]
     pub(super) horizon: Option<Span>,
     /// The seed of everything random [default: drawn]
-    #[arg(long, value_name = "S", help_heading = "Load and trials")]
+    #[arg(long, value_name = "S", value_parser = parse_seed, help_heading = "Load and trials")]
     pub(super) seed: Option<u64>,
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    let read = text.parse();
+    read.map_err(|_| format!("'{text}' is not a seed: write a whole number, such as 7"))
 }
 
 impl Size {
@@ -106,7 +112,7 @@ pub(super) struct Many {
     #[arg(long)]
     pub(super) list: bool,
     /// The seed of everything random; of several runs the first one's [default: drawn, and printed]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = parse_seed)]
     pub(super) seed: Option<u64>,
     /// Folder for the results; must be new or empty [default: comeback-runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]

@@ -164,7 +164,7 @@ impl Args {
             () = self.over() => {}
             ended = met.exited() => {
                 let (exit, tail) = ended.map_err(|error| init::unexamined(&error))?;
-                warn(&format!("the server {exit} by itself, and the recording ended with it"));
+                warn(&format!("the server {exit} by itself, and the recording ended with it: start it without Comeback to see why"));
                 for line in tail {
                     print_aside(&format!("  | {}", printable(line.text())));
                 }

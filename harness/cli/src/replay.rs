@@ -99,7 +99,10 @@ fn parse_or_take(text: &str) -> Result<(String, String), String> {
         return parse_variable(text);
     }
     let value = std::env::var(text);
-    let value =
-        value.map_err(|error| format!("{text} cannot be taken from the environment: {error}"))?;
+    let value = value.map_err(|error| {
+        format!(
+            "{text} cannot be taken from the environment: {error}: set it, or write {text}=VALUE"
+        )
+    })?;
     Ok((text.to_owned(), value))
 }

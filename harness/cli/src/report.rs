@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     if !args.run.join(record::EVENTS).is_file() {
         return Err(CliError::Usage(format!(
-            "{} is not a run folder: it has no {}",
+            "{} is not a run folder: it has no {}. Name the folder of a run, such as comeback-runs/latest",
             args.run.display(),
             record::EVENTS
         )));
@@ -123,11 +123,13 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         judged.summary.seed,
         folder.join("report.html").display()
     ));
-    let plan = &judged.analysis.header.plan;
-    // What was beside a revision is gone with its working tree.
-    let is_repeatable = plan.arms.iter().all(|arm| arm.revision.is_none());
-    if verdict.outcome == Outcome::Fail && is_repeatable {
-        print(&next_commands(folder, plan.storm.is_some()));
+    let header = &judged.analysis.header;
+    if verdict.outcome == Outcome::Fail {
+        let command = ci::read_command(folder);
+        print("next:");
+        for next in ci::next_commands(folder, header, command.as_deref()) {
+            print(&next.shown());
+        }
     }
     Ok(())
 }
@@ -158,21 +160,6 @@ fn said_once(fact: &str, reasons: &[String]) -> (String, Vec<String>) {
         also => format!("{first}; so it is with {}", also.join("; ")),
     });
     (said.next().unwrap_or_default(), said.collect())
-}
-
-/// What to do about a failing run. A storm cannot be made smaller.
-fn next_commands(folder: &Path, is_storm: bool) -> String {
-    let folder = ci::quote(&folder.to_string_lossy());
-    let mut lines = vec![
-        "next:".to_owned(),
-        "  # the same run again".to_owned(),
-        format!("  comeback replay {folder}"),
-    ];
-    if !is_storm {
-        lines.push("  # the smallest file that fails alike".to_owned());
-        lines.push(format!("  comeback shrink {folder}"));
-    }
-    folded_command(&lines.join("\n"), To::Stdout)
 }
 
 #[cfg(test)]

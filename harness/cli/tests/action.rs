@@ -84,6 +84,8 @@ struct Job {
     bin: Option<PathBuf>,
     /// The tag or branch that names the action.
     action_ref: &'static str,
+    /// The number of the pull request that the job belongs to, if it does.
+    pull_request: &'static str,
     printed: String,
 }
 
@@ -107,6 +109,7 @@ impl Job {
             outputs: BTreeMap::new(),
             bin: None,
             action_ref: "",
+            pull_request: "",
             printed: String::new(),
         }
     }
@@ -136,6 +139,9 @@ impl Job {
             "github.action_repository" => String::new(),
             "github.repository" => REPOSITORY.to_owned(),
             "github.action_ref" => self.action_ref.to_owned(),
+            "github.event.pull_request.number" => self.pull_request.to_owned(),
+            "github.event.pull_request.head.sha" => COMMIT.to_owned(),
+            "github.token" => TOKEN.to_owned(),
             other => panic!("{other} is no expression that this test knows"),
         }
     }
@@ -553,4 +559,243 @@ fn without_a_release_the_actions_own_version_is_built_once() {
         assert!(built.contains("/harness/cli --root "), "{built}");
         assert_eq!(job.outputs["source.fingerprint"].len(), 64);
     }
+}
+
+/// What the pull requests of these tests are at.
+const COMMIT: &str = "5f3c2a1d";
+const TOKEN: &str = "a-token";
+
+/// Stands for GitHub's program: a folder is the pull request, in which each comment is a file named by its number. It notes how
+/// it was called, and lists comments as `--jq` would: number, tab, first line.
+const GH: &str = r#"#!/bin/bash
+set -euo pipefail
+cd "$(dirname "$0")/../hub"
+printf '%s\n' "$*" >>calls
+[[ $GH_TOKEN == a-token && $GH_REPO == owner/comeback ]]
+[[ ! -e is_forbidden ]] || { echo 'HTTP 403' >&2; exit 1; }
+[[ $1 == api ]]
+case "$2 $3 $4" in
+  '--paginate repos/owner/comeback/issues/12/comments?per_page=100 --jq')
+    [[ $5 == *'select(.user.type == "Bot")'* ]]
+    for file in comment-*; do
+      [[ -e $file ]] || continue
+      printf '%s\t%s\n' "${file#comment-}" "$(head -n 1 "$file")"
+    done
+    ;;
+  '--method POST repos/owner/comeback/issues/12/comments')
+    [[ $5 == --field && $6 == body=@* ]]
+    count=$(find . -name 'comment-*' | wc -l)
+    cp "${6#body=@}" "comment-$((100 + count))"
+    ;;
+  '--method PATCH repos/owner/comeback/issues/comments/'*)
+    number=${4##*/}
+    [[ -e comment-$number && $6 == body=@* ]]
+    cp "${6#body=@}" "comment-$number"
+    ;;
+  *) exit 9 ;;
+esac
+"#;
+
+impl Job {
+    /// Belongs to a pull request, beside which stands a stand-in for `gh`.
+    fn on_a_pull_request(mut self) -> Self {
+        let bin = self.temp.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::create_dir(self.hub()).unwrap();
+        write_script(&bin.join("gh"), GH);
+        self.bin = Some(bin);
+        self.pull_request = "12";
+        self
+    }
+
+    fn hub(&self) -> PathBuf {
+        self.temp.path().join("hub")
+    }
+
+    fn comment(&self, number: u32) -> String {
+        fs::read_to_string(self.hub().join(format!("comment-{number}"))).unwrap()
+    }
+
+    fn comments(&self) -> usize {
+        let entries = fs::read_dir(self.hub()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("comment-")).count()
+    }
+}
+
+/// A stored run, which is judged and drawn in a moment: stands for the program where the job starts a run.
+fn stored(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/journals")
+        .join(name)
+}
+
+/// Instead of a run it judges a stored one; it compares as the program does.
+fn write_stand_in_for_a_run(job: &Job, run: &Path) -> String {
+    let file = job.temp.path().join("comeback-of-a-stored-run");
+    let script = format!(
+        "#!/bin/bash\nset -euo pipefail\ncase $1 in\n  run)\n    mkdir -p \"$3\"\n    cp '{0}'/* \"$3\"\n    exec '{PROGRAM}' \
+         report \"$3\" --junit \"$5\"\n    ;;\n  *) exec '{PROGRAM}' \"$@\" ;;\nesac\n",
+        run.display()
+    );
+    write_script(&file, &script);
+    file.display().to_string()
+}
+
+/// A job with a comment, whose run is this stored one; `before` is its earlier run.
+fn commenting(run: &str, before: &str, artifact: &str) -> Job {
+    let before = if before.is_empty() {
+        String::new()
+    } else {
+        stored(before).display().to_string()
+    };
+    let inputs = [
+        ("args", "run x"),
+        ("comment", "true"),
+        ("before", &before),
+        ("artifact", artifact),
+    ];
+    let mut job = Job::new(&inputs).on_a_pull_request();
+    let program = write_stand_in_for_a_run(&job, &stored(run));
+    job.inputs.insert("binary".to_owned(), program);
+    job
+}
+
+#[test]
+fn the_comment_on_a_pull_request_compares_with_the_run_before_and_is_written_anew_at_the_next_push()
+{
+    let mut job = commenting("listens-late", "four-crashes", "crash test");
+    // Somebody else's, and one of another use of the action.
+    fs::write(job.hub().join("comment-7"), "looks good\n").unwrap();
+    fs::write(
+        job.hub().join("comment-8"),
+        "<!-- comeback: other -->\nold\n",
+    )
+    .unwrap();
+    let code = job.run();
+    assert_eq!(code, 0, "{}", job.printed);
+    assert_eq!(job.comments(), 3, "{}", job.printed);
+    let comment = job.comment(102);
+    for expected in [
+        "<!-- comeback: crash-test -->\n## ",
+        "\n| arm | ",
+        "\n### Before and after\n\n",
+        "\n| time to ready | 10 ms | 312 ms | +301 ms ",
+        "in the artifact `crash test` of this workflow run",
+        "\nCommit 5f3c2a1d.\n",
+    ] {
+        assert!(comment.contains(expected), "{expected}: {comment}");
+    }
+    assert_eq!(
+        job.page(),
+        comment_part(&comment),
+        "the page of the job has the same"
+    );
+
+    fs::write(
+        job.hub().join("comment-102"),
+        "<!-- comeback: crash-test -->\nold\n",
+    )
+    .unwrap();
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert_eq!(job.comments(), 3, "{}", job.printed);
+    assert_eq!(job.comment(102), comment);
+    assert_eq!(job.comment(8), "<!-- comeback: other -->\nold\n");
+}
+
+/// What a comment has of the job's page.
+fn comment_part(comment: &str) -> &str {
+    let (_, rest) = comment.split_once('\n').unwrap();
+    rest.split("\n### Before and after\n").next().unwrap()
+}
+
+#[test]
+fn a_run_without_an_earlier_one_is_commented_on_by_itself_and_nothing_is_commented_on_without_a_pull_request()
+ {
+    let mut job = commenting("four-crashes", "", "comeback");
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    let comment = job.comment(100);
+    assert!(!comment.contains("Before and after"), "{comment}");
+    assert!(
+        comment.starts_with("<!-- comeback: comeback -->\n## "),
+        "{comment}"
+    );
+
+    let mut job = commenting("four-crashes", "", "comeback");
+    job.pull_request = "";
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert_eq!(job.comments(), 0);
+    let told = "::notice title=comeback::'comment' is asked for, and this workflow run belongs to no pull request";
+    assert!(job.printed.contains(told), "{}", job.printed);
+}
+
+#[test]
+fn a_comment_that_may_not_be_written_is_a_warning_and_the_verdict_stands() {
+    let mut job = commenting("four-crashes", "", "comeback");
+    fs::write(job.hub().join("is_forbidden"), "").unwrap();
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    let told = "::warning title=comeback::the pull request's comments cannot be read: give the job the permission";
+    assert!(job.printed.contains(told), "{}", job.printed);
+    assert_eq!(job.output("verdict"), "measured");
+    assert!(job.outputs.contains_key("uploaded"), "nothing was kept");
+
+    // And what cannot be compared is said to be so.
+    let mut job = commenting("four-crashes", "no-such-run", "comeback");
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    assert!(
+        job.comment(100).contains("The runs cannot be compared"),
+        "{}",
+        job.comment(100)
+    );
+    assert!(
+        job.printed.contains("`comeback diff` ended with 2"),
+        "{}",
+        job.printed
+    );
+}
+
+#[test]
+fn a_run_without_a_verdict_replaces_the_comment_of_an_earlier_push() {
+    let inputs = [
+        ("binary", PROGRAM),
+        ("args", ENDS_AT_ONCE),
+        ("comment", "true"),
+    ];
+    let mut job = Job::new(&inputs).on_a_pull_request();
+    fs::write(
+        job.hub().join("comment-100"),
+        "<!-- comeback: comeback -->\n## ✅ comeback: pass\n",
+    )
+    .unwrap();
+    assert_eq!(job.run(), 2, "{}", job.printed);
+    assert_eq!(job.comments(), 1);
+    let comment = job.comment(100);
+    assert!(
+        comment.starts_with("<!-- comeback: comeback -->\n## ⚠️ comeback: no verdict\n"),
+        "{comment}"
+    );
+    assert!(comment.contains("\nCommit 5f3c2a1d.\n"), "{comment}");
+}
+
+#[test]
+fn a_comment_is_no_longer_than_github_takes() {
+    let mut job = commenting("four-crashes", "", "comeback");
+    let program = job.inputs["binary"].clone();
+    let script = fs::read_to_string(&program).unwrap();
+    let long = "exec \"$0\" long \"$3\" \"$5\"\n    ;;\n  long)\n    printf '```text\\n' >\"$GITHUB_STEP_SUMMARY\"\n    \
+                printf 'a line of é\\n%.0s' $(seq 9000) >>\"$GITHUB_STEP_SUMMARY\"\n    shift; exec ";
+    let script = script.replacen("exec ", long, 1).replacen(
+        "report \"$3\" --junit \"$5\"",
+        "report \"$1\" --junit \"$2\"",
+        1,
+    );
+    write_script(Path::new(&program), &script);
+    assert_eq!(job.run(), 0, "{}", job.printed);
+    let comment = job.comment(100);
+    assert!(comment.len() < 65_536, "{}", comment.len());
+    assert!(
+        comment.ends_with("a line of é\n```\n\nThe rest is in the artifact: GitHub limits the length of comments.\n"),
+        "{}",
+        &comment[comment.len() - 200..]
+    );
 }

@@ -17,6 +17,8 @@ mod flags;
 mod messages;
 #[path = "support/repository.rs"]
 mod repository;
+#[path = "bad_input/sentences.rs"]
+mod sentences;
 #[path = "bad_input/servers.rs"]
 mod servers;
 #[path = "bad_input/stranger.rs"]

@@ -109,7 +109,7 @@ fn the_junit_document_keeps_to_its_schema_whatever_the_verdict() {
     if !support::ended_with(&failed, 1) {
         return;
     }
-    let text = check_junit(&failed.out().join("junit.xml"), [4, 0, 2, 1]);
+    let text = check_junit(&failed.out().join("junit.xml"), [4, 1, 1, 1]);
     let seed = failed.summary().seed;
     for expected in [
         // Of the start after the fault, not of the one before it.
@@ -128,7 +128,7 @@ fn the_junit_document_keeps_to_its_schema_whatever_the_verdict() {
         "0.{port}",
     ]);
     assert_eq!(inconclusive.code(), 3, "{}", inconclusive.printed());
-    check_junit(&inconclusive.out().join("junit.xml"), [2, 0, 0, 2]);
+    check_junit(&inconclusive.out().join("junit.xml"), [2, 1, 0, 1]);
 }
 
 #[test]
@@ -256,7 +256,8 @@ fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
         assert!(page.contains(expected), "{expected}: {page}");
     }
     let annotations = [
-        "::error title=run%3A unrecovered == 0::fail: 1 of 1",
+        "::error title=run%3A unrecovered == 0::fail: did not come back for good after 1 of 1 fault%0Anext: comeback report out, \
+         or comeback replay out, or comeback shrink out",
         "::warning title=comeback run::run: cause: the server crashed 1 time and never served (trial N)",
     ];
     let commands = |text: &str| -> Vec<String> {
@@ -272,6 +273,97 @@ fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
     let (output, _) = on_github(folder, &["report", "out", "--json"]);
     serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
     assert_eq!(commands(&stderr(&output)), annotations);
+}
+
+/// An experiment whose gate stands at line 16.
+const CRASH: &str = r#"trials = 1
+[target]
+command = ["--port", "{port}", "--data", "{data}"]
+[session]
+value = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+[session.login]
+request = "POST /login"
+json = { user = "u{{ session }}" }
+[session.act]
+request = "POST /visit"
+[session.check]
+request = "GET /me"
+[gate]
+# Nothing may be lost.
+lost_sessions = 0
+"#;
+
+#[test]
+fn a_broken_gate_is_annotated_at_its_line_and_the_page_shows_its_chart_and_a_sessions_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = format!("command = [{:?}, \"serve\", \"memory\", ", support::PROGRAM);
+    let file = CRASH.replace("command = [", &server);
+    std::fs::write(folder.path().join("crash.toml"), file).unwrap();
+    let page = folder.path().join("summary.md");
+    let words = [
+        "run",
+        "crash.toml",
+        "--sessions",
+        "30",
+        "--rate",
+        "100",
+        "--seed",
+        "7",
+        "--quiet",
+        "--out",
+        "deep/out",
+    ];
+    let output = command(folder.path(), &words)
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &page)
+        .env("COMEBACK_ARTIFACT", "crash")
+        .output()
+        .unwrap();
+    if !support::output_ended_with(&output, 1) {
+        return;
+    }
+    let said = stdout(&output);
+    let gate = said
+        .lines()
+        .find(|line| line.contains("lost_sessions == 0::"))
+        .unwrap();
+    let place = "::error file=crash.toml,line=16,col=";
+    assert!(gate.starts_with(place), "{gate}");
+    // Where the runner has it nobody can look any more.
+    let next = "next: comeback report out, or comeback replay out, or comeback shrink out";
+    assert!(
+        gate.contains("::fail: lost ") && gate.contains(" sessions%0A") && gate.ends_with(next),
+        "{gate}"
+    );
+    // A default gate stands nowhere.
+    let default = said
+        .lines()
+        .find(|line| line.contains("lost_writes == 0::"))
+        .unwrap();
+    assert!(
+        default.starts_with("::error file=crash.toml,title="),
+        "{default}"
+    );
+    assert!(
+        said.contains("\nnext:\n  comeback report deep/out  # judge and draw it again\n  comeback replay deep/out  # the same run again\n  \
+                       comeback shrink deep/out  # the smallest failing file\n"),
+        "{said}"
+    );
+    let page = read(&page);
+    for expected in [
+        "```mermaid\nxychart-beta\n    x-axis \"trial\" [",
+        "    y-axis \"lost_sessions\" 0 --> ",
+        "\n### The first session that lost something\n\nIn trial ",
+        ": its login was acknowledged ",
+        " before the fault.\n- It had ",
+        "\n- Then the fault was sent, ",
+        "\n- The service was back ",
+        "\n- The reply to its ",
+        "\nReport: `out/report.html` in the artifact `crash` of this workflow run\n",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
 }
 
 #[test]
@@ -309,17 +401,141 @@ fn a_summary_page_that_cannot_be_written_is_a_warning() {
     );
 }
 
+/// The example of this system in the page about CI.
+fn example(heading: &str, language: &str) -> String {
+    let page = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/ci.md"));
+    let section = page.split(&format!("## {heading}\n")).nth(1).unwrap();
+    let snippet = section.split(&format!("```{language}\n")).nth(1).unwrap();
+    snippet.split("```").next().unwrap().to_owned()
+}
+
+/// The files that the command of an example writes: the folder of the run and the JUnit document. The program must know the command.
+fn written_by(script: &str) -> (String, String) {
+    let words: Vec<&str> = script.split(' ').collect();
+    let [program, run, file, out, folder, junit, document] = words.as_slice() else {
+        panic!("{script}");
+    };
+    assert_eq!(
+        (*program, *out, *junit),
+        ("comeback", "--out", "--junit"),
+        "{script}"
+    );
+    let place = tempfile::tempdir().unwrap();
+    let server = "[target]\ncommand = [\"true\", \"{port}\"]\n";
+    std::fs::write(place.path().join(file), server).unwrap();
+    // It reads the whole line before it says that it may not write there.
+    let words = [
+        *run,
+        *file,
+        *out,
+        "/proc/nowhere",
+        *junit,
+        *document,
+        "--no-preflight",
+    ];
+    let output = command(place.path(), &words).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("/proc/nowhere"),
+        "{}",
+        stderr(&output)
+    );
+    ((*folder).to_owned(), (*document).to_owned())
+}
+
+fn yaml(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
 #[test]
 fn the_gitlab_example_names_the_file_that_its_command_writes() {
-    let page = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/ci.md"));
-    let section = page.split("## GitLab").nth(1).unwrap();
-    let snippet = section.split("```yaml\n").nth(1).unwrap();
-    let snippet: serde_json::Value =
-        serde_saphyr::from_str(snippet.split("```").next().unwrap()).unwrap();
-    let job = &snippet["crash"];
-    let written = job["artifacts"]["reports"]["junit"].as_str().unwrap();
-    let script = job["script"][0].as_str().unwrap();
-    assert!(script.ends_with(&format!("--junit {written}")), "{script}");
-    let kept = job["artifacts"]["paths"][0].as_str().unwrap();
-    assert!(script.contains(&format!("--out {kept} ")), "{script}");
+    let job = &yaml(&example("GitLab", "yaml"))["crash"];
+    let (folder, document) = written_by(job["script"][0].as_str().unwrap());
+    assert_eq!(job["artifacts"]["reports"]["junit"], *document);
+    assert_eq!(job["artifacts"]["paths"], serde_json::json!([folder]));
+    assert_eq!(job["artifacts"]["when"], "always");
+}
+
+#[test]
+fn the_buildkite_example_keeps_the_files_that_its_command_writes_also_after_a_failure() {
+    let pipeline = yaml(&example("Buildkite", "yaml"));
+    let steps = pipeline["steps"].as_array().unwrap();
+    let [crash, wait, annotate] = steps.as_slice() else {
+        panic!("{steps:?}");
+    };
+    let (folder, document) = written_by(crash["command"].as_str().unwrap());
+    let kept = serde_json::json!([document, format!("{folder}/**/*")]);
+    assert_eq!(crash["artifact_paths"], kept);
+    assert_eq!(crash["soft_fail"], serde_json::json!([{"exit_status": 3}]));
+    assert_eq!(wait["continue_on_failure"], true);
+    let plugin = annotate["plugins"][0].as_object().unwrap();
+    let (name, with) = plugin.iter().next().unwrap();
+    assert!(name.starts_with("junit-annotate#v"), "{name}");
+    assert_eq!(with["artifacts"], *document);
+}
+
+#[test]
+fn the_jenkins_example_keeps_the_files_that_its_command_writes_also_after_a_failure() {
+    let pipeline = example("Jenkins", "groovy");
+    assert_eq!(
+        blocks(&pipeline),
+        [
+            "pipeline",
+            "stages",
+            "stage('crash')",
+            "steps",
+            "script",
+            "if (code == 3)",
+            "else if (code != 0)",
+            "post",
+            "always"
+        ],
+        "{pipeline}"
+    );
+    let argument = |before: &str| {
+        let rest = pipeline
+            .split(before)
+            .nth(1)
+            .unwrap_or_else(|| panic!("{before}: {pipeline}"));
+        rest.split('\'').next().unwrap().to_owned()
+    };
+    let (folder, document) = written_by(&argument("sh(returnStatus: true, script: '"));
+    let (_, always) = pipeline.split_once("always {").unwrap();
+    assert!(
+        always.contains(&format!("junit '{document}'\n")),
+        "{pipeline}"
+    );
+    let kept = format!("archiveArtifacts artifacts: '{folder}/**',");
+    assert!(always.contains(&kept), "{pipeline}");
+}
+
+/// The heads of the blocks of a pipeline, from the top. Fails unless each block is closed where its indentation says.
+fn blocks(pipeline: &str) -> Vec<String> {
+    let (mut heads, mut open): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
+    for line in pipeline.lines() {
+        let (text, indent) = (line.trim(), line.len() - line.trim_start().len());
+        assert_eq!(
+            text.matches('\'').count() % 2 + text.matches('"').count() % 2,
+            0,
+            "{line}"
+        );
+        assert_eq!(
+            text.matches('(').count(),
+            text.matches(')').count(),
+            "{line}"
+        );
+        let text = match text.strip_prefix('}') {
+            Some(rest) => {
+                assert_eq!(open.pop(), Some(indent), "{line}");
+                rest.trim_start()
+            }
+            None => text,
+        };
+        if let Some(head) = text.strip_suffix(" {") {
+            heads.push(head.to_owned());
+            open.push(indent);
+        }
+    }
+    assert!(open.is_empty(), "{pipeline}");
+    heads
 }

@@ -52,6 +52,19 @@ where
     PossibleValuesParser::new(values).try_map(|name| find(&name).ok_or("it cannot be read"))
 }
 
+/// Reads a whole number from a command line.
+///
+/// # Errors
+/// If it is none, or too large.
+#[cfg(feature = "flags")]
+pub fn whole(text: &str) -> Result<u32, String> {
+    let most = u32::MAX;
+    let read = text.parse();
+    read.map_err(|_| {
+        format!("'{text}' is not a whole number from 0 to {most}: write one such as 6")
+    })
+}
+
 /// The name of a value.
 pub fn name_of<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {

@@ -256,7 +256,7 @@ impl FaultPart {
             Some("sent") => OnEvent::Sent(nth),
             Some("log") => match &self.matches {
                 Some(text) if text.is_secret => {
-                    let problem = "the text is stored with the results, and cannot be a secret";
+                    let problem = "the text is stored with the results, and cannot be a secret: leave secret out";
                     return invalid("matches", problem.to_owned());
                 }
                 Some(text) if !text.text.is_empty() => OnEvent::Log(text.text.clone()),

@@ -1,17 +1,20 @@
 //! An experiment file: reads its text, and shows problems at their places.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use comeback_model::gate::Gate;
 use comeback_model::plan::fault::Catalogue;
 
+use super::document::Demands;
 use super::keys::Unknown;
 use super::partly::{Dropped, Partly, read_partly};
 use super::spans::Spans;
-use super::{Document, Origin, Problem, Resolved, resolve};
+use super::{Document, Key, Origin, Problem, Resolved, resolve};
 
 /// An experiment file that could be read.
 #[derive(Clone, Debug)]
@@ -120,6 +123,30 @@ impl File {
     /// What its name and folder are good for.
     pub fn origin(&self) -> Origin {
         origin_of(&self.path)
+    }
+
+    /// Where its gates stand, by their text: line and column, from 1.
+    pub fn gate_places(&self) -> BTreeMap<String, (usize, usize)> {
+        // It was read before, so there are places.
+        let Ok(spans) = Spans::parse(&self.text) else {
+            return BTreeMap::new();
+        };
+        let mut places = BTreeMap::new();
+        for (metric, Demands(demands)) in &self.document.gate {
+            for (index, demand) in demands.iter().enumerate() {
+                let Ok(gate) = Gate::from_entry(metric, demand) else {
+                    continue;
+                };
+                let whole: Vec<Key> = vec!["gate".into(), metric.as_str().into()];
+                let item = whole.iter().cloned().chain([index.into()]).collect();
+                let span = spans.locate(&[item, whole]);
+                let place = place(&self.text, span, "", None);
+                places
+                    .entry(gate.to_string())
+                    .or_insert((place.line, place.column));
+            }
+        }
+        places
     }
 
     /// The plan that follows from it.

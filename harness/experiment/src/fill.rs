@@ -135,7 +135,11 @@ impl TargetPart {
             (None, Some(true), None) => ReadyProbe::Tcp,
             (None, None, Some(line)) if !line.is_empty() => ReadyProbe::Log(line),
             (None, None, Some(_)) => {
-                return Err((vec!["ready", "log"], "must be part of a line".to_owned()));
+                return Err((
+                    vec!["ready", "log"],
+                    "must be part of a line: write a text that the server prints when it is up"
+                        .to_owned(),
+                ));
             }
             (None, Some(false), None) => {
                 let what = "remove it, or use http or log instead";
@@ -172,7 +176,7 @@ fn attempts(restart: &RestartPart) -> Result<Attempts, PartProblem> {
         );
     }
     if most > ATTEMPTS_MAX {
-        return invalid("attempts", "at most 100 are supported");
+        return invalid("attempts", "at most 100 are supported: lower it");
     }
     if most == 1 && restart.backoff.is_some() {
         return invalid(

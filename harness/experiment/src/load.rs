@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "flags")]
-use super::choice::parser;
+use super::choice::{parser, whole};
 use super::scalar::RatePart;
 
 /// The users' load.
@@ -17,7 +17,7 @@ use super::scalar::RatePart;
 #[rustfmt::skip] // A line for each flag.
 pub struct LoadPart {
     /// Users at a time, each with a session and a connection. Default: 50.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "N", help = "Sessions (or clients) at a time, each on a connection"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", value_parser = whole, help = "Sessions (or clients) at a time, each on a connection"))]
     pub sessions: Option<u32>,
     /// Operations per second of all users together, or `"auto"`: before the first trial it is measured how much the server bears, and
     /// half of that is offered, from 5 to 200. With several arms, the slowest decides. Sessions, time-out and horizon are fitted, too, where
@@ -40,7 +40,7 @@ pub struct LoadPart {
     #[cfg_attr(feature = "flags", arg(skip))]
     pub retry: Option<RetryPart>,
     /// How often each session is read after the recovery, at most. Default: 8.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "N", hide_short_help = true, help = "How often each session is read after the recovery, at most [default: 8]"))]
+    #[cfg_attr(feature = "flags", arg(long, value_name = "N", value_parser = whole, hide_short_help = true, help = "How often each session is read after the recovery, at most [default: 8]"))]
     pub looks: Option<u32>,
     /// Threads that drive the load. Default: 1.
     #[cfg_attr(feature = "flags", arg(skip))]

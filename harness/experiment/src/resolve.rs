@@ -320,11 +320,17 @@ impl Parts<'_> {
         replicas: u32,
     ) -> Result<(), Problem> {
         let missing = match fault.aim {
-            Aim::Balancer if self.balancer.is_none() => "there is no [balancer]".to_owned(),
-            Aim::Cache if self.cache.is_none() => "there is no [cache]".to_owned(),
-            Aim::Store if self.store.is_none() => "there is no [store]".to_owned(),
+            Aim::Balancer if self.balancer.is_none() => {
+                "there is no [balancer]: add one, or aim the fault at replica:any".to_owned()
+            }
+            Aim::Cache if self.cache.is_none() => {
+                "there is no [cache]: add one, or aim the fault at replica:any".to_owned()
+            }
+            Aim::Store if self.store.is_none() => {
+                "there is no [store]: add one, or aim the fault at replica:any".to_owned()
+            }
             Aim::Replica(number) if number >= replicas => {
-                format!("there are {replicas} replicas, from 0")
+                format!("there are {replicas} replicas, from 0: name one of them, or replica:any")
             }
             _ => return Ok(()),
         };
@@ -348,7 +354,7 @@ fn check_arms(document: &Document, problems: &mut Vec<Problem>) {
             continue;
         };
         if *baseline == arm.name {
-            let what = "an arm cannot be its own baseline";
+            let what = "an arm cannot be its own baseline: name another one, or leave baseline out";
             problems.push(Problem::at(place("baseline"), "baseline", what));
         } else if !names.contains(&baseline.as_str()) {
             let what = format!(

@@ -253,7 +253,9 @@ impl<'de> Deserialize<'de> for Statuses {
                         first: status,
                         last: status,
                     }])),
-                    Ok(_) | Err(_) => Err(E::custom(format!("{status} is not an HTTP status"))),
+                    Ok(_) | Err(_) => Err(E::custom(format!(
+                        "{status} is not an HTTP status: write a number from 100 to 599"
+                    ))),
                 }
             }
 

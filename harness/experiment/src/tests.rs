@@ -531,6 +531,34 @@ fn a_family_that_cannot_be_is_shown_where_it_stands() {
     assert_eq!(places.collect::<Vec<_>>(), [(9, 10)]);
 }
 
+#[test]
+fn each_gate_of_a_file_is_found_where_it_stands() {
+    let text = format!(
+        "{LEAST}\n[gate]\nunrecovered = 0\n\"outage.median\" = [\n  \"< 2s\",\n  \"<= baseline + 20%\",\n]\n"
+    );
+    let file = File::parse(Path::new("a.toml"), text, &Faults).expect("it is read");
+    let places = file.gate_places();
+    let places: Vec<(&str, (usize, usize))> = places
+        .iter()
+        .map(|(gate, place)| (gate.as_str(), *place))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("outage.median < 2s", (7, 3)),
+            ("outage.median <= baseline + 20%", (8, 3)),
+            ("unrecovered == 0", (5, 15)),
+        ]
+    );
+    // The texts are those of the plan.
+    let gates = file.resolve(&Faults).expect("a plan").plan.gates;
+    for (gate, _) in places {
+        assert!(gates.iter().any(|one| one.to_string() == gate), "{gate}");
+    }
+    let file = File::parse(Path::new("a.toml"), LEAST.to_owned(), &Faults).expect("it is read");
+    assert!(file.gate_places().is_empty());
+}
+
 /// A file with these faults, and what it resolves to.
 fn with_faults(faults: &str) -> Result<Resolved, Unreadable> {
     let text = format!("[target]\ncommand = [\"server\", \"{{port}}\"]\n{faults}");

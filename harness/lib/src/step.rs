@@ -74,8 +74,9 @@ impl Step {
                 last: status,
             });
         } else {
-            self.problems
-                .push(format!("{status} is not an HTTP status"));
+            self.problems.push(format!(
+                "{status} is not an HTTP status: give a number from 100 to 599"
+            ));
         }
         self
     }

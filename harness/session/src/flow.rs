@@ -207,7 +207,9 @@ impl Flow {
                 return Err(FlowError {
                     step: name.clone(),
                     part: "before".to_owned(),
-                    problem: format!("a further step cannot name another one ('{further}')"),
+                    problem: format!(
+                        "a further step cannot name another one ('{further}'): name both in the before of the step that needs them"
+                    ),
                 });
             }
             // The names that it may use depend on the step that sends it: steps before the login have no captured values yet.
@@ -306,7 +308,7 @@ impl Flow {
                 places.get(further).copied().ok_or_else(|| FlowError {
                     step: name.to_owned(),
                     part: "before".to_owned(),
-                    problem: format!("there is no step '{further}'"),
+                    problem: format!("there is no step '{further}': describe it as [session.step.{further}], or correct the name"),
                 })
             })
             .collect::<Result<_, _>>()?;

@@ -93,11 +93,12 @@ fn a_broken_gate_is_a_failure_with_all_it_takes_to_repeat_it() {
             },
         )]
         .into(),
+        ..Notes::default()
     };
     let (text, report) = read(&fake, &notes);
     assert_eq!(
         (report.tests, report.failures, report.errors),
-        (4, 2, 0),
+        (4, 1, 0),
         "{text}"
     );
     for expected in [
@@ -109,6 +110,34 @@ fn a_broken_gate_is_a_failure_with_all_it_takes_to_repeat_it() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
+}
+
+#[test]
+fn what_failed_is_counted_once_and_a_verdict_that_no_gate_shows_is_counted_itself() {
+    let status = |fake: &Fake| {
+        let (text, report) = read(fake, &Notes::default());
+        let last = report.test_suites.last().expect("a suite of the run");
+        let is_skipped = matches!(last.test_cases[0].status, TestCaseStatus::Skipped { .. });
+        (report.failures, report.errors, is_skipped, text)
+    };
+    // Of a fail, what cannot be judged tells nothing.
+    let mut fake = judged(Outcome::Fail, &["it is so"], Vec::new());
+    let arm = arm_of(&fake).to_owned();
+    fake.verdict.checks = vec![check(&arm, "lost_writes == 0", Outcome::Inconclusive, None)];
+    let (failures, errors, is_skipped, text) = status(&fake);
+    assert_eq!((failures, errors, is_skipped), (1, 1, false), "{text}");
+    fake.verdict.checks.push(check(
+        &arm,
+        "lost_sessions == 0",
+        Outcome::Fail,
+        Some("7 lost"),
+    ));
+    let (failures, errors, is_skipped, text) = status(&fake);
+    assert_eq!((failures, errors, is_skipped), (1, 1, true), "{text}");
+    assert!(
+        text.contains("FAIL: so it is; counted where the gate is broken"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -126,7 +155,7 @@ fn what_is_inconclusive_is_an_error_so_that_no_ci_shows_it_green() {
     let (text, report) = read(&fake, &Notes::default());
     assert_eq!(
         (report.tests, report.failures, report.errors),
-        (3, 0, 2),
+        (3, 0, 1),
         "{text}"
     );
     assert!(
@@ -205,7 +234,7 @@ fn whatever_a_server_writes_the_document_stays_well_formed() {
         ..Notes::default()
     };
     let (text, report) = read(&fake, &notes);
-    assert_eq!(report.failures, 2);
+    assert_eq!(report.failures, 1);
     assert!(!text.contains("]]>"), "{text}");
     assert!(
         text.chars().all(|c| c == '\n' || !c.is_control()),

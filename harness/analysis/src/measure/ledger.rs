@@ -35,6 +35,8 @@ pub(super) struct Ledger {
     is_storm: bool,
     /// The first session that lost something, in words.
     pub(super) counterexample: Option<String>,
+    /// What the user of that session met, a sentence each.
+    pub(super) story: Vec<String>,
 }
 
 /// What a reader should know, though it is not the fault's doing or not certain to be.
@@ -181,6 +183,9 @@ impl Ledger {
                 self.enter_writes((facts, suspects), session, fate);
                 if self.counterexample.is_none() {
                     self.counterexample = session.counterexample(facts, fate);
+                    if self.counterexample.is_some() {
+                        self.story = session.story(facts, fate);
+                    }
                 }
                 if let Some(suspects) = suspects.filter(|_| is_loss(fate)) {
                     self.laid.add_session(session.laid_to(suspects));

@@ -67,6 +67,11 @@ impl<'a> Looks<'a> {
         looks.filter(move |look| !by_server || !is_from_cache(look))
     }
 
+    /// The first of those that tell which is so.
+    pub(super) fn find(&self, is_so: impl Fn(&Operation) -> bool) -> Option<&'a Operation> {
+        self.told().find(|look| is_so(look))
+    }
+
     /// When the first was answered, or failed.
     pub(super) fn first(&self) -> Option<Elapsed> {
         self.0.iter().map(|look| look.finished).min()

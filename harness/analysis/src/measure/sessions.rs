@@ -1,5 +1,7 @@
 //! Sessions, each with what became of it: the definitions of the session ledger (METHOD.md §3).
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::ids::{FaultId, SessionId};
@@ -12,7 +14,6 @@ use super::facts::{Facts, FaultFacts, was_sent_by};
 use super::fate::{Fate, Refusal, refusal};
 use super::laid::Suspects;
 use super::looks::{Answered, Looks, is_known};
-use super::words::counted;
 use super::writes::{Balance, Look, Shown, Written};
 
 /// A session, from its acknowledged login on.
@@ -282,96 +283,6 @@ impl<'a> Session<'a> {
         let confirmed = facts.effect_confirmed_by(refused.finished);
         last.is_some_and(|last| refused.finished < last)
             && confirmed.is_some_and(|confirmed| login.finished > confirmed)
-    }
-
-    /// What it lost by the fault, in words: what was acknowledged, and what was read back.
-    pub(super) fn counterexample(&self, facts: &Facts, fate: Fate) -> Option<String> {
-        let login = self.login?;
-        let SessionId { client, generation } = login.session();
-        let name = format!("the session {generation} of user {}", client.0);
-        let acknowledged = self.written.acknowledged_in_it();
-        let sent = facts.fault();
-        let before_the_kill = |at: Elapsed| match sent.filter(|sent| *sent >= at) {
-            Some(sent) => format!("{:.2} ms before the kill", sent.ms_after(at)),
-            None => "in the moment of the kill".to_owned(),
-        };
-        match fate {
-            Fate::Refused(refusal) => Some(format!(
-                "{name} was acknowledged and is {}{}, with {} of this cycle",
-                match refusal {
-                    Refusal::Rejected => "refused",
-                    Refusal::Recreated => "answered as if the user were not logged in",
-                    Refusal::WrongIdentity => "answered as another user's",
-                },
-                self.first_refused(sent),
-                counted(acknowledged, "acknowledged write")
-            )),
-            Fate::Broken => Some(format!(
-                "{name} was acknowledged, and the server fails at every look at it, with {} of this cycle",
-                counted(acknowledged, "acknowledged write")
-            )),
-            Fate::Known { balance, .. } if balance.is_older => {
-                let last = self.written.last_before().map(before_the_kill);
-                let last = last.map_or_else(String::new, |last| format!(", the last {last}"));
-                let oldest = balance.oldest_lost.map(before_the_kill);
-                let oldest = oldest.map_or_else(
-                    || {
-                        "what was there when the cycle began is older now, or lacks a write"
-                            .to_owned()
-                    },
-                    |oldest| format!("the oldest lost one was acknowledged {oldest}"),
-                );
-                let (lost, of) = match balance.lost.checked_sub(acknowledged) {
-                    // Some are of the cycles before.
-                    Some(1..) => (
-                        counted(balance.lost, "write"),
-                        format!(", beside {}", counted(acknowledged, "acknowledged write")),
-                    ),
-                    Some(0) | None => (
-                        balance.lost.to_string(),
-                        format!(" of {}", counted(acknowledged, "acknowledged write")),
-                    ),
-                };
-                Some(format!(
-                    "{name} lost {lost}{of} of this cycle{last}; {oldest}; {}",
-                    self.shown_at_last()
-                ))
-            }
-            Fate::Known { .. } | Fate::Flapping | Fate::Undecided => None,
-        }
-    }
-
-    /// When its user was first told, as part of a sentence.
-    fn first_refused(&self, kill: Option<Elapsed>) -> String {
-        let told = self.refused.map(|(operation, _)| operation.finished);
-        let told = told.or(self.looks.first()).zip(kill);
-        told.filter(|(told, kill)| told >= kill)
-            .map_or_else(String::new, |(told, kill)| {
-                format!(", first {:.1} ms after the kill", told.ms_after(kill))
-            })
-    }
-
-    /// What the cycle began with, what it must be at least, and what was read back.
-    fn shown_at_last(&self) -> String {
-        let look = self.last_look();
-        match (look.map(|look| (look.shown, look.at_login)), &self.written) {
-            (Some((Shown::Counter(now), at_login)), Written::Counted(_)) => {
-                let base = match at_login {
-                    Some(Shown::Counter(base)) => base,
-                    Some(Shown::Own(_)) | None => 0,
-                };
-                let least = base.saturating_add(self.written.acknowledged());
-                format!(
-                    "the counter was {base} when the cycle began, must be at least {least} with all acknowledged writes of the cycle, and was read back as {now}"
-                )
-            }
-            (Some((Shown::Own(found), _)), _) => {
-                let missing = self.written.missing_in(found);
-                let missing: Vec<String> = missing.iter().take(5).map(u32::to_string).collect();
-                format!("write {} was not read back", missing.join(", "))
-            }
-            _ => "nothing of it was read back".to_owned(),
-        }
     }
 
     /// The faults that may have taken it, if it is lost.

@@ -125,6 +125,10 @@ pub(super) fn analyze(
             .zip(facts.over)
             .map(|(from, to)| to.ms_after(from)),
         counterexample: ledger.counterexample.filter(|_| plan.storm.is_some()),
+        story: match plan.storm {
+            Some(_) => Vec::new(),
+            None => ledger.story,
+        },
         idle_kill,
         begun_sessions: ledger.begun,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),

@@ -212,8 +212,11 @@ fn failed_by_us(facts: &Facts, operations: &[&Operation]) -> Option<(Why, String
     };
     (count > 0).then(|| {
         let ours = counted(count, "operation");
-        let what = "the harness itself ran out of descriptors or local ports";
-        (why, format!("{what}: {ours}"))
+        let what = format!(
+            "the harness itself ran out of descriptors or local ports ({ours}): use fewer sessions, or raise the limit \
+             (ulimit -n)"
+        );
+        (why, what)
     })
 }
 
@@ -355,7 +358,9 @@ fn no_samples(plan: &Plan, load: &Load<'_>) -> Option<(Why, String)> {
     let wanted: Vec<&Operation> = load.baseline().collect();
     let by_lag = share_sent(&wanted, |_| false).is_by_lag(plan.load.floor);
     is_empty.then(|| {
-        let reason = "no operation in the baseline: zero samples".to_owned();
+        let reason =
+            "no operation in the baseline: zero samples. Raise the rate, or lengthen the baseline"
+                .to_owned();
         (Why::NoSamples { by_lag }, reason)
     })
 }

@@ -5,7 +5,7 @@ use comeback_model::plan::Workload;
 use comeback_statistics::zero_event_upper_bound;
 
 use super::tally::{self, Tally};
-use super::{Outcome, Verdict};
+use super::{Check, Outcome, Verdict};
 use crate::measure::words::{counted, grouped, percent};
 use crate::measure::{Analysis, ArmAnalysis, ErrorTally, StormTally, WriteCounts, causes_of};
 
@@ -19,15 +19,8 @@ pub(super) struct Broken<'a> {
 impl<'a> Broken<'a> {
     /// `detail` is what the gate found.
     pub(super) fn new(gate: &Gate, arm: &'a ArmAnalysis, detail: &str) -> Self {
-        let counted = gate
-            .bounded_count()
-            .map(|count| (count, Tally::of(count, arm)));
-        let clause = counted
-            .filter(|(_, tally)| tally.found_anywhere() > 0)
-            .map_or_else(
-                || format!("{gate} does not hold: {detail}"),
-                |(count, tally)| tally::clause(count, tally),
-            );
+        let clause = of_bounded_count(gate, arm);
+        let clause = clause.unwrap_or_else(|| format!("{gate} does not hold: {detail}"));
         Self {
             arm: &arm.name,
             weight: gate.weight(),
@@ -43,6 +36,35 @@ impl<'a> Broken<'a> {
             clause,
         }
     }
+}
+
+/// What a gate found whose count has a bound, if it found any, such as `lost 42 of 100 sessions`.
+fn of_bounded_count(gate: &Gate, arm: &ArmAnalysis) -> Option<String> {
+    let count = gate.bounded_count()?;
+    clause_of(count, arm)
+}
+
+fn clause_of(count: Count, arm: &ArmAnalysis) -> Option<String> {
+    let tally = Tally::of(count, arm);
+    (tally.found_anywhere() > 0).then(|| tally::clause(count, tally))
+}
+
+/// What a check found, with the noun that is counted: `lost 42 of 100 sessions`. Where it is about no count, or found none, what is
+/// missing or violated.
+pub fn found(check: &Check, analysis: &Analysis) -> String {
+    let detail = || check.detail.clone().unwrap_or_default();
+    let gate = Gate::try_from(check.gate.clone()).ok();
+    let arm = analysis.arms.iter().find(|arm| arm.name == check.arm);
+    let (Some(gate), Some(arm), Outcome::Fail) = (gate, arm, check.outcome) else {
+        return detail();
+    };
+    let said = |count| clause_of(count, arm);
+    match (gate.metric().count(), gate.needs_baseline()) {
+        (Some(count), false) => said(count).map(|clause| clause + &tally::example(count, arm)),
+        (Some(count), true) => said(count).map(|clause| format!("{clause}: {}", detail())),
+        (None, _) => None,
+    }
+    .unwrap_or_else(detail)
 }
 
 /// The line for a verdict; `broken` is what made it a fail.

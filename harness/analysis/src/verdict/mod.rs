@@ -7,6 +7,7 @@
 
 mod against;
 pub(crate) mod baseline;
+mod by_trial;
 pub(crate) mod clean;
 pub(crate) mod contrast;
 mod family;
@@ -31,8 +32,10 @@ use comeback_model::journal::RunLabel;
 
 use baseline::Baselines;
 pub use baseline::{arm_without_baseline, machine_differences, objections};
+pub use by_trial::{OfTrial, by_trial};
 pub use family::{Family, family_of};
 use figure::Missing;
+pub use headline::found;
 use headline::{Broken, headline};
 pub(crate) use judge::{did_not_grow, unrecovered};
 pub use replace::{Replacement, replacements};

@@ -99,7 +99,8 @@ pub(crate) fn shards_of(arm: &ArmAnalysis) -> BTreeSet<Option<u32>> {
     arm.faulted().map(|trial| trial.shard).collect()
 }
 
-fn figure(metric: Metric, trial: &TrialAnalysis) -> Option<f64> {
+/// A trial's own figure of a time or a latency.
+pub(crate) fn figure(metric: Metric, trial: &TrialAnalysis) -> Option<f64> {
     match metric {
         Metric::Time(time, _) => trial.figure(time),
         Metric::Latency(part, quantile) => values::latency_ms(quantile, part, trial),

@@ -486,7 +486,8 @@ async fn a_server_that_ends_by_itself_before_the_next_fault_was_not_back_for_goo
         assert_eq!(trial.not_back(), Some(&NotBack::Ended), "{kind}");
         // There was no load to be measured. It would count with one.
         let void = trial.void.map(|void| void.reason);
-        let zero = "no operation in the baseline: zero samples";
+        let zero =
+            "no operation in the baseline: zero samples. Raise the rate, or lengthen the baseline";
         assert_eq!(void.as_deref(), Some(zero), "{kind}");
     }
 }

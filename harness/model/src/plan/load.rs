@@ -74,10 +74,16 @@ impl Load {
             );
         }
         if self.timeout == Span::ZERO {
-            return invalid(Field::Load("timeout"), "must be longer than 0s");
+            return invalid(
+                Field::Load("timeout"),
+                "must be longer than 0s: write a length such as 2s",
+            );
         }
         if self.objective == Some(Span::ZERO) {
-            return invalid(Field::Load("objective"), "must be longer than 0s");
+            return invalid(
+                Field::Load("objective"),
+                "must be longer than 0s: write a length such as 500ms",
+            );
         }
         if self.workers == 0 || self.workers > self.clients {
             return invalid(
@@ -109,11 +115,16 @@ impl Load {
                 {
                     return invalid(
                         Field::Mix,
-                        format!("shares of more than {MAX_SHARE} say nothing more"),
+                        format!(
+                            "shares of more than {MAX_SHARE} say nothing more: write smaller ones, such as act = 1 and check = 4"
+                        ),
                     );
                 }
                 if act + check == 0 {
-                    return invalid(Field::Mix, "act and check cannot both be 0");
+                    return invalid(
+                        Field::Mix,
+                        "act and check cannot both be 0: give one of them a share, such as check = 1",
+                    );
                 }
             }
             Workload::Stateless(request) => {

@@ -46,7 +46,10 @@ impl Plan {
         self.validate_baselines()?;
         self.validate_storm()?;
         if self.trials == 0 {
-            return invalid(Field::Trials, "at least one trial is needed");
+            return invalid(
+                Field::Trials,
+                "at least one trial is needed: write 1 or more",
+            );
         }
         let each = u64::from(self.extend_to.max(self.trials))
             + u64::from(self.controls)
@@ -55,12 +58,16 @@ impl Plan {
             return invalid(
                 Field::Trials,
                 format!(
-                    "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them"
+                    "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them: lower trials, or compare \
+                     fewer arms"
                 ),
             );
         }
         if self.extend_to < self.trials {
-            return invalid(Field::ExtendTo, "must be at least the number of trials");
+            return invalid(
+                Field::ExtendTo,
+                "must be at least the number of trials: raise it, or lower trials",
+            );
         }
         self.load.validate()
     }
@@ -112,7 +119,7 @@ impl Plan {
             Effect::StandsStill(lasts) if lasts >= horizon => invalid(
                 Field::FaultLasts(id),
                 format!(
-                    "{} outlasts the horizon of {horizon}: nothing could be back",
+                    "{} outlasts the horizon of {horizon}: nothing could be back. Shorten it, or raise the horizon",
                     fault.words.noun
                 ),
             ),
@@ -203,7 +210,7 @@ impl Plan {
             ),
             (Some(_), false) => invalid(
                 Field::Deploy,
-                "no fault of this plan replaces the server: leave deploy out, or add a fault that does (comeback faults)",
+                "no fault of this plan replaces the server: remove the new version, or add a fault that does (comeback faults)",
             ),
             (Some(next), true) => {
                 validate_target(next, &self.windows).map_err(|error| error.of(Part::Deploy))
@@ -250,7 +257,10 @@ impl Plan {
             validate_name(Field::Family, family)?;
         }
         if self.arms[..index].iter().any(|other| other.name == *name) {
-            return invalid(Field::Arms, format!("'{name}' is named twice"));
+            return invalid(
+                Field::Arms,
+                format!("'{name}' is named twice: give each arm a name of its own"),
+            );
         }
         Ok(())
     }
@@ -286,7 +296,12 @@ fn kind_of<'a>(
 /// Names become those of folders and files.
 fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
     if name.is_empty() || name.contains('/') || name.contains(char::is_control) {
-        return invalid(field, format!("{name:?} cannot be a file's name"));
+        return invalid(
+            field,
+            format!(
+                "{name:?} cannot be a file's name: write one without / and control characters, such as shop"
+            ),
+        );
     }
     Ok(())
 }
@@ -303,7 +318,9 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
         if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
             return invalid(
                 Field::Socket,
-                format!("must be a path of 1 to {SOCKET_PATH_MAX} bytes"),
+                format!(
+                    "must be a path of 1 to {SOCKET_PATH_MAX} bytes: shorten it, such as {{data}}/app.sock"
+                ),
             );
         }
     }
@@ -312,20 +329,23 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
     {
         return invalid(
             Field::BootHeader,
-            format!("{name:?} is not the name of a header"),
+            format!("{name:?} is not the name of a header: write one such as x-boot-id"),
         );
     }
     if let ReadyProbe::Http(path) = &target.ready.probe {
         validate_path(Field::Ready, path)?;
     }
     if target.ready.within == Span::ZERO {
-        return invalid(Field::ReadyWithin, "must be longer than 0s");
+        return invalid(
+            Field::ReadyWithin,
+            "must be longer than 0s: write a length such as 10s",
+        );
     }
     validate_listener(target)?;
     if target.restart_after >= windows.horizon {
         return invalid(
             Field::Horizon,
-            "must be longer than the pause before the restart",
+            "must be longer than the pause before the restart: raise it, or shorten the pause",
         );
     }
     Ok(())
@@ -377,11 +397,13 @@ impl Plan {
             };
             let problem = match self.arms.iter().find(|other| other.name == *name) {
                 None => format!(
-                    "'{name}', the baseline of '{}', is no arm of this run",
+                    "'{name}', the baseline of '{}', is no arm of this run: name one that is",
                     arm.name
                 ),
                 Some(base) if base.name == arm.name => {
-                    format!("'{name}' cannot be its own baseline")
+                    format!(
+                        "'{name}' cannot be its own baseline: name another arm, or leave baseline out"
+                    )
                 }
                 Some(base) if base.baseline.is_some() => format!(
                     "'{name}' is the baseline of '{}' and has one itself: compare both with the same arm",
@@ -403,16 +425,23 @@ impl Plan {
 impl Windows {
     fn validate(&self) -> Result<(), PlanError> {
         if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
-            return invalid(Field::Baseline, "must hold at least two windows");
+            return invalid(
+                Field::Baseline,
+                "must hold at least two windows: lengthen it, or shorten the window",
+            );
         }
         if self.settle < self.steady_for || self.steady_for < self.window {
             return invalid(
                 Field::Settle,
-                "must be at least as long as the time the service must stay steady, and that at least a window",
+                "must be at least as long as the time the service must stay steady, and that at least a window: lengthen it, or \
+                 shorten steady_for",
             );
         }
         if self.horizon == Span::ZERO {
-            return invalid(Field::Horizon, "must be longer than 0s");
+            return invalid(
+                Field::Horizon,
+                "must be longer than 0s: write a length such as 30s",
+            );
         }
         Ok(())
     }

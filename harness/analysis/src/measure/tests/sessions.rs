@@ -1,7 +1,7 @@
 //! What becomes of sessions.
 
 use ErrorClass::{Reset, SessionRecreated, SessionRejected, WrongAnswer, WrongIdentity};
-use comeback_model::plan::{Request, Workload};
+use comeback_model::plan::{Request, Workload, Writes};
 
 use super::*;
 use crate::measure::{SessionCounts, WriteCounts};
@@ -543,5 +543,73 @@ fn where_a_stranger_is_answered_like_a_known_user_an_answer_without_a_write_prov
         trial.findings[0].contains("identity"),
         "{:?}",
         trial.findings
+    );
+}
+
+#[test]
+fn the_first_session_that_lost_something_is_told_with_what_its_user_met() {
+    // The first one is whole.
+    let whole = [login(0, 500), act(0, 1_500), finds(0, 1)];
+    let refused = [
+        login(1, 500),
+        act(1, 1_500),
+        act(1, 2_500),
+        look(1, 3_200).rejected(SessionRejected),
+    ];
+    let trial = Story::faulted().does(whole.clone()).does(refused).trial();
+    assert_eq!(
+        trial.story,
+        [
+            "Session 1 of user 1: its login was acknowledged 2.50 s before the fault.",
+            "It had 2 acknowledged writes, the last one 499.0 ms before the fault.",
+            "Then the fault was sent, 2.00 s into the load.",
+            "The service was back 100.0 ms later.",
+            "The reply to its check, 201.0 ms after the fault, was a refusal (status 200).",
+        ]
+    );
+    let reset = [
+        login(1, 500).value(3),
+        act(1, 1_500),
+        act(1, 2_500),
+        finds(1, 4),
+    ];
+    let trial = Story::faulted().does(whole.clone()).does(reset).trial();
+    assert_eq!(
+        trial.story.last().map(String::as_str),
+        Some(
+            "Its counter was 3 at the login and must be at least 5 with all acknowledged writes; it was read back as 4."
+        )
+    );
+    let made_anew = [login(1, 500), meets(1, SessionRecreated)];
+    let trial = Story::faulted().does(whole.clone()).does(made_anew).trial();
+    assert!(
+        trial
+            .story
+            .contains(&"It had no acknowledged write.".to_owned()),
+        "{:?}",
+        trial.story
+    );
+    let last = trial.story.last().unwrap();
+    assert!(
+        last.starts_with(
+            "The reply to its final look, 2.30 s after the fault, was one to a stranger"
+        ),
+        "{last}"
+    );
+    assert_eq!(Story::faulted().does(whole).trial().story, [""; 0]);
+}
+
+#[test]
+fn of_writes_that_carry_values_the_missing_ones_are_named() {
+    let lost = [
+        login(0, 500),
+        write(0, 1_500, 1),
+        write(0, 2_500, 2),
+        shows(0, &[1]),
+    ];
+    let trial = Story::faulted().writing(Writes::Set).does(lost).trial();
+    assert_eq!(
+        trial.story.last().map(String::as_str),
+        Some("Of its acknowledged writes, write 2 could not be read back.")
     );
 }

@@ -115,7 +115,7 @@ fn a_harness_that_ran_out_of_something_does_not_count() {
         look(0, 1_500).unsent(HarnessError),
         look(0, 600).unsent(HarnessError),
     ]);
-    let reason = "the harness itself ran out of descriptors or local ports: 2 operations";
+    let reason = "the harness itself ran out of descriptors or local ports (2 operations): use fewer sessions, or raise the limit (ulimit -n)";
     assert_eq!(
         story.trial().void,
         Some(Void::new(Spoils::Everything, Doing::Ours, reason))
@@ -214,7 +214,10 @@ fn a_baseline_without_operations_does_not_count() {
         Story::faulted().serves(RECOVERED, SETTLED, 10),
         Story::control(),
     ] {
-        check_times(&story, "no operation in the baseline: zero samples");
+        check_times(
+            &story,
+            "no operation in the baseline: zero samples. Raise the rate, or lengthen the baseline",
+        );
     }
 }
 

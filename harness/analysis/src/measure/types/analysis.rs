@@ -107,6 +107,9 @@ pub struct TrialAnalysis {
     /// The first session that lost something by the fault, in words: what was acknowledged, and what was read back. Kept for a
     /// storm.
     pub counterexample: Option<String>,
+    /// What the user of the first session met that lost something by the fault, a sentence each: who it is, what was acknowledged,
+    /// when the fault came, and what was seen afterwards. Empty in a storm, which has the counterexample.
+    pub story: Vec<String>,
     /// How many of the sessions began in this trial; in a storm the others are of the trial before.
     pub begun_sessions: u64,
     /// What the kill of the idle server came to that the trial before ended with; in a storm alone.
