@@ -124,7 +124,7 @@ impl Args {
             ))
         })?;
         let address = listener.local_addr()?.to_string();
-        let meeting = meet(stage.target, stage.tag, stage.folder, |waiting| {
+        let meeting = meet(stage.target, stage.tag, stage.folder, &[], |waiting| {
             print_aside(&waiting)
         });
         let mut met = tokio::select! {

@@ -96,7 +96,7 @@ impl Discovered {
     /// A path whose only purpose is to say that the server is well.
     pub fn health(&self) -> Option<&Answer> {
         let mut answers = self.answers.iter();
-        answers.find(|answer| answer.path != "/" && answer.is_good())
+        answers.find(|answer| HEALTH_PATHS.contains(&&*answer.path) && answer.is_good())
     }
 
     /// The reply to the front page.
@@ -193,8 +193,8 @@ impl Met {
     }
 }
 
-/// Starts a target in the folder, asks until it answers well, and stops it. Its own `ready` is not looked at. `wait` is told once if the
-/// first answers are not good.
+/// Starts a target in the folder, asks until it answers well, and stops it. Its own `ready` is not looked at. `pages` are paths that its
+/// users ask for, if they are known: it may know no other. `wait` is told once if the first answers are not good.
 ///
 /// # Errors
 /// When it does not start, or does not listen where it should.
@@ -202,9 +202,10 @@ pub async fn discover(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
+    pages: &[String],
     wait: impl FnMut(String),
 ) -> Result<Discovered, DiscoverError> {
-    meet(target, tag, folder, wait)
+    meet(target, tag, folder, pages, wait)
         .await?
         .stop(&target.stop)
         .await
@@ -218,6 +219,7 @@ pub async fn meet(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
+    pages: &[String],
     wait: impl FnMut(String),
 ) -> Result<Met, DiscoverError> {
     let clock = Clock::start();
@@ -248,7 +250,8 @@ pub async fn meet(
         .map_err(|error| DiscoverError::NotReady(error, process.tail()))?;
     let listening_after = ready.at.since(process.executed());
     let executed = process.executed();
-    let asking = ask_until_serving(port, clock, executed + readiness.within, wait);
+    let until = executed + readiness.within;
+    let asking = ask_until_serving((port, pages), clock, until, wait);
     let ended = tokio::select! {
         biased;
         ended = process.exited() => Err(ended),
@@ -279,7 +282,7 @@ pub async fn meet(
 
 /// Asks until it has begun to serve, or its time is over; then the last answers are taken as they are.
 async fn ask_until_serving(
-    port: u16,
+    whom: (u16, &[String]),
     clock: Clock,
     until: Elapsed,
     mut wait: impl FnMut(String),
@@ -287,7 +290,7 @@ async fn ask_until_serving(
     let begun = clock.now();
     let mut is_told = false;
     loop {
-        let (protocol, answers) = ask(port).await;
+        let (protocol, answers) = ask(whom).await;
         let is_dialect = protocol.is_some_and(|protocol| protocol.dialect().is_some());
         let now = clock.now();
         if is_dialect || Discovered::is_serving(&answers) || now >= until {
@@ -314,7 +317,7 @@ fn seen_so_far(answers: &[Answer]) -> String {
 }
 
 /// Its protocol, and its reply.
-async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
+async fn ask((port, pages): (u16, &[String])) -> (Option<Protocol>, Vec<Answer>) {
     for protocol in Protocol::ALL {
         if let Some(dialect) = protocol.dialect()
             && speaks(&Endpoint::tcp(protocol, port), dialect, ANSWER_WITHIN).await
@@ -332,7 +335,10 @@ async fn ask(port: u16) -> (Option<Protocol>, Vec<Answer>) {
             continue;
         };
         let mut answers = vec![front];
-        for path in HEALTH_PATHS {
+        for path in HEALTH_PATHS
+            .into_iter()
+            .chain(pages.iter().map(String::as_str))
+        {
             answers.extend(look_at(&client, &base, path).await);
         }
         return (Some(protocol), answers);
