@@ -93,7 +93,7 @@ prepare() {
       --identity '/name=u{{ session }}')
     ;;
   mojolicious)
-    debian_packages libmojolicious-perl
+    debian_packages libmojolicious-perl libjs-bootstrap4 libjs-highlight.js libjs-jquery
     command=(perl "$stacks/mojolicious/app.pl" daemon -l 'http://127.0.0.1:{port}')
     variables=(--env "PERL5LIB=$packages/mojolicious/usr/share/perl5")
     # Its forms carry CSRF tokens: there is no line for it, the guide says to record.

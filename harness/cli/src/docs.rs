@@ -108,6 +108,44 @@ fn every_link_leads_somewhere() {
     }
 }
 
+/// The book has the pages of its folder and no other file of the repository: a link out of it would work on GitHub alone.
+#[test]
+fn every_link_of_a_guide_stays_in_the_book_or_names_a_whole_address() {
+    let folder = root().join("harness/docs");
+    let mut checked = 0;
+    for page in guides().into_iter().chain([folder.join("SUMMARY.md")]) {
+        for link in links(&read(&page)) {
+            let leaves = link.starts_with('/') || link.split('/').any(|part| part == "..");
+            assert!(!leaves, "{}: {link} leads out of the book", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked} links");
+}
+
+/// A ready-made file that no page names is one that nobody finds; one that is named and is not there, a dead end.
+#[test]
+fn the_recipes_name_ready_made_files_that_are_there() {
+    let page = read(&root().join("harness/docs/recipes.md"));
+    let named: Vec<&str> = page
+        .split("comeback run harness/experiments/")
+        .skip(1)
+        .filter_map(|rest| rest.split('`').next())
+        .collect();
+    let folder = root().join("harness/experiments");
+    for name in &named {
+        assert!(folder.join(name).is_file(), "{name} is not there");
+    }
+    // A server's own file has its application, or the server's configuration.
+    for name in [
+        "express", "fastify", "fastapi", "flask", "django", "cherrypy", "sinatra", "php", "go",
+        "java", "axum",
+    ] {
+        let file = format!("{name}.toml");
+        assert!(named.contains(&&*file), "{file} has no recipe");
+    }
+}
+
 #[test]
 fn the_table_of_contents_has_every_guide_once() {
     let mut listed = links(&read(&root().join("harness/docs/SUMMARY.md")));

@@ -97,7 +97,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
     let seen = match server.command {
         [] => None,
-        _ => Some(meet(server)?),
+        _ => {
+            let pages = recording.as_ref().map(Recording::pages);
+            Some(meet(server, &pages.unwrap_or_default())?)
+        }
     };
     complete(&args.file, server, seen.as_ref(), recording.as_ref())
 }
@@ -193,14 +196,15 @@ fn write_with(file: &Path, text: &str, mode: u32) -> Result<(), CliError> {
 }
 
 /// Starts the server once, to see what it is.
-fn meet(server: Server<'_>) -> Result<Discovered, CliError> {
+fn meet(server: Server<'_>, pages: &[String]) -> Result<Discovered, CliError> {
     in_custody(server, "init", async |started| {
         let InCustody {
             target,
             tag,
             folder,
         } = started;
-        let met = discover(target, tag, folder, |waiting| super::print_aside(&waiting)).await;
+        let wait = |waiting: String| super::print_aside(&waiting);
+        let met = discover(target, tag, folder, pages, wait).await;
         met.map_err(|error| unexamined(&error))
     })
 }

@@ -132,7 +132,7 @@ impl Args {
             ))
         })?;
         let address = listener.local_addr()?.to_string();
-        let meeting = meet(started.target, started.tag, started.folder, |waiting| {
+        let meeting = meet(started.target, started.tag, started.folder, &[], |waiting| {
             print_aside(&waiting)
         });
         let mut met = tokio::select! {

@@ -1,5 +1,7 @@
 //! `comeback schema`: prints the JSON Schemas of the documents.
 
+mod reference;
+
 use clap::ValueEnum;
 use comeback_analysis::difference::Difference;
 use comeback_analysis::summary::Summary;
@@ -13,15 +15,18 @@ use super::{CliError, print};
 /// Print the JSON Schema of a document.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback schema experiment > experiment.schema.json\n  comeback schema summary > summary.schema.json"
+    after_help = "Examples:\n  comeback schema experiment > experiment.schema.json\n  comeback schema summary > summary.schema.json\n  comeback schema experiment --markdown > keys.md"
 )]
 pub(super) struct Args {
     /// Which document
     #[arg(value_enum)]
     document: Document,
+    /// Print a page with every key instead, as Markdown
+    #[arg(long)]
+    markdown: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Document {
     /// An experiment file
     Experiment,
@@ -43,6 +48,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         Document::Claims => Claims::json_schema(),
         Document::Selftest => SelfTest::json_schema(),
     };
+    if args.markdown {
+        if args.document != Document::Experiment {
+            return Err(CliError::Usage(
+                "--markdown prints the keys of experiment files alone: say `comeback schema experiment --markdown`".to_owned(),
+            ));
+        }
+        print(reference::markdown(&schema).trim_end());
+        return Ok(Outcome::Pass);
+    }
     print(&serde_json::to_string_pretty(&schema)?);
     Ok(Outcome::Pass)
 }

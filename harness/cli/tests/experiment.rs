@@ -736,9 +736,14 @@ fn ready_made_files_keep_to_the_published_schema() {
         assert!(!validator.is_valid(&as_json(&wrong)), "{wrong}");
     }
     let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
-    for entry in std::fs::read_dir(ready_made).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "toml") {
+    for folder in [ready_made.join("real"), ready_made] {
+        let mut checked = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|ending| ending != "toml") {
+                continue;
+            }
+            checked += 1;
             let text = std::fs::read_to_string(&path).unwrap();
             let errors: Vec<String> = validator
                 .iter_errors(&as_json(&text))
@@ -746,5 +751,6 @@ fn ready_made_files_keep_to_the_published_schema() {
                 .collect();
             assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
         }
+        assert!(checked >= 2, "{checked} files in {}", folder.display());
     }
 }

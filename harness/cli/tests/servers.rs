@@ -5,10 +5,12 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
 use support::{Run, has};
+use tempfile::TempDir;
 
 /// Debian's Python, which has Debian's modules; the one in PATH may be another.
 const PYTHON: &str = "/usr/bin/python3";
@@ -20,21 +22,25 @@ fn data_connections_of_ftp_take_no_servers_port() {
     );
 }
 
+/// A file of the folder with ready-made experiments.
+fn ready_made(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../experiments")
+        .join(file)
+}
+
 /// Runs a ready-made experiment once for each of its arms.
 fn experiment(file: &str) -> Run {
-    run(file, &[])
+    run(&ready_made(file), &[])
 }
 
 /// The same at a load that a slow server bears beside other work.
 fn gentle(file: &str) -> Run {
-    run(file, &["--rate", "40"])
+    run(&ready_made(file), &["--rate", "40"])
 }
 
-fn run(file: &str, more: &[&str]) -> Run {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../experiments")
-        .join(file);
-    let path = path.to_str().expect("a path is text");
+fn run(file: &Path, more: &[&str]) -> Run {
+    let path = file.to_str().expect("a path is text");
     let words = [
         "run", path, "--trials", "1", "--seed", "3", "--quiet", "--out", "out",
     ];
@@ -211,6 +217,144 @@ fn sinatra_loses_sessions_unless_its_secret_is_given() {
     keeps(&summary, "fixed-secret");
 }
 
+/// Installs the packages of npm that Express and Fastify need, unless they are there.
+fn has_node_packages() -> bool {
+    if !has("nodejs", &["node", "--version"]) || !has("npm", &["npm", "--version"]) {
+        return false;
+    }
+    let installer = ready_made("apps/install.sh");
+    let installed = Command::new(installer).output();
+    let installed = installed.expect("the installer starts");
+    let told = String::from_utf8_lossy(&installed.stderr);
+    support::is_there_or_skipped(
+        &format!("what apps/install.sh has from npm ({told})"),
+        installed.status.success(),
+    )
+}
+
+#[test]
+fn express_loses_sessions_in_its_default_store_and_keeps_them_in_files() {
+    if !has_node_packages() {
+        return;
+    }
+    let Some(summary) = summary(&gentle("express.toml"), 1) else {
+        return;
+    };
+    loses(&summary, "memory");
+    keeps(&summary, "file");
+}
+
+#[test]
+fn fastify_loses_sessions_in_its_default_store_and_keeps_them_in_files() {
+    if !has_node_packages() {
+        return;
+    }
+    let Some(summary) = summary(&gentle("fastify.toml"), 1) else {
+        return;
+    };
+    loses(&summary, "memory");
+    keeps(&summary, "file");
+}
+
+#[test]
+fn fastapi_keeps_sessions_in_sqlite_and_loses_them_in_a_dict() {
+    if !has(
+        "python3-fastapi and python3-uvicorn",
+        &[PYTHON, "-c", "import fastapi, uvicorn"],
+    ) {
+        return;
+    }
+    let Some(summary) = summary(&experiment("fastapi.toml"), 1) else {
+        return;
+    };
+    keeps(&summary, "sqlite");
+    loses(&summary, "memory");
+}
+
+/// Whether a language is there whose packages are too large to be installed for one test.
+fn is_here(program: &str, version: &str) -> bool {
+    let output = Command::new(program).arg(version).output();
+    let is_here = output.is_ok_and(|output| output.status.success());
+    if !is_here {
+        eprintln!(
+            "skipped: {program} is not here, and too large to install for one test; \
+             harness/benches/first-ten-minutes.sh has a server for it"
+        );
+    }
+    is_here
+}
+
+/// A ready-made file in a folder of its own, with a server that is built where the file's first lines have it built: in the `target` of
+/// the folder two above it.
+fn with_built(file: &str, build: impl FnOnce(&Path) -> Command) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (experiments, target) = (
+        folder.path().join("harness/experiments"),
+        folder.path().join("target"),
+    );
+    std::fs::create_dir_all(&experiments).expect("a folder");
+    let copy = experiments.join(file);
+    std::fs::copy(ready_made(file), &copy).expect("it is copied");
+    let built = build(&target).output().expect("the compiler starts");
+    let told = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{told}");
+    (folder, copy)
+}
+
+#[test]
+fn java_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
+    if !is_here("javac", "-version") {
+        return;
+    }
+    let (_folder, file) = with_built("java.toml", |target| {
+        let mut build = Command::new("javac");
+        build.arg("-d").arg(target.join("visits-java"));
+        build.arg(ready_made("apps/Visits.java"));
+        build
+    });
+    let Some(summary) = summary(&run(&file, &[]), 1) else {
+        return;
+    };
+    keeps(&summary, "file");
+    loses(&summary, "memory");
+}
+
+#[test]
+fn go_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
+    if !is_here("go", "version") {
+        return;
+    }
+    let (_folder, file) = with_built("go.toml", |target| {
+        let mut build = Command::new("go");
+        build.args(["build", "-o"]).arg(target.join("visits-go"));
+        build.arg(ready_made("apps/visits.go"));
+        build.env("GOCACHE", target.join("cache"));
+        build
+    });
+    let Some(summary) = summary(&run(&file, &["--rate", "40"]), 1) else {
+        return;
+    };
+    keeps(&summary, "file");
+    loses(&summary, "memory");
+}
+
+#[test]
+fn axum_keeps_sessions_in_a_file() {
+    // Built beside this program, wherever that is.
+    let shop = Path::new(support::PROGRAM).with_file_name("shop");
+    assert!(
+        shop.is_file(),
+        "{} is not there: `cargo build --workspace`",
+        shop.display()
+    );
+    let shop = shop.to_str().expect("a path is text");
+    let words = ["--", shop, "{port}", "{data}"];
+    let Some(summary) = summary(&run(&ready_made("axum.toml"), &words), 0) else {
+        return;
+    };
+    keeps(&summary, "axum");
+}
+
 fn has_redis() -> bool {
     has("redis-server", &["redis-server", "--version"])
 }
@@ -257,7 +401,7 @@ fn redis_loses_to_a_kill_what_it_acknowledged_while_the_disk_was_busy() {
 
 /// Whether a power can be cut here. Nothing that could be installed is missing where it cannot.
 fn can_lose_power() -> bool {
-    let listed = std::process::Command::new(support::PROGRAM)
+    let listed = Command::new(support::PROGRAM)
         .args(["faults", "--json"])
         .output();
     let kinds = listed.expect("the program starts").stdout;

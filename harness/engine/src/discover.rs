@@ -98,7 +98,7 @@ impl Discovered {
     /// A path whose only purpose is to say that the server is well.
     pub fn health(&self) -> Option<&Answer> {
         let mut answers = self.answers.iter();
-        answers.find(|answer| answer.path != "/" && answer.is_good())
+        answers.find(|answer| HEALTH_PATHS.contains(&&*answer.path) && answer.is_good())
     }
 
     /// The reply to the front page.
@@ -196,7 +196,8 @@ impl Met {
 }
 
 /// Starts a target in the folder, asks until it answers well, and stops it. The path of its own `ready` is asked, too, and its protocol first
-/// of all. `wait` is told once if the first answers are not good.
+/// of all. `pages` are paths that its users ask for, if they are known: it may know no other. `wait` is told once if the first answers are
+/// not good.
 ///
 /// # Errors
 /// When it does not start, or does not listen where it should.
@@ -204,9 +205,10 @@ pub async fn discover(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
+    pages: &[String],
     wait: impl FnMut(String),
 ) -> Result<Discovered, DiscoverError> {
-    meet(target, tag, folder, wait)
+    meet(target, tag, folder, pages, wait)
         .await?
         .stop(&target.stop)
         .await
@@ -220,6 +222,7 @@ pub async fn meet(
     target: &Target,
     tag: &RunTag,
     folder: &Path,
+    pages: &[String],
     wait: impl FnMut(String),
 ) -> Result<Met, DiscoverError> {
     let clock = Clock::start();
@@ -264,7 +267,11 @@ pub async fn meet(
         ReadyProbe::Http(path) => Some(path.as_str()),
         ReadyProbe::Tcp | ReadyProbe::Log(_) => None,
     };
-    let asking = ask_until_serving(&endpoint, said, clock, executed + readiness.within, wait);
+    let is_asked_anyway = |path: &&str| *path == "/" || HEALTH_PATHS.contains(path);
+    let pages = said.into_iter().chain(pages.iter().map(String::as_str));
+    let pages: Vec<&str> = pages.filter(|path| !is_asked_anyway(path)).collect();
+    let until = executed + readiness.within;
+    let asking = ask_until_serving((&endpoint, &pages), clock, until, wait);
     let ended = tokio::select! {
         biased;
         ended = process.exited() => Err(ended),
@@ -295,8 +302,7 @@ pub async fn meet(
 
 /// Asks until it has begun to serve, or its time is over; then the last answers are taken as they are.
 async fn ask_until_serving(
-    endpoint: &Endpoint,
-    said: Option<&str>,
+    whom: (&Endpoint, &[&str]),
     clock: Clock,
     until: Elapsed,
     mut wait: impl FnMut(String),
@@ -304,7 +310,7 @@ async fn ask_until_serving(
     let begun = clock.now();
     let mut is_told = false;
     loop {
-        let (protocol, answers) = ask(endpoint, said).await;
+        let (protocol, answers) = ask(whom).await;
         let is_dialect = protocol.is_some_and(|protocol| protocol.dialect().is_some());
         let now = clock.now();
         if is_dialect || Discovered::is_serving(&answers) || now >= until {
@@ -331,7 +337,7 @@ fn seen_so_far(answers: &[Answer]) -> String {
 }
 
 /// Its protocol, and its reply.
-async fn ask(target: &Endpoint, said: Option<&str>) -> (Option<Protocol>, Vec<Answer>) {
+async fn ask((target, pages): (&Endpoint, &[&str])) -> (Option<Protocol>, Vec<Answer>) {
     let speaking = |protocol| Endpoint {
         protocol,
         ..target.clone()
@@ -355,8 +361,7 @@ async fn ask(target: &Endpoint, said: Option<&str>) -> (Option<Protocol>, Vec<An
             continue;
         };
         let mut answers = vec![front];
-        let own = said.filter(|path| *path != "/" && !HEALTH_PATHS.contains(path));
-        for path in own.into_iter().chain(HEALTH_PATHS) {
+        for path in HEALTH_PATHS.into_iter().chain(pages.iter().copied()) {
             answers.extend(look_at(&client, &base, path).await);
         }
         return (Some(protocol), answers);

@@ -6,6 +6,7 @@ mod fuzz;
 mod kills;
 mod package;
 mod statistics;
+mod terminal;
 mod tests;
 
 use std::process::{Command, ExitCode};
@@ -33,8 +34,10 @@ enum Chore {
     Statistics(statistics::Args),
     /// Kill the harness at random instants over every kind of run, and count what is left
     Kills(kills::Args),
-    /// Draw the README's chart and the gallery again, from a real run
+    /// Draw the README's pictures and the gallery again, from real runs
     Gallery,
+    /// Draw a recording of the terminal: the README's, or one of a command of your own
+    Terminal(terminal::Args),
     /// Measure all claims again, and write the table of `harness/docs/claims.md`
     Claims,
 }
@@ -56,7 +59,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 24] = [
+const NEEDED: [(Sign, &str); 28] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -80,6 +83,17 @@ const NEEDED: [(Sign, &str); 24] = [
         Sign::Command(&[PYTHON, "-c", "import cherrypy"]),
         "python3-cherrypy3",
     ),
+    (
+        Sign::Command(&[PYTHON, "-c", "import fastapi"]),
+        "python3-fastapi",
+    ),
+    (
+        Sign::Command(&[PYTHON, "-c", "import uvicorn"]),
+        "python3-uvicorn",
+    ),
+    // What they get from its registry is in `harness/experiments/apps/install.sh`.
+    (Sign::Program("node"), "nodejs"),
+    (Sign::Program("npm"), "npm"),
     (Sign::Program("ruby"), "ruby"),
     (
         Sign::Command(&["ruby", "-e", "require 'sinatra/base'"]),
@@ -122,6 +136,7 @@ fn main() -> ExitCode {
         Chore::Statistics(args) => statistics::statistics(&args),
         Chore::Kills(args) => kills::kills(&args),
         Chore::Gallery => gallery(),
+        Chore::Terminal(args) => terminal::terminal(&args),
         Chore::Claims => claims(),
     };
     match done {
@@ -169,7 +184,8 @@ fn gallery() -> Result<(), Failed> {
     run(
         "rm -rf reports/gallery/operations.csv reports/gallery/journal.jsonl reports/gallery/logs",
         &[],
-    )
+    )?;
+    terminal::terminal(&terminal::Args::default())
 }
 
 /// The page with the table of claims.

@@ -22,6 +22,8 @@ use crate::{CliError, experiment, options, setup, try_out};
 const RECORDING_MAX: u64 = 256 * 1024 * 1024;
 /// How long a reply may take when a flow is tried out.
 const PATIENCE: Span = Span::from_secs(30);
+/// How many of its pages a server is asked for while it may still be starting.
+const PAGES_MAX: usize = 4;
 /// How often a flow is tried out and inferred anew from what was answered.
 const ROUNDS: usize = 3;
 
@@ -97,6 +99,18 @@ impl Recording {
         // A recording without a session is refused before a server is started for nothing.
         recording.infer(None)?;
         Ok(recording)
+    }
+
+    /// Pages that its user looked at, each once: a server of an API may know no path that all servers know.
+    pub(super) fn pages(&self) -> Vec<String> {
+        let mut pages = Vec::new();
+        for asked in &self.sifted.kept {
+            let is_new = asked.method == "GET" && asked.path != "/" && !pages.contains(&asked.path);
+            if is_new && pages.len() < PAGES_MAX {
+                pages.push(asked.path.clone());
+            }
+        }
+        pages
     }
 
     fn infer(&self, keeps_user: Option<bool>) -> Result<Flow, CliError> {

@@ -1,7 +1,9 @@
 //! Experiment files that `init` writes from recorded requests.
 
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{call, folder_with, stderr, stdout};
 use crate::support::{PROGRAM, assert_nothing_left, has};
@@ -174,28 +176,58 @@ fn a_recording_that_cannot_be_used_is_refused_with_what_to_do_and_leaves_no_file
 /// Debian's Python, which has Debian's modules.
 const PYTHON: &str = "/usr/bin/python3";
 
+/// A server that is not part of a run; its end with it.
+struct Alone(Child);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts Django beside all runs, and waits until it listens.
+fn django(application: &str, folder: &Path) -> (Alone, u16) {
+    let port = comeback_supervise::ports::free_port().unwrap();
+    let mut server = Command::new(PYTHON);
+    server.args(["-B", application]).arg(folder);
+    let server = server
+        .arg(port.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut server = Alone(server.spawn().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert_eq!(server.0.try_wait().unwrap(), None, "Django ended");
+        assert!(Instant::now() < deadline, "Django does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (server, port)
+}
+
 #[test]
-fn a_har_file_of_a_login_to_django_gives_a_file_that_works() {
-    if !has("python3-django", &[PYTHON, "-c", "import django"]) {
+fn a_har_file_of_a_login_to_django_in_a_browser_gives_a_file_that_works() {
+    let is_there = has("python3-django", &[PYTHON, "-c", "import django"])
+        && has("chromium", &["chromium", "--version"]);
+    if !is_there {
         return;
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let recorder = here.join("tests/data/record_django.py");
     let application = here.join("../experiments/apps/django_visits.py");
     let application = application.to_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
+    let (server, port) = django(application, folder.path());
     let recorded = Command::new(PYTHON)
         .arg("-B")
-        .args([
-            &recorder,
-            Path::new(application),
-            folder.path(),
-            Path::new("shop.har"),
-        ])
+        .arg(here.join("tests/data/browse.py"))
+        .args([&*format!("http://127.0.0.1:{port}/"), "profile", "shop.har"])
         .current_dir(folder.path())
+        // What a browser that is killed leaves goes with the folder.
+        .env("TMPDIR", folder.path())
         .output()
         .unwrap();
     assert!(recorded.status.success(), "{}", stderr(&recorded));
+    drop(server);
     let command = [PYTHON, "-B", application, "{data}", "{port}"];
     let words = ["shop.toml", "--from-har", "shop.har"];
     let (_, text) = written(folder.path(), &words, &command);
@@ -338,5 +370,70 @@ fn a_document_with_an_account_of_its_own_gives_a_file_that_logs_in_with_it() {
             "headers = { authorization = \"Bearer {{ token }}\" }\njson = { title = \"{{ write }}\" }",
         ],
     );
+    assert_nothing_left(folder.path());
+}
+
+/// An API that answers what it knows, and everything else with a 404: its front page and every customary health path, too.
+const ONLY_AN_API: &str = r#"
+import json, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+clicks = {}
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self, status, value, cookie=None):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        if cookie:
+            self.send_header("Set-Cookie", "user=" + cookie)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do(self, method):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        user = self.headers.get("Cookie", "")[len("user="):]
+        asked = (method, self.path)
+        if asked == ("POST", "/session"):
+            user = body[len("username="):]
+            clicks[user] = 0
+            self.answer(200, {"user": user}, user)
+        elif asked not in [("POST", "/click"), ("GET", "/profile")]:
+            self.answer(404, {})
+        elif user not in clicks:
+            self.answer(403, {})
+        else:
+            clicks[user] += method == "POST"
+            self.answer(200, {"user": user, "clicks": clicks[user]})
+    def do_GET(self):
+        self.do("GET")
+    def do_POST(self):
+        self.do("POST")
+    def log_message(self, *words):
+        pass
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_server_that_knows_only_the_pages_of_the_recording_is_not_waited_for() {
+    let requests = "curl -d username=alice http://localhost:1/session\n\
+                    curl -X POST http://localhost:1/click\ncurl -X POST http://localhost:1/click\n\
+                    curl http://localhost:1/profile\n";
+    let folder = folder_with("api.sh", requests);
+    std::fs::write(folder.path().join("api.py"), ONLY_AN_API).unwrap();
+    let command = ["python3", "-B", "api.py", "{port}"];
+    let init = [
+        "init",
+        "api.toml",
+        "--from-curl",
+        "api.sh",
+        "--from-command",
+    ];
+    let output = call(folder.path(), &[&init[..], &command[..]].concat());
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}{}", stdout(&output));
+    // It refuses `/profile` at once, which a server that is still starting does not.
+    assert!(!told.contains("waiting"), "{told}");
+    let text = std::fs::read_to_string(folder.path().join("api.toml")).unwrap();
+    // A page that is refused to strangers tells nothing of its readiness.
+    assert_has(&text, &["ready = { tcp = true", "value = \"/clicks\""]);
     assert_nothing_left(folder.path());
 }

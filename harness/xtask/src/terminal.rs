@@ -1,0 +1,393 @@
+//! A recording of the terminal as a drawing: a command is run, and its output drawn as a terminal with 80 columns shows it, each line at
+//! its moment. Without a program that draws terminals, so that the picture in the README is what the program prints.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{Failed, run, say};
+
+/// Where the README's recording is kept.
+const RECORDING: &str = "reports/gallery/terminal.svg";
+
+/// The program that the recording shows, unless the variable COMEBACK names another.
+const PROGRAM: &str = "target/release/comeback";
+
+/// What the recording shows, and the file that it runs: a server that keeps its sessions in memory.
+const SHOWN: &str = "comeback run shop.toml --seed 7";
+const SHOP: &str = r#"trials = 2
+[target]
+command = ["{comeback}", "serve", "memory", "--port", "{port}", "--data", "{data}"]
+[session]
+value = "/visits"
+identity = { at = "/user", name = "u{{ session }}" }
+login = { request = "POST /login", json = { user = "u{{ session }}" } }
+act = { request = "POST /visit" }
+check = { request = "GET /me" }
+"#;
+
+/// Of the terminal, and of the drawing in pixels.
+const COLUMNS: usize = 80;
+const COLUMN_PX: f64 = 8.4;
+const LINE_PX: f64 = 20.0;
+const MARGIN_PX: f64 = 16.0;
+/// The bar with the three dots.
+const BAR_PX: f64 = 32.0;
+/// The pause between two lines is drawn no longer than this; a run waits for seconds.
+const PAUSE_MAX: Duration = Duration::from_millis(900);
+
+/// Which command is drawn, and where to.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file to write
+    #[arg(long, value_name = "SVG", default_value = RECORDING)]
+    out: PathBuf,
+    /// A command of your own, run here. Default: the recording of the README
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            out: RECORDING.into(),
+            command: Vec::new(),
+        }
+    }
+}
+
+/// A line as it was printed, and when.
+struct Printed {
+    at: Duration,
+    text: String,
+}
+
+pub(crate) fn terminal(args: &Args) -> Result<(), Failed> {
+    let drawn = match args.command.as_slice() {
+        [] => {
+            let program = match std::env::var_os("COMEBACK") {
+                Some(program) => PathBuf::from(program),
+                None => {
+                    run("cargo build --release --package comeback-cli", &[])?;
+                    PathBuf::from(PROGRAM)
+                }
+            };
+            let folder = tempfile::tempdir().map_err(|error| Failed(error.to_string()))?;
+            fs::write(folder.path().join("shop.toml"), SHOP)
+                .map_err(|error| Failed(format!("shop.toml: {error}")))?;
+            let program = fs::canonicalize(&program)
+                .map_err(|error| Failed(format!("{}: {error}", program.display())))?;
+            let words = SHOWN.split(' ').skip(1).map(str::to_owned).collect();
+            draw(SHOWN, &record(&program, words, folder.path())?)
+        }
+        [program, words @ ..] => {
+            let here = Path::new(".");
+            let printed = record(Path::new(program), words.to_vec(), here)?;
+            draw(&args.command.join(" "), &printed)
+        }
+    };
+    fs::write(&args.out, drawn)
+        .map_err(|error| Failed(format!("{}: {error}", args.out.display())))?;
+    say(&format!("xtask: drawn to {}", args.out.display()));
+    Ok(())
+}
+
+/// Runs a command with its colors: what it prints, whatever it ends with.
+fn record(program: &Path, words: Vec<String>, folder: &Path) -> Result<Vec<Printed>, Failed> {
+    let failed = |error: std::io::Error| Failed(format!("{}: {error}", program.display()));
+    // Both outputs in the order in which they are written.
+    let (output, end) = std::io::pipe().map_err(failed)?;
+    let began = Instant::now();
+    let mut child = Command::new(program)
+        .args(words)
+        .current_dir(folder)
+        .env("CLICOLOR_FORCE", "1")
+        .env("COLUMNS", COLUMNS.to_string())
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .stdout(end.try_clone().map_err(failed)?)
+        .stderr(end)
+        .spawn()
+        .map_err(failed)?;
+    let mut printed = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let text = line.map_err(failed)?;
+        let at = began.elapsed();
+        printed.push(Printed { at, text });
+    }
+    child.wait().map_err(failed)?;
+    Ok(printed)
+}
+
+/// How text looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Look {
+    bold: bool,
+    dim: bool,
+    color: Option<Color>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Color {
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Cyan,
+}
+
+impl Color {
+    /// On the drawing's background, each with a contrast of more than 4.5 to 1.
+    const fn hex(self) -> &'static str {
+        match self {
+            Self::Red => "#ff7b72",
+            Self::Green => "#56d364",
+            Self::Yellow => "#e3b341",
+            Self::Blue => "#79c0ff",
+            Self::Cyan => "#76e3ea",
+        }
+    }
+}
+
+/// A piece of a line that looks alike.
+#[derive(Debug, PartialEq, Eq)]
+struct Piece {
+    text: String,
+    look: Look,
+}
+
+/// The pieces of a line, by its escape sequences. Those that set no look are left out.
+fn pieces(line: &str) -> Vec<Piece> {
+    let (mut pieces, mut look) = (Vec::new(), Look::default());
+    let mut parts = line.split('\x1b');
+    let mut add = |text: &str, look| {
+        if !text.is_empty() {
+            let text = text.to_owned();
+            pieces.push(Piece { text, look });
+        }
+    };
+    add(parts.next().unwrap_or_default(), look);
+    for part in parts {
+        let Some(sequence) = part.strip_prefix('[') else {
+            add(part, look);
+            continue;
+        };
+        let end = sequence.find(|sign: char| sign.is_ascii_alphabetic());
+        let (codes, text) = end.map_or((sequence, ""), |end| sequence.split_at(end));
+        if text.starts_with('m') {
+            codes.split(';').for_each(|code| look.apply(code));
+        }
+        add(text.get(1..).unwrap_or_default(), look);
+    }
+    pieces
+}
+
+impl Look {
+    fn apply(&mut self, code: &str) {
+        match code {
+            "" | "0" => *self = Self::default(),
+            "1" => self.bold = true,
+            "2" => self.dim = true,
+            "22" => (self.bold, self.dim) = (false, false),
+            "31" => self.color = Some(Color::Red),
+            "32" => self.color = Some(Color::Green),
+            "33" => self.color = Some(Color::Yellow),
+            "34" => self.color = Some(Color::Blue),
+            "36" => self.color = Some(Color::Cyan),
+            "39" => self.color = None,
+            _ => {}
+        }
+    }
+}
+
+/// A line as a terminal shows it: broken where the columns end, wherever that is.
+fn rows(pieces: Vec<Piece>) -> Vec<Vec<Piece>> {
+    let (mut rows, mut row, mut column) = (Vec::new(), Vec::new(), 0);
+    for Piece { text, look } in pieces {
+        let mut held = String::new();
+        for sign in text.chars() {
+            if column == COLUMNS {
+                row.push(Piece {
+                    text: std::mem::take(&mut held),
+                    look,
+                });
+                rows.push(std::mem::take(&mut row));
+                column = 0;
+            }
+            held.push(sign);
+            column += 1;
+        }
+        row.push(Piece { text: held, look });
+    }
+    rows.push(row);
+    rows
+}
+
+/// The whole drawing.
+fn draw(command: &str, printed: &[Printed]) -> String {
+    let prompt = vec![
+        Piece {
+            text: "$ ".to_owned(),
+            look: Look {
+                dim: true,
+                ..Look::default()
+            },
+        },
+        Piece {
+            text: command.to_owned(),
+            look: Look {
+                bold: true,
+                ..Look::default()
+            },
+        },
+    ];
+    let mut lines: Vec<(Duration, Vec<Piece>)> = rows(prompt)
+        .into_iter()
+        .map(|row| (Duration::ZERO, row))
+        .collect();
+    let (mut shown, mut last) = (Duration::ZERO, Duration::ZERO);
+    for Printed { at, text } in printed {
+        shown += at.saturating_sub(last).min(PAUSE_MAX);
+        last = *at;
+        lines.extend(rows(pieces(text)).into_iter().map(|row| (shown, row)));
+    }
+    let width = COLUMNS as f64 * COLUMN_PX + 2.0 * MARGIN_PX;
+    let height = BAR_PX + lines.len() as f64 * LINE_PX + MARGIN_PX;
+    let mut svg = head(command, width, height);
+    for (place, (at, row)) in lines.iter().enumerate() {
+        let y = BAR_PX + (place as f64 + 0.7) * LINE_PX;
+        let delay = at.as_secs_f64();
+        let _ = write!(
+            svg,
+            "<text class=\"l\" x=\"{MARGIN_PX}\" y=\"{y:.0}\" style=\"animation-delay:{delay:.2}s\">"
+        );
+        for piece in row {
+            svg.push_str(&piece.svg());
+        }
+        svg.push_str("</text>\n");
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn head(command: &str, width: f64, height: f64) -> String {
+    let title = escaped(&format!("Terminal: {command}"));
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n\
+         <title>{title}</title>\n\
+         <style>text{{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace;\
+         fill:#e6edf3;white-space:pre}}.b{{font-weight:bold}}.d{{fill:#9ea7b3}}\
+         @media (prefers-reduced-motion:no-preference){{.l{{animation:show .01s backwards}}}}@keyframes show{{from{{opacity:0}}}}</style>\n\
+         <rect width=\"{width:.0}\" height=\"{height:.0}\" rx=\"8\" fill=\"#0d1117\"/>\n"
+    );
+    for (place, color) in ["#ff5f56", "#ffbd2e", "#27c93f"].iter().enumerate() {
+        let x = 20 + 18 * place;
+        let _ = writeln!(
+            svg,
+            "<circle cx=\"{x}\" cy=\"16\" r=\"6\" fill=\"{color}\"/>"
+        );
+    }
+    svg
+}
+
+impl Piece {
+    fn svg(&self) -> String {
+        let mut classes = Vec::new();
+        classes.extend(self.look.bold.then_some("b"));
+        classes.extend(self.look.dim.then_some("d"));
+        let class = match classes.is_empty() {
+            true => String::new(),
+            false => format!(" class=\"{}\"", classes.join(" ")),
+        };
+        let fill = self
+            .look
+            .color
+            .map(|color| format!(" style=\"fill:{}\"", color.hex()));
+        let text = escaped(&self.text);
+        // A fallback font may be wider or narrower: the columns stay where they are.
+        let length = self.text.chars().count() as f64 * COLUMN_PX;
+        format!(
+            "<tspan{class}{} textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\">{text}</tspan>",
+            fill.unwrap_or_default()
+        )
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    // What no drawing may have: other control characters.
+    text.replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace(char::is_control, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(text: &str) -> Vec<Printed> {
+        let at = Duration::ZERO;
+        let text = text.to_owned();
+        vec![Printed { at, text }]
+    }
+
+    #[test]
+    fn colors_are_those_of_the_escape_sequences() {
+        let line = pieces("verdict: \x1b[1;31m✗ FAIL\x1b[0m: lost\x1b[K");
+        let red = Look {
+            bold: true,
+            dim: false,
+            color: Some(Color::Red),
+        };
+        let looks: Vec<(&str, Look)> = line.iter().map(|one| (&*one.text, one.look)).collect();
+        let plain = Look::default();
+        assert_eq!(
+            looks,
+            [("verdict: ", plain), ("✗ FAIL", red), (": lost", plain)]
+        );
+    }
+
+    #[test]
+    fn a_line_is_broken_where_the_terminal_ends() {
+        let wide = "x".repeat(COLUMNS + 3);
+        let rows = rows(pieces(&wide));
+        let lengths: Vec<usize> = rows
+            .iter()
+            .map(|row| row.iter().map(|one| one.text.len()).sum())
+            .collect();
+        assert_eq!(lengths, [COLUMNS, 3]);
+        assert_eq!(super::rows(pieces("")).len(), 1);
+    }
+
+    #[test]
+    fn nothing_that_is_printed_breaks_the_drawing() {
+        let drawn = draw("a <b> & \"c\"", &printed("</text><script>&\u{7}"));
+        assert!(!drawn.contains("<script"), "{drawn}");
+        assert!(
+            drawn.contains("&lt;/text&gt;&lt;script&gt;&amp;\u{fffd}"),
+            "{drawn}"
+        );
+        assert!(
+            drawn.contains("<title>Terminal: a &lt;b&gt; &amp; &quot;c&quot;</title>"),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn a_long_pause_is_cut_short() {
+        let later = |seconds, text: &str| Printed {
+            at: Duration::from_secs(seconds),
+            text: text.to_owned(),
+        };
+        let drawn = draw("x", &[later(1, "a"), later(60, "b")]);
+        let delays: Vec<&str> = drawn
+            .split("animation-delay:")
+            .skip(1)
+            .filter_map(|rest| rest.split('s').next())
+            .collect();
+        assert_eq!(delays, ["0.00", "0.90", "1.80"]);
+    }
+}
