@@ -67,6 +67,11 @@ impl LoadPart {
         }
     }
 
+    /// Whether it sets nothing. The schema has no default for such a part.
+    pub(super) fn says_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Where its rate comes from.
     pub(super) const fn to_calibration(&self) -> Calibration {
         match self.rate {
