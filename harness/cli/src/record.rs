@@ -132,9 +132,13 @@ impl Args {
             ))
         })?;
         let address = listener.local_addr()?.to_string();
-        let meeting = meet(started.target, started.tag, started.folder, &[], |waiting| {
-            print_aside(&waiting)
-        });
+        let meeting = meet(
+            started.target,
+            started.tag,
+            started.folder,
+            &[],
+            |waiting| print_aside(&waiting),
+        );
         let mut met = tokio::select! {
             biased;
             () = signals.any() => return Err(CliError::Interrupted),

@@ -43,7 +43,7 @@ pub struct Document {
     /// The store that the replicas share. It is started before them.
     pub store: Option<StorePart>,
     /// The number of users, and how much they do.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "LoadPart::says_nothing")]
     pub load: LoadPart,
     /// How a session looks from outside.
     pub session: Option<SessionPart>,

@@ -68,6 +68,11 @@ impl LoadPart {
         }
     }
 
+    /// Whether it sets nothing. The schema has no default for such a part.
+    pub(super) fn says_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Where its rate comes from; `horizon` says whether the experiment leaves that open.
     pub(super) fn to_calibration(&self, horizon: bool) -> Calibration {
         match self.rate {

@@ -716,12 +716,12 @@ fn a_problem_of_the_plan_as_a_whole_is_shown_where_it_was_said() {
             "what replaces the server?",
         ),
         (
-            "[deploy]\ncommand = [\"new\"]\n",
+            "[deploy]\ncommand = [\"new\", \"{port}\"]\n",
             3,
             "no fault of this plan replaces",
         ),
         (
-            "[[arm]]\nname = \"a\"\n[arm.deploy]\ncommand = [\"new\"]\n",
+            "[[arm]]\nname = \"a\"\n[arm.deploy]\ncommand = [\"new\", \"{port}\"]\n",
             5,
             "no fault of this plan replaces",
         ),
