@@ -95,7 +95,7 @@ fn pure_crates_touch_nothing() {
 #[test]
 fn claims_do_not_rule_on_replies() {
     check(
-        "harness/claims/src",
+        "harness/claims/src/procedures",
         &["status == ", "status != ", "match answer.status"],
     );
 }

@@ -191,7 +191,7 @@ fn a_corrupt_line_in_the_middle_is_an_error_that_names_it() {
         ),
         (
             "0,3,1,check,1,2,3,2,acknowledged,,200,,,0-4294967295,,,,false,,,1,",
-            "found",
+            "which writes were shown",
         ),
     ] {
         check_refused(
