@@ -228,7 +228,17 @@ pub fn annotations(
     }
     let mut all = bounded(errors, "error", &title, &file);
     all.append(&mut bounded(warnings, "warning", &title, &file));
+    let has_error = verdict
+        .checks
+        .iter()
+        .any(|check| check.outcome == Outcome::Fail);
     match verdict.outcome {
+        // What is demanded of every run is no gate of its own.
+        Outcome::Fail if !has_error => {
+            let advice = what_next(at).map_or_else(String::new, |next| format!("\nnext: {next}"));
+            let message = format!("fail: {}{advice}", verdict.headline);
+            all.insert(0, annotation("error", &title, &file, &message));
+        }
         Outcome::Pass | Outcome::Measured => {
             let message = format!("{}, seed {}", verdict.headline, summary.seed);
             all.push(annotation("notice", &title, &file, &message));

@@ -5,13 +5,13 @@ use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
 use comeback_engine::{Measured, Unmeasured, choose};
 use comeback_model::ids::Seed;
-use comeback_model::plan::{Arm, Calibrated, Calibration, Plan};
+use comeback_model::plan::{Arm, Calibrated, Calibration, Fitted, Plan};
 use comeback_supervise::output::printable;
 use comeback_supervise::tag::RunTag;
 
 use super::baseline::Stored;
 use super::options::Output;
-use super::{CliError, warn};
+use super::{CliError, print_aside, warn};
 
 /// Measures the rate of a plan that wants it, and says what was chosen. A stored run that this one is compared with has a load
 /// already: that is taken, since figures of different loads are not compared.
@@ -25,18 +25,20 @@ pub(super) fn calibrate(
         return Ok(());
     }
     if let Some(stored) = stored {
-        take_over(plan, &stored.header().plan);
-        output.tell(&format!(
-            "calibration: the baseline had {}/s, so the same are offered",
-            plan.load.rate
+        let taken = take_over(plan, &stored.header().plan);
+        print_aside(&format!(
+            "calibration: as the baseline had: {}",
+            taken.join(", ")
         ));
-        return Ok(());
+        return valid(plan);
     }
     let calibrated = measure(plan, seed, output)?;
-    output.tell(&format!(
-        "calibration: {}",
-        printable(&calibrated.to_string())
-    ));
+    let told = format!("calibration: {}", printable(&calibrated.to_string()));
+    // What decides whether a recovery comes too late is told in any case.
+    match calibrated.fitted == Fitted::default() {
+        true => output.tell(&told),
+        false => print_aside(&told),
+    }
     for arm in calibrated.arms.iter().filter(|arm| arm.was_disturbed()) {
         warn(&format!(
             "calibration: the machine was busy: operations of {} started up to {:.0} ms late by themselves (95 of 100), so it may bear \
@@ -45,26 +47,40 @@ pub(super) fn calibrate(
         ));
     }
     calibrated.settle(plan);
-    Ok(())
+    valid(plan)
+}
+
+/// What was chosen may not fit the rest of the plan.
+fn valid(plan: &Plan) -> Result<(), CliError> {
+    plan.validate().map_err(|error| {
+        CliError::Usage(format!(
+            "calibration: with what it chose, the experiment cannot be run: {error}"
+        ))
+    })
 }
 
 /// The load of an earlier run, as far as this one leaves it open, and not what its servers were measured to bear: nothing was
-/// measured of these.
-fn take_over(plan: &mut Plan, earlier: &Plan) {
+/// measured of these. In words: what was taken.
+fn take_over(plan: &mut Plan, earlier: &Plan) -> Vec<String> {
     let Calibration::Wanted(open) = plan.calibration else {
-        return;
+        return Vec::new();
     };
     plan.load.rate = earlier.load.rate;
+    let mut taken = vec![format!("rate = {}", plan.load.rate)];
     if open.sessions {
         plan.load.clients = earlier.load.clients.max(plan.load.workers);
+        taken.push(format!("sessions = {}", plan.load.clients));
     }
     if open.timeout {
         plan.load.timeout = earlier.load.timeout;
+        taken.push(format!("timeout = \"{}\"", plan.load.timeout));
     }
     if open.horizon {
         plan.windows.horizon = earlier.windows.horizon;
+        taken.push(format!("horizon = \"{}\"", plan.windows.horizon));
     }
     plan.calibration = Calibration::Given;
+    taken
 }
 
 /// Measures every arm, in a temporary folder.
@@ -116,7 +132,7 @@ fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::{Fitted, Open, test_plan};
+    use comeback_model::plan::{Open, test_plan};
     use comeback_model::units::Span;
 
     use super::*;
@@ -138,7 +154,12 @@ mod tests {
         let taken = |open: Open| {
             let mut plan = test_plan();
             plan.calibration = Calibration::Wanted(open);
-            take_over(&mut plan, &earlier);
+            let told = take_over(&mut plan, &earlier);
+            assert_eq!(
+                told.contains(&"horizon = \"99s\"".to_owned()),
+                open.horizon,
+                "{told:?}"
+            );
             assert_eq!(plan.calibration, Calibration::Given);
             assert_eq!(plan.load.rate, 12.0);
             (plan.load.clients, plan.load.timeout, plan.windows.horizon)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use comeback_analysis::measure::{MOST_STOLEN, MOST_WAITED};
+use comeback_analysis::measure::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 use comeback_analysis::verdict::Outcome;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
@@ -168,8 +168,12 @@ impl Other {
         Self {
             load_per_core: pressure::load_per_core(),
             stolen: cores.map(|(begin, end)| {
-                let all = between(begin.all, end.all);
-                between(begin.stolen, end.stolen) / all.max(f64::MIN_POSITIVE)
+                let stolen = between(begin.stolen, end.stolen);
+                let wanted = between(begin.wanted, end.wanted);
+                match stolen < LEAST_STOLEN.as_secs() {
+                    true => 0.0,
+                    false => stolen / wanted.max(f64::MIN_POSITIVE),
+                }
             }),
             waited: cores
                 .and_then(waited)

@@ -128,7 +128,7 @@ fn show(judged: &Judged, folder: &Path, told: &Told) -> Result<(), CliError> {
         let command = ci::read_command(folder);
         print("next:");
         for next in ci::next_commands(folder, header, command.as_deref()) {
-            print(&folded_command(&next.shown(), To::Stdout));
+            print(&next.shown());
         }
     }
     Ok(())

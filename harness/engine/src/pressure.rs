@@ -89,7 +89,7 @@ fn shared(since_us: Elapsed, begin: Cores, end: Cores) -> EventKind {
     let waited = begin.waited.zip(end.waited);
     EventKind::CoresShared {
         since_us,
-        all_us: between(begin.all, end.all),
+        wanted_us: between(begin.wanted, end.wanted),
         stolen_us: between(begin.stolen, end.stolen),
         waited_us: waited.map(|(begin, end)| between(begin, end)),
     }
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn what_the_cores_did_is_told_by_two_looks_at_their_account() {
-        let looked = |all, stolen, waited: Option<u64>| Cores {
-            all: Span::from_ms(all),
+        let looked = |wanted, stolen, waited: Option<u64>| Cores {
+            wanted: Span::from_ms(wanted),
             stolen: Span::from_ms(stolen),
             waited: waited.map(Span::from_ms),
         };
@@ -183,7 +183,7 @@ mod tests {
         ] {
             let told = EventKind::CoresShared {
                 since_us: ms(3),
-                all_us: 4_000_000,
+                wanted_us: 4_000_000,
                 stolen_us: 400_000,
                 waited_us,
             };

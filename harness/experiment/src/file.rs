@@ -33,7 +33,7 @@ pub struct Unreadable {
     problems: Vec<FileProblem>,
     /// What could be read of it.
     partly: Option<Box<Document>>,
-    dropped: Dropped,
+    dropped: Box<Dropped>,
 }
 
 /// One thing that is wrong with a file.
@@ -109,7 +109,7 @@ impl File {
             }),
             document => Err(Unreadable {
                 partly: document.map(Box::new),
-                dropped,
+                dropped: Box::new(dropped),
                 ..Unreadable::new(path, text, wrong)
             }),
         }
@@ -243,7 +243,7 @@ impl Unreadable {
             text,
             problems,
             partly: None,
-            dropped: Dropped::default(),
+            dropped: Box::default(),
         }
     }
 

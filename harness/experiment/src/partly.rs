@@ -215,7 +215,7 @@ fn remove(table: &mut DeTable<'_>, place: &[Key]) {
     match (value.get_mut(), rest) {
         (DeValue::Table(inner), _) => remove(inner, rest),
         (DeValue::Array(items), [Key::Index(index), rest @ ..]) => {
-            let item = items.iter_mut().nth(*index).map(Spanned::get_mut);
+            let item = items.get_mut(*index).map(Spanned::get_mut);
             if let Some(DeValue::Table(inner)) = item {
                 remove(inner, rest);
             }

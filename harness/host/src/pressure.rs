@@ -12,8 +12,8 @@ const TICK_US: u64 = 10_000;
 /// What this machine's cores did since it was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
-    /// The time of all of them together, idle or not.
-    pub all: Span,
+    /// How much of their time somebody here wanted: what they worked, and what was stolen.
+    pub wanted: Span,
     /// How much of that the machine below this one gave to others while somebody here wanted to run: *steal*.
     pub stolen: Span,
     /// For how long at least one task waited for a core. None where the kernel keeps no such account.
@@ -22,22 +22,35 @@ pub struct Cores {
 
 /// The account of the cores. None where the kernel does not show it.
 pub fn cores() -> Option<Cores> {
-    let (all, stolen) = times(&std::fs::read_to_string("/proc/stat").ok()?)?;
+    let (wanted, stolen) = times(&std::fs::read_to_string("/proc/stat").ok()?)?;
     let span = |ticks: u64| Span::from_us(ticks.saturating_mul(TICK_US));
     let pressure = std::fs::read_to_string("/proc/pressure/cpu").ok();
     Some(Cores {
-        all: span(all),
+        wanted: span(wanted),
         stolen: span(stolen),
         waited: pressure.and_then(|text| total(&text)),
     })
 }
 
-/// In ticks: all, and stolen.
+/// In ticks: wanted, and stolen.
 fn times(text: &str) -> Option<(u64, u64)> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks = line.split_whitespace().take(PARTS);
     let ticks: Vec<u64> = ticks.map(str::parse).collect::<Result<_, _>>().ok()?;
-    (ticks.len() == PARTS).then(|| (ticks.iter().sum(), ticks[PARTS - 1]))
+    let [
+        user,
+        nice,
+        system,
+        _idle,
+        _waiting,
+        interrupts,
+        soft,
+        stolen,
+    ] = ticks[..]
+    else {
+        return None;
+    };
+    Some((user + nice + system + interrupts + soft + stolen, stolen))
 }
 
 /// How many tasks run or want to, for each core, over the last minute.
@@ -78,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_all_cores_and_the_stolen_part_of_it_are_read() {
+    fn the_time_that_somebody_wanted_and_the_stolen_part_of_it_are_read() {
         let all = "cpu  100 1 20 300 5 0 4 70 9 9\ncpu0 50 0 10 150 2 0 2 35 9 9\nctxt 7\n";
         // What guests had is in the first two already.
-        assert_eq!(times(all), Some((500, 70)));
+        assert_eq!(times(all), Some((195, 70)));
         for unknown in [
             "",
             "cpu  1 2 3",
@@ -96,7 +109,7 @@ mod tests {
     fn this_machines_cores_have_done_something_and_no_more_was_stolen_than_there_is() {
         let cores = cores().expect("the account");
         assert!(
-            cores.all > Span::ZERO && cores.stolen <= cores.all,
+            cores.wanted > Span::ZERO && cores.stolen <= cores.wanted,
             "{cores:?}"
         );
         assert!(load_per_core().is_some_and(|load| load >= 0.0));

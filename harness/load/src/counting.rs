@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use comeback_model::event::{Mark, MetWrite};
 use comeback_model::ids::ClientId;
 use comeback_model::units::Elapsed;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// A client is awake for a reply when so many acknowledgements are left, or as many as writes are under way, if those are more: any
 /// of them may be the wanted one.
@@ -69,6 +71,8 @@ pub(super) struct Counting {
     acknowledged: AtomicU64,
     /// Writes that were sent while acknowledgements are counted, and are not answered.
     under_way: AtomicU32,
+    /// Wakes writes under way: from now on any of them may be the wanted one.
+    near: Notify,
     waiting: Mutex<Waiting>,
 }
 
@@ -178,7 +182,19 @@ impl Counting {
     /// A write is sent, whose acknowledgement is counted.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.under_way.fetch_add(1, Ordering::AcqRel);
+        self.tell_if_near();
         UnderWay(&self.under_way)
+    }
+
+    /// Done when a write that waits may have become the wanted one. It is to be polled before that is asked.
+    pub(super) fn nearer(&self) -> Notified<'_> {
+        self.near.notified()
+    }
+
+    fn tell_if_near(&self) {
+        if self.is_near() {
+            self.near.notify_waiters();
+        }
     }
 
     /// Whether the next acknowledgement, or one of the next few, sets something off.
@@ -276,6 +292,7 @@ impl Counting {
                 .min();
             self.left.0[place(mark)].store(left.unwrap_or(NONE), Ordering::Release);
         }
+        self.tell_if_near();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -320,6 +320,7 @@ impl Trigger {
     async fn listen<T>(&self, clock: Clock, exchange: impl Future<Output = T>) -> (T, Elapsed) {
         let begun = clock.now();
         let mut awake: Option<(Doze, Elapsed)> = None;
+        let mut nearer = pin!(self.0.counting.nearer());
         // The runtime asks the kernel between two polls: what the second does not find came after the first.
         let (mut before, mut latest) = (begun, begun);
         let mut exchange = pin!(exchange);
@@ -329,6 +330,11 @@ impl Trigger {
             }
             let now = clock.now();
             (before, latest) = (latest, now);
+            // Polled before it is asked, so that none is missed.
+            if nearer.as_mut().poll(cx).is_ready() {
+                nearer.set(self.0.counting.nearer());
+                let _ = nearer.as_mut().poll(cx);
+            }
             if self.listens() {
                 let (doze, until) = awake.get_or_insert_with(|| {
                     let (from, long) = self.awake();

@@ -358,8 +358,8 @@ pub enum EventKind {
     CoresShared {
         /// When that began.
         since_us: Elapsed,
-        /// The time of all cores together.
-        all_us: u64,
+        /// How much of the cores' time somebody on this machine wanted.
+        wanted_us: u64,
         /// How much of it the machine below this one gave to others.
         stolen_us: u64,
         /// For how long at least one task waited for a core, where the kernel tells.

@@ -32,9 +32,11 @@ mod kinds;
 mod process;
 mod restart;
 mod systemd;
+mod under_way;
 
 use self::before::Before;
 use self::find::{Program, descendants, descends, find, told};
+use self::under_way::UnderWay;
 pub use process::{Begin, ExternalProcess, ExternalShot, Next};
 pub use restart::check_program;
 
@@ -169,6 +171,7 @@ struct Seen {
     is_on_its_way: bool,
     /// The latest start that was asked for as the sender of a reply.
     answered: Option<Place>,
+    kill_under_way: UnderWay,
 }
 
 /// A server that somebody else starts, watched over the trials of a run. A clone is the same.
@@ -190,6 +193,7 @@ impl Watch {
             program: None,
             is_on_its_way: false,
             answered: None,
+            kill_under_way: UnderWay::default(),
         })))
     }
 
@@ -275,6 +279,10 @@ impl Watch {
     }
 
     /// The command that ends it in place of a signal, if there is one.
+    fn kill_under_way(&self) -> UnderWay {
+        self.0.borrow().kill_under_way.clone()
+    }
+
     fn kill_command(&self) -> Option<Vec<String>> {
         self.0.borrow().external.kill.clone()
     }

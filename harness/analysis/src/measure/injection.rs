@@ -166,11 +166,19 @@ pub(super) fn met_by(
     };
     flow.share_of_acts()?;
     let own = facts.of_fault(fault).filter(|_| !facts.control)?;
-    let sent = own.sent()?;
+    let begun = own.sent()?;
     if !effect_of(plan, fault)?.ends() {
         return None;
     }
-    let injections = own.injections();
+    // A command takes its time until it ends the server: what was under way when it was begun may be answered by then.
+    let is_by_command = plan.has_kill_command();
+    let (sent, injections) = match is_by_command {
+        true => {
+            let ended = own.effect_confirmed()?;
+            (ended, vec![ended])
+        }
+        false => (begun, own.injections()),
+    };
     let acts = load.operations.iter();
     // One that was tried again may have met it with an earlier try.
     let may_meet = |act: &&Operation| act.tries > 1 || facts.may_meet(act, own);
@@ -195,7 +203,7 @@ pub(super) fn met_by(
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
         // What a proxy cut off itself it may have held back before.
         let is_unanswered = match is_cut_off(act) && !held.cuts {
-            true => injection < act.finished,
+            true => injection.min(begun) < act.finished,
             false => held
                 .from
                 .is_some_and(|late| injection + late < act.finished),
@@ -215,7 +223,8 @@ pub(super) fn met_by(
     // A proxy takes its time, too: that no reply had come says nothing of the server behind it.
     let is_behind_proxy = !proxied(plan, facts).is_empty();
     let quiet = |quiet: Option<Span>| quiet.filter(|_| !is_behind_proxy);
-    let aimed = own.aimed.map(|(after, us)| (after, quiet(us)));
+    let aimed = own.aimed.filter(|_| !is_by_command);
+    let aimed = aimed.map(|(after, us)| (after, quiet(us)));
     let early_ack_seen = match held(sent).from {
         Some(Span::ZERO) => chance_of_early(&acts, (facts.baseline(), aimed), sent),
         Some(_) | None => 0.0,
@@ -239,7 +248,7 @@ pub(super) fn met_by(
         },
         early_ack_seen,
         held_back: injections.iter().any(is_held),
-        aimed_after_us: own.aimed.map(|(after, _)| after.as_us()),
+        aimed_after_us: aimed.map(|(after, _)| after.as_us()),
     })
 }
 

@@ -161,6 +161,11 @@ impl<'a> Load<'a> {
         };
         Availability {
             met: self.operations.iter().filter(is_met).count() as u64,
+            correct: self
+                .operations
+                .iter()
+                .filter(|operation| operation.is_correct())
+                .count() as u64,
             scheduled: self.operations.len() as u64,
         }
     }

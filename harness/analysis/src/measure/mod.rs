@@ -45,7 +45,7 @@ mod writes;
 
 use std::collections::BTreeSet;
 
-pub use busy::{MOST_STOLEN, MOST_WAITED};
+pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 pub use causes::causes_of;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;

@@ -54,12 +54,8 @@ pub(crate) fn judge<'a>(
         Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(gate.metric(), arm)),
         Metric::ErrorRate(_) => bound.judge_share(&shares(gate.metric(), arm), 1.0),
         Metric::Served(served) => bound.judge_served(served, arm),
-        metric @ Metric::Latency(_, _) => {
-            bound.judge_stat(Stat::Median, &samples(metric, arm), &most(metric, arm))
-        }
-        metric @ Metric::Time(_, stat) => {
-            bound.judge_stat(stat, &samples(metric, arm), &most(metric, arm))
-        }
+        metric @ Metric::Latency(_, _) => bound.judge_stat(Stat::Median, metric, arm),
+        metric @ Metric::Time(_, stat) => bound.judge_stat(stat, metric, arm),
     }
 }
 
@@ -125,6 +121,16 @@ fn told_busy(
     }
 }
 
+/// Whether its machine was too busy to judge times, and by late replies alone less was available.
+fn lacks_time_alone(trial: &TrialAnalysis) -> bool {
+    trial.busy.is_some() && trial.availability.correct > trial.availability.met
+}
+
+/// In how many trials the machine was too busy to judge times.
+fn busy_trials(arm: &ArmAnalysis) -> usize {
+    arm.faulted().filter(|trial| trial.busy.is_some()).count()
+}
+
 /// That trials have no figure, or one of a busy machine.
 fn lack(trials: usize, absent: usize, busy: usize) -> String {
     let mut why = Vec::new();
@@ -184,6 +190,15 @@ impl Bound {
         // One miss is enough to refute that everything is served.
         let short_of_all = 1.0_f64.next_down();
         let judged = self.judge_share(&shares(share_served), short_of_all);
+        let busy = busy_trials(arm);
+        // With an objective, what was correct and late is not available: that may be the machine's doing.
+        if let GateState::Broken(found) = &judged
+            && served == Served::Availability
+            && arm.faulted().any(lacks_time_alone)
+        {
+            let why = format!("{found}; {}", lack(arm.faulted().count(), 0, busy));
+            return GateState::Unknown(Missing::for_good(why));
+        }
         let undecided = undecided_of(served, arm);
         if undecided == 0 {
             return judged;
@@ -245,11 +260,19 @@ impl Bound {
         GateState::Broken(said)
     }
 
-    /// `most` is the most that each of the samples may be.
-    fn judge_stat(self, stat: Stat, samples: &[Option<f64>], most: &[Option<f64>]) -> GateState {
+    fn judge_stat(self, stat: Stat, metric: Metric, arm: &ArmAnalysis) -> GateState {
+        // The most that each of the samples may be.
+        let (samples, most) = (&samples(metric, arm), &most(metric, arm));
         let absent = samples.iter().filter(|figure| figure.is_none()).count();
+        let busy = busy_trials(arm);
         if most.iter().all(Option::is_none) {
-            return no_samples(self.unit);
+            return match busy {
+                0 => no_samples(self.unit),
+                _ => {
+                    let why = lack(samples.len(), absent - busy.min(absent), busy);
+                    GateState::Unknown(Missing::for_good(why))
+                }
+            };
         }
         // A trial without the figure may have had any.
         let least = reduced(stat, &filled(samples, 0.0));
@@ -270,8 +293,6 @@ impl Bound {
                 )))
             }
             GateState::Unknown(missing) if absent > 0 => {
-                let measured = most.iter().filter(|figure| figure.is_some()).count();
-                let busy = measured.saturating_sub(samples.len() - absent);
                 let lack = lack(samples.len(), absent - busy.min(absent), busy);
                 GateState::Unknown(match stat {
                     Stat::Median | Stat::P95 => Missing {

@@ -310,7 +310,7 @@ impl Narrator {
             ),
             EventKind::CoresShared {
                 since_us,
-                all_us,
+                wanted_us,
                 stolen_us,
                 waited_us,
             } => {
@@ -321,8 +321,8 @@ impl Narrator {
                     format!("; some task waited for a core for {waited:.0} % of the time")
                 });
                 format!(
-                    "of this machine's cores {:.0} % were stolen by the machine below it in the last {:.1} s{waited}",
-                    share(*stolen_us, *all_us),
+                    "of what was wanted of this machine's cores {:.0} % were stolen by the machine below it in the last {:.1} s{waited}",
+                    share(*stolen_us, *wanted_us),
                     lasted.as_secs()
                 )
             }

@@ -14,13 +14,20 @@ const SESSIONS_EACH: f64 = 2.0;
 pub(super) const PATIENCE: f64 = 4.0;
 /// But no longer than this.
 pub(super) const LONGEST_TIMEOUT_MS: f64 = 10_000.0;
+/// No longer is waited for it, whatever its start took: a trial that never recovers waits for all of it.
+const LONGEST_HORIZON: Span = Span::from_secs(120);
 /// After a crash a server may take so many times as long as for its first start: it has data to recover.
 const RECOVERY: f64 = 4.0;
 
 /// What suits all arms at this rate.
 pub(super) fn fit(plan: &Plan, open: Open, (rate, arms): (f64, &[Borne])) -> Fitted {
     let most = |of: fn(&Borne) -> f64| arms.iter().map(of).fold(0.0, f64::max);
-    let took_ms = most(|arm| arm.took_ms_p99);
+    // Of an arm that was offered more than the run will offer it is known how long operations take without load.
+    let took_ms = arms.iter().map(|arm| match arm.steps.first() {
+        Some(unloaded) if arm.offered > rate => unloaded.took_ms_p99.min(arm.took_ms_p99),
+        _ => arm.took_ms_p99,
+    });
+    let took_ms = took_ms.fold(0.0, f64::max);
     let at_a_time = rate * took_ms / 1_000.0;
     let least = LEAST_SESSIONS.max((at_a_time * SESSIONS_EACH).ceil() as u32);
     let least = least.max(plan.load.workers);
@@ -28,7 +35,7 @@ pub(super) fn fit(plan: &Plan, open: Open, (rate, arms): (f64, &[Borne])) -> Fit
     let suits = f64::from(plan.load.clients) * FEW_SECONDS_MS / opened_ms.max(1.0);
     let sessions = (suits.floor().min(f64::from(u32::MAX)) as u32).max(least);
     let timeout = seconds((took_ms * PATIENCE).min(LONGEST_TIMEOUT_MS));
-    let horizon = seconds(most(|arm| arm.ready_ms) * RECOVERY);
+    let horizon = seconds(most(|arm| arm.ready_ms) * RECOVERY).min(LONGEST_HORIZON);
     Fitted {
         sessions: (open.sessions && sessions < plan.load.clients).then_some(sessions),
         timeout: (open.timeout && timeout > plan.load.timeout).then_some(timeout),

@@ -755,7 +755,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
         },
         EventKind::CoresShared {
             since_us: time_or_none.unwrap_or_default(),
-            all_us: 9,
+            wanted_us: 9,
             stolen_us: 2,
             waited_us: time.map(|_| 3),
         },

@@ -30,6 +30,7 @@ use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
 
 use super::restart::{Restart, prepare};
+use super::under_way::UnderWay;
 use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
@@ -40,6 +41,8 @@ use crate::tag::RunTag;
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
+/// How soon a server ends that a command only asked to end, as `systemctl --no-block restart` does.
+const ASKED_WITHIN: Span = Span::from_ms(50);
 /// How soon a script ends after the last command in it.
 const SCRIPT_TAKES: Span = Span::from_secs(1);
 /// How long a command may take from the end of one server until another one listens, and the pause between two looks.
@@ -328,7 +331,10 @@ impl ExternalProcess {
                     if status.is_none() && self.is_succeeded().await? {
                         continue;
                     }
-                    self.displaced = self.displaced_by_restart().await?;
+                    self.displaced = match self.displaced_by_kill_command() {
+                        Some(why) => Some(why),
+                        None => self.displaced_by_restart().await?,
+                    };
                     let exit = self.held.as_ref().map_or(Exit::Unseen, |held| held.exit(status));
                     self.exit = Some((exit, at));
                     self.watch.note_end(at);
@@ -365,7 +371,7 @@ impl ExternalProcess {
         let is_launcher = match &mut self.restart {
             Some(restart) => {
                 restart
-                    .ends_well(self.clock.instant(ended), SCRIPT_TAKES)
+                    .ends_well(self.clock.instant(ended), (SCRIPT_TAKES, Span::ZERO))
                     .await?
             }
             None => false,
@@ -384,6 +390,26 @@ impl ExternalProcess {
         Ok(true)
     }
 
+    /// Whether what ended by itself may have been ended by the command of an earlier fault, in words: a command that stops the server, waits
+    /// and then kills it may hit the one that a supervisor started meanwhile.
+    fn displaced_by_kill_command(&self) -> Option<String> {
+        let held = self.held.as_ref()?;
+        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
+        let ended = held.ended.filter(|_| is_by_itself)?;
+        let under_way = self.watch.kill_under_way();
+        let words = self.watch.kill_command()?;
+        under_way
+            .may_have_ended(self.clock.instant(ended))
+            .then(|| {
+                format!(
+                    "process {} ended while the kill command '{}' of a fault was under way, or right after it: nobody can tell whether the \
+                     command ended it. Have the command end the server once, and be over when that has ended",
+                    held.identity.pid,
+                    words.join(" ")
+                )
+            })
+    }
+
     /// Whether what ended by itself may have been ended by the run's own restart command, in words: that was under way, had not started
     /// it, ends well, and leaves another process in its place. So does a command that stops the server first, where a supervisor had
     /// started it meanwhile.
@@ -396,7 +422,7 @@ impl ExternalProcess {
             return Ok(None);
         };
         let at = self.clock.instant(ended);
-        if !restart.ends_well(at, SWAP_TAKES).await? {
+        if !restart.ends_well(at, (SWAP_TAKES, ASKED_WITHIN)).await? {
             return Ok(None);
         }
         while !self.watch.sees_another(self.place) {
@@ -515,7 +541,12 @@ impl ExternalProcess {
         let command = self.watch.kill_command().map(|words| {
             let told = words.join(" ");
             let command = prepare(&words, &self.log).map_err(|error| unbegun(&told, &error))?;
-            Ok::<_, io::Error>(KillCommand { command, told })
+            let under_way = self.watch.kill_under_way();
+            Ok::<_, io::Error>(KillCommand {
+                command,
+                told,
+                under_way,
+            })
         });
         Ok(ExternalShot {
             command: command.transpose()?,
@@ -647,14 +678,21 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
 struct KillCommand {
     command: Command,
     told: String,
+    under_way: UnderWay,
 }
 
 impl KillCommand {
     fn begin(&mut self) -> io::Result<()> {
         let child = self.command.spawn();
         let mut child = child.map_err(|error| unbegun(&self.told, &error))?;
+        let under_way = self.under_way.clone();
+        under_way.begin();
         // It is no process of the run. Nobody but its parent can take note of its end.
-        std::thread::spawn(move || child.wait());
+        std::thread::spawn(move || {
+            let ended = child.wait();
+            under_way.end();
+            ended
+        });
         Ok(())
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Restart {
     identity: Option<Identity>,
     /// Readable from its end on.
     end: AsyncFd<OwnedFd>,
-    /// Its end was seen while the server was awaited, or while the server ran: what ends later ends after it.
-    is_over: bool,
+    /// When its end was seen, while the server was awaited or ran: what ends later ends after it.
+    over: Option<Instant>,
     log: PathBuf,
     told: String,
 }
@@ -84,7 +84,7 @@ impl Restart {
             identity: stat.as_ref().map(Identity::of),
             child,
             end: watched::watch(end)?,
-            is_over: false,
+            over: None,
             log,
             told: words.join(" "),
         })
@@ -92,7 +92,7 @@ impl Restart {
 
     /// Waits until it has ended; pending for good once that was noted.
     pub(super) async fn end(&self) -> io::Result<()> {
-        if self.is_over {
+        if self.over.is_some() {
             std::future::pending::<()>().await;
         }
         drop(self.end.readable().await?);
@@ -100,8 +100,8 @@ impl Restart {
     }
 
     /// It has ended, and the server ran on.
-    pub(super) const fn note_over(&mut self) {
-        self.is_over = true;
+    pub(super) fn note_over(&mut self) {
+        self.over.get_or_insert_with(Instant::now);
     }
 
     /// Whether this process is it, or was started by it, as far as its parents tell.
@@ -111,9 +111,17 @@ impl Restart {
         from.is_some()
     }
 
-    /// Whether it was under way when something ended, and ends well within so long; one that goes on does not.
-    pub(super) async fn ends_well(&mut self, ended: Instant, within: Span) -> io::Result<bool> {
-        if self.is_over {
+    /// Whether it was under way when something ended, or had been over for no longer than `just`, and ends well within so long; one that
+    /// goes on does not.
+    pub(super) async fn ends_well(
+        &mut self,
+        ended: Instant,
+        (within, just): (Span, Span),
+    ) -> io::Result<bool> {
+        if self
+            .over
+            .is_some_and(|over| just == Span::ZERO || ended > over + Duration::from(just))
+        {
             return Ok(false);
         }
         let until = ended + Duration::from(within);
@@ -135,13 +143,13 @@ impl Restart {
 
     /// How it failed, if it has just done so: with its last lines. One that is under way, or ended well, has not.
     pub(super) fn failure(&mut self) -> io::Result<Option<(Exit, Vec<Line>)>> {
-        if self.is_over {
+        if self.over.is_some() {
             return Ok(None);
         }
         let Some(status) = self.child.try_wait()? else {
             return Ok(None);
         };
-        self.is_over = true;
+        self.note_over();
         if status.success() {
             return Ok(None);
         }

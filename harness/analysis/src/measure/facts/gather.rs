@@ -279,14 +279,15 @@ impl Facts {
             }
             EventKind::CoresShared {
                 since_us,
-                all_us,
+                wanted_us,
                 stolen_us,
                 waited_us,
             } => {
                 let of = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
                 let lasted = at.since(*since_us).as_us();
                 self.cores = Some(Cores {
-                    stolen: of(*stolen_us, *all_us),
+                    stolen: of(*stolen_us, *wanted_us),
+                    stolen_for: Span::from_us(*stolen_us),
                     waited: waited_us.map(|waited| of(waited, lasted)),
                 });
             }

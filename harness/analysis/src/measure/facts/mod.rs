@@ -40,8 +40,10 @@ pub(super) struct RunFacts {
 /// How a machine's cores were shared, as shares of 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cores {
-    /// What the machine below this one gave to others, of the time of all cores.
+    /// What the machine below this one gave to others, of the cores' time that somebody here wanted.
     pub(super) stolen: f64,
+    /// And that as a time of one core.
+    pub(super) stolen_for: Span,
     /// In how much of the time at least one task waited for a core, where the kernel tells.
     pub(super) waited: Option<f64>,
 }

@@ -12,7 +12,7 @@ fn cores(story: Story, stolen: f64, waited: Option<f64>) -> Story {
     let lasted_us = (STOPPED - BEGUN) * 1_000;
     let kind = EventKind::CoresShared {
         since_us: ms(BEGUN),
-        all_us: lasted_us * 2,
+        wanted_us: lasted_us * 2,
         stolen_us: (lasted_us as f64 * 2.0 * stolen) as u64,
         waited_us: waited.map(|waited| (lasted_us as f64 * waited) as u64),
     };
@@ -34,7 +34,7 @@ fn late(each: usize, by_ms: u64) -> Story {
 
 #[test]
 fn a_machine_is_too_busy_whose_cores_were_stolen_or_that_let_the_harness_wait_for_one() {
-    let stolen = "this machine was too busy to judge times: 12 % of the time of its cores was stolen by the machine below it (steal)";
+    let stolen = "this machine was too busy to judge times: 12 % of what was wanted of its cores was stolen by the machine below it (steal)";
     let waited = "this machine was too busy to judge times: some task waited for a core for 60 % of the time, and the harness itself \
                   was more than 10 ms late with 10 % of its operations";
     for (story, share, waiting, told) in [

@@ -303,7 +303,7 @@ fn available_is_what_was_correct_within_the_objective_of_all_that_was_scheduled(
         let story = story
             .clone()
             .planned(|plan| plan.load.objective = objective.map(Span::from_ms));
-        let Availability { met, scheduled } = story.trial().availability;
+        let Availability { met, scheduled, .. } = story.trial().availability;
         (met, scheduled)
     };
     assert_eq!(met(None), (4, 5));

@@ -231,7 +231,11 @@ fn availability_is_pooled_over_whole_trials_and_apart_for_controls() {
     let mut trials = vec![analysis.arms[0].trials[0].clone(); 3];
     let tallies = [(1, 2), (90, 100), (7, 8)];
     for (trial, (met, scheduled)) in trials.iter_mut().zip(tallies) {
-        trial.availability = Availability { met, scheduled };
+        trial.availability = Availability {
+            met,
+            correct: met,
+            scheduled,
+        };
     }
     trials[2].control = true;
     analysis.arms[0].trials = trials;

@@ -69,6 +69,8 @@ pub struct WhileDown {
 pub struct Availability {
     /// Correct operations within the plan's objective, from their intended time; without one, all correct ones.
     pub met: u64,
+    /// Correct operations, however late.
+    pub correct: u64,
     /// Operations scheduled.
     pub scheduled: u64,
 }
