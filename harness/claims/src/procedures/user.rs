@@ -160,6 +160,8 @@ impl User {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
