@@ -8,7 +8,7 @@ use comeback_reports::{comparison, course, faults, replicas, storm};
 
 use super::baseline::{self, Stored};
 use super::options::Told;
-use super::table::{Style, To, folded_command, table, wrapped};
+use super::table::{Style, table, wrapped};
 use super::{CliError, ci, color, figures, print, say};
 use comeback_engine::record;
 use comeback_runs::finish::{Judged, judge_and_draw};

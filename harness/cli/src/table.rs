@@ -107,18 +107,6 @@ fn folded_line(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A command of a shell that goes on in further lines, each but the last with a backslash at its end: copied, it is one.
-pub(super) fn folded_command(command: &str, to: To) -> String {
-    // The backslash stands behind a blank.
-    let width = usize::from(columns_of(to).unwrap_or(USUAL).max(LEAST)) - 2;
-    let lines = command.split('\n');
-    let lines = lines.map(|line| match visible(line) <= width + 2 {
-        true => line.to_owned(),
-        false => folded_line(line, width).join(" \\\n"),
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 /// How many columns a text takes: the codes of colors take none.
 fn visible(text: &str) -> usize {
     let (mut columns, mut in_code) = (0, false);
@@ -336,24 +324,6 @@ mod tests {
             folded_to("a line that ends in blanks          ", 20),
             "a line that ends in\n    blanks"
         );
-    }
-
-    #[test]
-    fn a_folded_command_is_the_same_command() {
-        let command = format!("  comeback run shop.toml{}", " --env NAME=…".repeat(9));
-        let folded = folded_command(&command, To::Stdout);
-        assert!(folded.lines().count() > 1, "{folded}");
-        assert!(
-            folded.lines().all(|line| line.chars().count() <= 80),
-            "{folded}"
-        );
-        let joined = folded.replace("\\\n", "");
-        let words = |text: &str| {
-            text.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(words(&joined), words(&command));
     }
 
     #[test]

@@ -208,7 +208,10 @@ fn a_baseline_decides_the_rate_of_the_run_that_is_compared_with_it() {
     let words: Vec<&str> = words.split(' ').collect();
     let next = call_in(first.folder.path(), &words);
     let said = stderr(&next);
-    assert!(said.contains("as the baseline had: rate = 8, sessions = "), "{said}");
+    assert!(
+        said.contains("as the baseline had: rate = 8, sessions = "),
+        "{said}"
+    );
     assert!(!said.contains("its load differs"), "{said}");
     assert_eq!(stored(&first.folder.path().join("next")).0, 8.0);
 }

@@ -421,7 +421,8 @@ fn tell(document: &Document<'_>, args: &Args) {
     if let Some(run) = &document.failing_run {
         say(&format!("report: {run}/report.html"));
     }
-    say(&format!(
+    // A command is copied: it is not folded.
+    print(&format!(
         "next: comeback run {}{}",
         ci::quote(file),
         flags(&document.variables)

@@ -399,7 +399,7 @@ impl ExternalProcess {
         let under_way = self.watch.kill_under_way();
         let words = self.watch.kill_command()?;
         under_way
-            .may_have_ended(self.clock.instant(ended))
+            .may_have_ended(self.clock.instant(ended).into_std())
             .then(|| {
                 format!(
                     "process {} ended while the kill command '{}' of a fault was under way, or right after it: nobody can tell whether the \
