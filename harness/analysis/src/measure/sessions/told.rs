@@ -30,7 +30,7 @@ impl Session<'_> {
                 "{name} was acknowledged and is {}{}, with {} of this cycle",
                 match refusal {
                     Refusal::Rejected => "refused",
-                    Refusal::Recreated => "answered as a stranger's",
+                    Refusal::Recreated => "answered as if the user were not logged in",
                     Refusal::WrongIdentity => "answered as another user's",
                 },
                 self.first_refused(sent),

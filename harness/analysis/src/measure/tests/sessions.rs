@@ -560,7 +560,7 @@ fn the_first_session_that_lost_something_is_told_with_what_its_user_met() {
     assert_eq!(
         trial.story,
         [
-            "Session 1 of user 1: its login was acknowledged 2.50 s before the fault.",
+            "Session 0 of user 1: its login was acknowledged 2.50 s before the fault.",
             "It had 2 acknowledged writes, the last one 499.0 ms before the fault.",
             "Then the fault was sent, 2.00 s into the load.",
             "The service was back 100.0 ms later.",

@@ -69,7 +69,10 @@ fn a_trial_that_does_not_count_makes_the_run_inconclusive() {
             "only 89.0 % of the 100 operations the baseline scheduled were sent; the floor is 90 % (the server managed 44 \
              operations/s: try --rate 35 or --rate auto)",
         ),
-        (idle, "no operation in the baseline: zero samples"),
+        (
+            idle,
+            "no operation in the baseline: zero samples. Raise the rate, or lengthen the baseline",
+        ),
     ] {
         let about = format!("first: trial 1 does not count: {reason}");
         for gates in [&[][..], &["lost_sessions == 0"]] {
