@@ -65,6 +65,9 @@ pub(super) fn measure(
     setup::check_servers(&mut plan)?;
     setup::check_limits(&plan)?;
     check_extension(&plan)?;
+    if let Some(folder) = output.out.as_deref() {
+        check_folder(folder)?;
+    }
     if options.preflight {
         try_out::preflight(&plan, seed)?;
     }
@@ -115,6 +118,26 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Sees that the chosen folder can be used, before anything is started. What was not there is not there afterwards.
+fn check_folder(folder: &Path) -> Result<(), CliError> {
+    let new: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    claim(folder)?;
+    for path in new {
+        fs::remove_dir(path)?;
+    }
+    Ok(())
+}
+
+fn claim(folder: &Path) -> Result<(), CliError> {
+    folder::claim(folder).map_err(|error| match error {
+        FolderError::NotEmpty(_) => CliError::Usage(format!("--out: {error}")),
+        error => unusable(&error),
+    })
+}
+
 fn create_folder(
     name: &str,
     started: &jiff::ZonedDateTime,
@@ -134,13 +157,7 @@ pub(super) fn new_folder(
     wanted: Option<&Path>,
 ) -> Result<PathBuf, CliError> {
     if let Some(folder) = wanted {
-        return match folder::claim(folder) {
-            Ok(()) => Ok(folder.to_owned()),
-            Err(error @ FolderError::NotEmpty(_)) => {
-                Err(CliError::Usage(format!("--out: {error}")))
-            }
-            Err(error) => Err(unusable(&error)),
-        };
+        return claim(folder).map(|()| folder.to_owned());
     }
     let base = format!("{name}-{}", started.strftime("%Y%m%d-%H%M%S"));
     // Two runs within a second get a number.

@@ -180,7 +180,9 @@ fn flags_that_make_no_sense_are_refused_before_anything_is_started() {
 fn the_command_of_these_cases_would_have_left_a_trace() {
     let folder = folder();
     let output = Command::new(PROGRAM)
-        .args(["run", "--trials", "1", "--", "touch", "started", "{port}"])
+        .args([
+            "run", "--trials", "1", "--rate", "20", "--", "touch", "started", "{port}",
+        ])
         .current_dir(folder.path())
         .output()
         .unwrap();

@@ -59,7 +59,9 @@ fn a_server_has_its_signals_at_their_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let server = "grep SigIgn /proc/self/status > ignored; exit 3";
     let output = python(IGNORED, folder.path())
-        .args([PROGRAM, "run", "--trials", "1", "--out", "out", "--"])
+        .args([
+            PROGRAM, "run", "--trials", "1", "--rate", "20", "--out", "out", "--",
+        ])
         .args(["sh", "-c", server, "{port}"])
         .output()
         .unwrap();
