@@ -255,7 +255,11 @@ fn what_next(at: &Pointer) -> Option<String> {
 /// How many trials a gate asks for that only lacks some.
 fn more_trials(check: &Check, analysis: &Analysis) -> Option<String> {
     let more = check.more_trials?;
-    let trials = analysis.header.plan.trials.saturating_add(more);
+    let plan = &analysis.header.plan;
+    let arm = analysis.arms.iter().find(|arm| arm.name == check.arm);
+    // A run that went on by itself has more than the plan says.
+    let had = arm.map_or(0, |arm| arm.faulted().count() as u32);
+    let trials = had.max(plan.trials).saturating_add(more);
     Some(format!(
         "run it with --trials {trials}, or with --extend-to {trials}"
     ))

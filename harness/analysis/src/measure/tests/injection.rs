@@ -1,7 +1,7 @@
 //! How a fault was done: at once or one after the other, by stopping or by standing still, and to whom.
 
-use comeback_model::plan::Aim;
 use comeback_model::plan::fault::{Effect, Ending, HoldsBack};
+use comeback_model::plan::{Aim, External, IdentifiedBy};
 use comeback_model::units::Span;
 
 use super::nodes::{before_a_killed_store, behind_a_balancer, boot_of};
@@ -326,6 +326,28 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
     assert_eq!(Story::control().trial().met, None);
     let paused = Story::faulted().with_effect(Effect::StandsStill(Span::from_secs(1)));
     assert_eq!(paused.trial().met, None);
+}
+
+#[test]
+fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends() {
+    let met = |act: Op| {
+        let story = Story::faulted().planned(|plan| {
+            plan.arms[0].target.external = Some(External {
+                by: IdentifiedBy::Port,
+                port: 8_080,
+                restart: None,
+                kill: Some(vec!["end-it".to_owned()]),
+            });
+        });
+        let met = story.does([act]).trial().met.unwrap();
+        (met.in_flight, met.tested)
+    };
+    // It was under way when the command was begun, and answered before the server ended.
+    let answered = act(1, FAULT - 5).finished(FAULT + 1);
+    assert_eq!(met(answered), (0, 0));
+    assert_eq!(met(act(1, FAULT - 5).finished(CUT + 1)), (1, 1));
+    assert_eq!(met(act(1, CUT - 1).finished(CUT + 1)), (1, 1));
+    assert_eq!(met(act(1, CUT + 1).finished(CUT + 2)), (0, 0));
 }
 
 #[test]
