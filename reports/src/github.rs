@@ -408,6 +408,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_fails_without_a_gate_of_its_own_is_an_error() {
+        let checks = vec![check("lost_writes == 0", Outcome::Pass, None)];
+        let reasons = ["shop: unrecovered == 0, which every run with gates demands, is broken"];
+        let at = Pointer {
+            next: vec!["comeback replay out".to_owned()],
+            ..Pointer::default()
+        };
+        let lines = annotations(&verdict(Outcome::Fail, &reasons, checks), "nightly", &at);
+        assert_eq!(
+            lines[0],
+            "::error title=comeback nightly::fail: FAIL: so it is%0Anext: comeback replay out"
+        );
+    }
+
+    #[test]
     fn a_broken_gate_says_what_it_counted_and_one_that_lacks_trials_how_many() {
         let mut fake = fake::single();
         let arm = &mut fake.analysis.arms[0];

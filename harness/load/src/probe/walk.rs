@@ -100,11 +100,13 @@ impl Probe<'_> {
         }
         // Who logs out keeps what he has, as a thief would.
         let kept = left.clone();
-        let mut goodbye = self.take(Step::Logout, Who::User, &mut left).await?;
+        let (mut goodbye, is_unknown) = self
+            .take_telling(Step::Logout, Who::User, &mut left)
+            .await?;
         // The server knew this user a moment ago. If it answers, and does not fail, the goodbye has another form than described: unless it
         // does not know its own sessions, which is what a run measures.
         let is_answered = goodbye.problem.is_some() && answers_without_failing(&goodbye);
-        match is_answered && !self.is_known(&kept).await? {
+        match is_answered && is_unknown && !self.is_known(&kept).await? {
             true => (goodbye.misfit, goodbye.as_a_stranger) = (false, true),
             false => goodbye.misfit |= is_answered,
         }
@@ -126,6 +128,16 @@ impl Probe<'_> {
     }
 
     async fn take(&self, step: Step, who: Who, left: &mut Left) -> Result<Walked, ProbeError> {
+        Ok(self.take_telling(step, who, left).await?.0)
+    }
+
+    /// Beside the step: whether its reply says that the session is not known, or is another user's.
+    async fn take_telling(
+        &self,
+        step: Step,
+        who: Who,
+        left: &mut Left,
+    ) -> Result<(Walked, bool), ProbeError> {
         let connected = Cell::new(false);
         self.transcript.borrow_mut().clear();
         let asked = self.ask(
@@ -134,21 +146,25 @@ impl Probe<'_> {
             &mut left.session,
             &connected,
         );
-        let (problem, misfit) = match asked.await {
-            Ok(_) => (None, false),
+        let (problem, misfit, is_unknown) = match asked.await {
+            Ok(_) => (None, false, false),
             Err(Failure::Target {
-                problem, misfit, ..
-            }) => (Some(problem), misfit),
+                problem,
+                misfit,
+                unknown,
+                ..
+            }) => (Some(problem), misfit, unknown),
             Err(Failure::Harness) => return Err(of_the_harness()),
         };
-        Ok(Walked {
+        let walked = Walked {
             step,
             who,
             exchanges: self.transcript.take(),
             problem,
             misfit,
             as_a_stranger: false,
-        })
+        };
+        Ok((walked, is_unknown))
     }
 
     /// The check by somebody who never logged in.
