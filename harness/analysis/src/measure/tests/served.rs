@@ -166,7 +166,7 @@ fn what_a_control_trial_shows_is_usual_as_well() {
 #[test]
 fn what_is_usual_on_one_machine_is_not_on_another() {
     // In the second round, which is the second shard's.
-    let round = comeback_model::plan::test_plan().in_each_round() as u32;
+    let round = test_plan().in_each_round() as u32;
     let mut journal = flaky_as_its_control(round + 1).journal();
     assert_eq!(journal.header.plan.in_each_round(), round as usize);
     let held = [1, 2].map(|index| HeldShard {
