@@ -178,9 +178,13 @@ impl Draft<'_> {
         let operation = match (self.seen, front) {
             (None, _) => "/".to_owned(),
             (Some(_), Some(front)) if front.is_good() => "/".to_owned(),
-            (Some(seen), _) => seen
-                .health()
-                .map_or_else(|| "/".to_owned(), |answer| answer.path.clone()),
+            (Some(seen), _) => {
+                // What the flags say is ready is asked for rather than what may tell of health.
+                let ready = self.server.target.ready.as_ref();
+                let said = ready.and_then(|ready| ready.http.clone());
+                let health = || seen.health().map(|answer| answer.path.clone());
+                said.or_else(health).unwrap_or_else(|| "/".to_owned())
+            }
         };
         let note = match front {
             Some(front) if !front.is_good() => format!(

@@ -98,7 +98,7 @@ impl Recording {
         let mut stdout = self.child.stdout.take().unwrap();
         stdout.read_to_string(&mut printed).unwrap();
         let ended = self.child.wait().unwrap();
-        let told = self.told.join().unwrap();
+        let told = support::unfolded(&self.told.join().unwrap());
         assert_eq!(ended.code(), Some(code), "{printed}{told}");
         (printed, told)
     }
