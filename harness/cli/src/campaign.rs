@@ -65,13 +65,13 @@ pub(super) fn measure(
     setup::check_servers(&mut plan)?;
     setup::check_limits(&plan)?;
     check_extension(&plan)?;
+    ci::check_junit(&output.told)?;
     if let Some(folder) = output.out.as_deref() {
         check_folder(folder)?;
     }
     if options.preflight {
         try_out::preflight(&plan, seed)?;
     }
-    ci::check_junit(&output.told)?;
     calibration::calibrate(&mut plan, stored.as_ref(), seed, output)?;
     let started = jiff::ZonedDateTime::now();
     let name = match options.shard {

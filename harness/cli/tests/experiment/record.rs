@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{call, stderr, stdout};
-use crate::support::{PROGRAM, assert_nothing_left, command, has};
+use crate::support::{PROGRAM, assert_nothing_left, command, has, unfolded};
 
 const SERVER: [&str; 6] = ["serve", "memory", "--port", "{port}", "--data", "{data}"];
 
@@ -98,7 +98,7 @@ impl Recording {
         let mut stdout = self.child.stdout.take().unwrap();
         stdout.read_to_string(&mut printed).unwrap();
         let ended = self.child.wait().unwrap();
-        let told = support::unfolded(&self.told.join().unwrap());
+        let told = unfolded(&self.told.join().unwrap());
         assert_eq!(ended.code(), Some(code), "{printed}{told}");
         (printed, told)
     }
