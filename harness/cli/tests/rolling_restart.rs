@@ -429,7 +429,7 @@ fn what_does_not_fit_together_is_refused_before_anything_starts() {
                 "[windows]",
                 "[deploy]\nenvironment = { A = \"1\" }\n[windows]",
             ),
-            "only a fault of the kind deploy",
+            "no fault of this plan replaces the server",
         ),
         (
             whole(rolling).replace("end = [\"true\"]", "end = []"),

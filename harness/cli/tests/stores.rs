@@ -267,7 +267,7 @@ fn an_arm_whose_store_is_missing_is_skipped_and_the_others_run() {
     std::fs::write(&file, MIXED).unwrap();
     let checked = support::command(folder.path(), &["validate", "mixed.toml"]).output();
     let checked = checked.unwrap();
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let said = support::unfolded(&String::from_utf8_lossy(&checked.stdout));
     assert!(checked.status.success(), "{said}");
     assert!(
         said.contains("1 arm,") && said.contains(&format!("shared is skipped here: {REASON}")),
