@@ -582,13 +582,13 @@ fn a_restart_command_that_ends_what_a_supervisor_had_started_is_not_the_servers_
 
 #[test]
 fn a_crash_after_the_restart_command_is_over_is_told_at_once_and_is_the_servers() {
-    let server = Server::under("exec $serve", "memory");
+    let server = Server::under("exec $python alone", "memory");
     let restart = server.by_restart(
         "memory",
         "setsid sh -c \"sleep 0.3; exec $python dies ${pid}flag\" >/dev/null 2>&1 &",
     );
-    let text = short(&restart)
-        .replace(SHORT, "[windows]\nhorizon = \"8s\"")
+    let text = experiment(&restart, "[windows]\nhorizon = \"8s\"")
+        .replace("trials = 2", "trials = 1")
         .replace("ready = ", "restart = { attempts = 3 }\nready = ");
     let run = run(&text);
     // The server kept its sessions in memory.
@@ -770,7 +770,8 @@ fn a_command_ends_the_server_in_place_of_a_signal_and_t0_is_the_end_of_its_proce
         server.port,
         script.display()
     );
-    let run = run(&experiment(&external, ""));
+    // A write is seldom under way when the server ends, so nothing is demanded of losses.
+    let run = run(&experiment(&external, "[gate]\nunrecovered = 0"));
     if ended_with(&run, 0) {
         let confirmed = told(&run, "fault_confirmed");
         assert!(confirmed.len() >= 2, "{}", run.printed());
