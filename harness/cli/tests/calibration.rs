@@ -209,7 +209,7 @@ fn a_baseline_decides_the_rate_of_the_run_that_is_compared_with_it() {
     let next = call_in(first.folder.path(), &words);
     let said = stderr(&next);
     assert!(
-        said.contains("as the baseline had: rate = 8, sessions = "),
+        said.contains("as the baseline had: rate = 8, timeout = "),
         "{said}"
     );
     assert!(!said.contains("its load differs"), "{said}");
@@ -339,11 +339,14 @@ fn a_server_that_starts_slowly_has_longer_to_be_back() {
     let experiment = EXPERIMENT.replace("{data}\"]\n", ready);
     std::fs::write(folder.path().join("it.toml"), experiment).unwrap();
     // Not a wait for something: it is a server that takes so long.
-    let server = format!("import time\ntime.sleep(8)\n{}", server(0.0));
+    // The run ends after the calibration: the server puts a file into the folder that is chosen for the results.
+    let chosen = folder.path().join("out");
+    let server = format!(
+        "import os, time\nos.makedirs({chosen:?}, exist_ok=True)\nopen(os.path.join({chosen:?}, 'other'), 'w').close()\n\
+         time.sleep(8)\n{}",
+        server(0.0)
+    );
     std::fs::write(folder.path().join("server.py"), server).unwrap();
-    // The run ends after the calibration.
-    std::fs::create_dir(folder.path().join("out")).unwrap();
-    std::fs::write(folder.path().join("out/other"), "").unwrap();
     let words = ["run", "it.toml", "--out", "out", "--no-preflight"];
     let output = call_in(folder.path(), &words);
     let said = stderr(&output);
