@@ -367,7 +367,7 @@ fn an_experiment_file_is_run_and_what_is_wrong_with_one_is_shown_at_its_line() {
 
 #[test]
 fn an_inconclusive_run_fails_the_step_unless_it_is_let_pass() {
-    let args = "run --trials 1 --quiet -- sleep 0 0.{port}";
+    let args = "run --trials 1 --rate 20 --quiet -- sleep 0 0.{port}";
     for (let_pass, expected) in [("true", 3), ("false", 0)] {
         let inputs = [
             ("binary", PROGRAM),

@@ -9,9 +9,11 @@ use std::process::Output;
 
 use support::{CONTRACT_SESSION, PROGRAM, command};
 
-/// Lines that are too long, though they could be shorter: one without a blank behind its beginning is a path, or an address.
+/// Lines that are too long, though they could be shorter: one without a blank behind its beginning is a path, or an address, and a
+/// command that is to be copied stands on one line.
 fn too_long(text: &str) -> Vec<&str> {
-    let could_be_folded = |line: &&str| line.trim().contains(' ');
+    let could_be_folded =
+        |line: &&str| line.trim().contains(' ') && !line.trim_start().starts_with("comeback ");
     let lines = text.lines().filter(|line| line.chars().count() > 80);
     lines.filter(could_be_folded).collect()
 }
@@ -54,16 +56,10 @@ fn a_run_its_report_and_what_can_be_done_next() {
     }
     let report = call(folder.path(), &["report", out]);
     let said = fits("report", &report);
-    // What is copied is a whole command, on one line or with a backslash at its end.
+    // What is copied is a whole command, on one line.
     for next in ["replay", "shrink"] {
-        let line = format!("  comeback {next}");
-        let at = said.lines().position(|one| one.starts_with(&line)).unwrap();
-        let lines: Vec<&str> = said.lines().skip(at).collect();
-        let told = match lines[0].strip_suffix(" \\") {
-            Some(begun) => format!("{begun} {}", lines[1].trim_start()),
-            None => lines[0].to_owned(),
-        };
-        assert_eq!(told, format!("{line} {out}"), "{said}");
+        let line = format!("  comeback {next} {out}");
+        assert!(said.lines().any(|one| one == line), "{said}");
     }
     assert!(said.contains("seed 7; report:"), "{said}");
 }
