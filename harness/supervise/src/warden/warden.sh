@@ -131,12 +131,12 @@ undo_all() {
 dismissed= memory= leases=
 while read -r what pid start rest; do
     case $what:$pid in
-    lease:*[!0-9]* | settled:*[!0-9]*) continue ;;
+    lease:*[!0-9]* | undone:*[!0-9]* | settled:*[!0-9]*) continue ;;
     esac
     case $what in
     # A command that was cut would be another one.
     lease) [ ${#rest} = "$start" ] && eval "lease_$pid=\$rest" && leases="$pid $leases" ;;
-    settled)
+    undone | settled)
         kept=
         for number in $leases; do [ "$number" = "$pid" ] || kept="$kept $number"; done
         leases=$kept
