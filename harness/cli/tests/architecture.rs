@@ -135,8 +135,10 @@ fn the_library_without_charts_is_at_most_180_packages() {
         .args(["tree", "--locked", "--package", "comeback"])
         .args([
             "--no-default-features",
+            "--features",
+            "tls,http2",
             "--edges",
-            "normal",
+            "normal,build",
             "--prefix",
             "none",
         ])
