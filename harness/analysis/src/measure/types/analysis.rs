@@ -5,7 +5,7 @@ use comeback_model::ids::TrialId;
 
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
-    Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
+    Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
     LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
     TimelineWindow, Void, Windowed, WriteCounts,
 };
@@ -24,6 +24,8 @@ pub struct TrialAnalysis {
     /// Why its times say nothing certain, if so: the machine was too busy. They are then the most that a quiet machine would have
     /// shown.
     pub busy: Option<String>,
+    /// But for these: a busy machine may make them shorter, so that nothing is known of them.
+    pub shortened: Vec<gate::Time>,
     /// Whether the effect of every fault was confirmed.
     pub landed: bool,
     /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.
@@ -44,6 +46,8 @@ pub struct TrialAnalysis {
     pub faulted: FaultedSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
+    /// What may be lost beyond that: nobody knows whether it was acknowledged.
+    pub doubted: Doubted,
     /// What became of the users' journeys; absent where there are no sessions.
     pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.

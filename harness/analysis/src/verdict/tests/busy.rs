@@ -2,6 +2,7 @@
 
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::TrialId;
+use comeback_model::plan::{External, IdentifiedBy};
 use comeback_model::units::Elapsed;
 
 use super::*;
@@ -86,6 +87,42 @@ fn of_times_that_a_busy_machine_may_make_shorter_nothing_is_known() {
     ] {
         judged(&all, gate, Outcome::Inconclusive, &told);
     }
+    // Who starts the server waits for the harness to see its end, or does not.
+    let external = |restart: Option<&str>| {
+        let mut journal = all.clone();
+        journal.header.plan.arms[0].target.external = Some(External {
+            by: IdentifiedBy::Port,
+            port: 8_080,
+            restart: restart.map(|word| vec![word.to_owned()]),
+            kill: None,
+        });
+        journal
+    };
+    let (by_us, by_others) = (external(Some("./start")), external(None));
+    for gate in ["time_to_restart.max < 1h", "time_to_ready.median < 99ms"] {
+        judged(&by_us, gate, Outcome::Pass, "");
+        judged(&by_others, gate, Outcome::Inconclusive, &told);
+    }
+    judged(&by_others, "outage.median < 1h", Outcome::Pass, "");
+}
+
+#[test]
+fn a_trial_of_which_nothing_is_known_is_not_left_to_the_others() {
+    let said = format!("in 1 of 7 trials {BUSY}");
+    let unnoticed = || Told {
+        noticed: false,
+        ..faulted()
+    };
+    for told in [faulted as fn() -> Told, unnoticed] {
+        let analysis = analyze(&trials(1, 7, told));
+        let gates = [gate("time_to_detect.max < 1h"), gate("unrecovered == 0")];
+        let verdict = judge(&analysis, &gates, None);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        let [reason] = verdict.reasons.as_slice() else {
+            panic!("{:?}", verdict.reasons);
+        };
+        assert!(reason.ends_with(&said), "{reason}");
+    }
 }
 
 #[test]
@@ -126,5 +163,43 @@ fn a_busy_machine_compares_no_times() {
         busy.reasons.iter().any(|reason| reason.contains(BUSY)),
         "{:?}",
         busy.reasons
+    );
+}
+
+#[test]
+fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() {
+    let told: Vec<Told> = (0..12)
+        .map(|place| Told {
+            arm: place % 2,
+            ..faulted()
+        })
+        .chain([control()])
+        .collect();
+    let mut journal = journal(&told);
+    journal.header.plan.arms[0].baseline = Some(journal.header.plan.arms[1].name.clone());
+    // Half of what is correct in an arm is late.
+    let verdict = |late: usize, busy: bool| {
+        let mut analysis = analyze(&journal);
+        let trials = analysis.arms[late].trials.iter_mut();
+        for trial in trials.filter(|trial| !trial.control) {
+            trial.availability.met = trial.availability.correct / 2;
+            trial.busy = busy.then(|| BUSY.to_owned());
+        }
+        judge(&analysis, &[gate("availability >= baseline")], None)
+    };
+    let of_the_arm = |busy| verdict(0, busy).outcome;
+    assert_eq!(
+        (of_the_arm(false), of_the_arm(true)),
+        (Outcome::Fail, Outcome::Inconclusive)
+    );
+    let of_the_base = |busy| verdict(1, busy).outcome;
+    assert_eq!(
+        (of_the_base(false), of_the_base(true)),
+        (Outcome::Pass, Outcome::Inconclusive)
+    );
+    let reasons = verdict(1, true).reasons;
+    assert!(
+        reasons[0].ends_with(&format!("in 6 of 12 trials {BUSY}")),
+        "{reasons:?}"
     );
 }
