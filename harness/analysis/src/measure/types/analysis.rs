@@ -24,6 +24,8 @@ pub struct TrialAnalysis {
     /// Why its times say nothing certain, if so: the machine was too busy. They are then the most that a quiet machine would have
     /// shown.
     pub busy: Option<String>,
+    /// In how much of the time some task of this machine waited for a core, where that is known.
+    pub waited_for_core: Option<f64>,
     /// Whether the effect of every fault was confirmed.
     pub landed: bool,
     /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.
