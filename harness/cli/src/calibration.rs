@@ -75,9 +75,23 @@ fn take_over(plan: &mut Plan, earlier: &Plan) -> Vec<String> {
         plan.load.timeout = earlier.load.timeout;
         taken.push(format!("timeout = \"{}\"", plan.load.timeout));
     }
-    if open.horizon {
-        plan.windows.horizon = earlier.windows.horizon;
-        taken.push(format!("horizon = \"{}\"", plan.windows.horizon));
+    let (own, other) = (&mut plan.windows, earlier.windows);
+    for (is_open, name, own, other) in [
+        (open.horizon, "horizon", &mut own.horizon, other.horizon),
+        (open.baseline, "at", &mut own.baseline, other.baseline),
+        (open.window, "window", &mut own.window, other.window),
+        (
+            open.steady_for,
+            "steady_for",
+            &mut own.steady_for,
+            other.steady_for,
+        ),
+        (open.settle, "settle", &mut own.settle, other.settle),
+    ] {
+        if is_open && *own != other {
+            *own = other;
+            taken.push(format!("{name} = \"{other}\""));
+        }
     }
     plan.calibration = Calibration::Given;
     taken
@@ -147,6 +161,8 @@ mod tests {
                 sessions: Some(3),
                 timeout: Some(Span::from_secs(7)),
                 horizon: Some(Span::from_secs(99)),
+                settle: Some(Span::from_secs(8)),
+                ..Fitted::default()
             },
             arms: Vec::new(),
         }
@@ -160,6 +176,11 @@ mod tests {
                 open.horizon,
                 "{told:?}"
             );
+            let settle = match open.settle {
+                true => Span::from_secs(8),
+                false => test_plan().windows.settle,
+            };
+            assert_eq!(plan.windows.settle, settle);
             assert_eq!(plan.calibration, Calibration::Given);
             assert_eq!(plan.load.rate, 12.0);
             (plan.load.clients, plan.load.timeout, plan.windows.horizon)
@@ -171,6 +192,10 @@ mod tests {
             sessions: true,
             timeout: true,
             horizon: true,
+            baseline: true,
+            settle: true,
+            steady_for: true,
+            window: true,
         };
         let earlier = (3, Span::from_secs(7), Span::from_secs(99));
         assert_eq!(taken(all), earlier);

@@ -66,29 +66,31 @@ pub(super) fn measure(
     setup::check_limits(&plan)?;
     check_extension(&plan)?;
     ci::check_junit(&output.told)?;
-    if let Some(folder) = output.out.as_deref() {
-        check_folder(folder)?;
-    }
-    if options.preflight {
-        try_out::preflight(&plan, seed)?;
-    }
-    calibration::calibrate(&mut plan, stored.as_ref(), seed, output)?;
-    let started = jiff::ZonedDateTime::now();
     let name = match options.shard {
         Some(shard) => format!("{}-shard-{}-of-{}", plan.name, shard.index(), shard.count()),
         None => plan.name.clone(),
     };
-    let folder = create_folder(&name, &started, output.out.as_deref())?;
+    let claimed = Claimed::new(&name, output.out.as_deref())?;
+    if options.preflight {
+        try_out::preflight(&plan, seed)?;
+    }
+    calibration::calibrate(&mut plan, stored.as_ref(), seed, output)?;
+    let started = jiff::Timestamp::now();
+    let folder = claimed.folder.as_path();
     ci::announce_junit(&output.told, &plan.name)?;
-    ci::note_command(&folder, seed, options.shard)?;
-    let mut header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    ci::note_command(folder, seed, options.shard)?;
+    let mut header = campaign::header(plan, seed, started.to_string(), folder);
     if let Some(shard) = options.shard {
         output.tell(&format!("shard {} of {}", shard.index(), shard.count()));
         header = campaign::shard_of(header, shard).map_err(CliError::Usage)?;
     }
     if let Some(stored) = &stored {
         baseline::warn_of_objections(&header, stored);
-        stored.keep(&folder)?;
+        stored.keep(folder)?;
+    }
+    let folder = claimed.keep();
+    if output.out.is_none() {
+        point_latest_at(folder.file_name().unwrap_or_default())?;
     }
     let ended = run_trials(&header, &folder, output.volume())?;
     Ok((folder, ended))
@@ -118,17 +120,40 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Sees that the chosen folder can be used, before anything is started. What was not there is not there afterwards.
-fn check_folder(folder: &Path) -> Result<(), CliError> {
-    let new: Vec<&Path> = folder
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .collect();
-    claim(folder)?;
-    for path in new {
-        fs::remove_dir(path)?;
+/// The folder of a run, which is taken before anything is started. Where the run ends before its first trial, what was not there is not
+/// there afterwards.
+struct Claimed {
+    folder: PathBuf,
+    /// What was made for it, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl Claimed {
+    fn new(name: &str, wanted: Option<&Path>) -> Result<Self, CliError> {
+        let parents = wanted.unwrap_or(Path::new(RUNS)).ancestors();
+        let new = parents.take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+        let mut made: Vec<PathBuf> = new.map(Path::to_owned).collect();
+        let folder = new_folder(name, &jiff::ZonedDateTime::now(), wanted)?;
+        if wanted.is_none() {
+            made.insert(0, folder.clone());
+        }
+        Ok(Self { folder, made })
     }
-    Ok(())
+
+    /// For a run that begins.
+    fn keep(mut self) -> PathBuf {
+        self.made.clear();
+        std::mem::take(&mut self.folder)
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        for folder in &self.made {
+            // What somebody put there meanwhile stays, and so does what is around it.
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 fn claim(folder: &Path) -> Result<(), CliError> {
@@ -136,18 +161,6 @@ fn claim(folder: &Path) -> Result<(), CliError> {
         FolderError::NotEmpty(_) => CliError::Usage(format!("--out: {error}")),
         error => unusable(&error),
     })
-}
-
-fn create_folder(
-    name: &str,
-    started: &jiff::ZonedDateTime,
-    wanted: Option<&Path>,
-) -> Result<PathBuf, CliError> {
-    let folder = new_folder(name, started, wanted)?;
-    if wanted.is_none() {
-        point_latest_at(folder.file_name().unwrap_or_default())?;
-    }
-    Ok(folder)
 }
 
 /// A folder of this name and time, or the one that is wanted.
@@ -177,4 +190,32 @@ fn point_latest_at(name: &OsStr) -> io::Result<()> {
     let fresh = Path::new(RUNS).join(format!(".latest-{}", std::process::id()));
     std::os::unix::fs::symlink(name, &fresh)?;
     fs::rename(&fresh, Path::new(RUNS).join("latest"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn a_folder_of_a_run_that_does_not_begin_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let (new, there) = (root.path().join("a/b"), root.path().join("there"));
+        fs::create_dir(&there).unwrap();
+        for wanted in [&new, &there] {
+            let claimed = Claimed::new("run", Some(wanted)).unwrap();
+            assert_eq!(claimed.folder, *wanted);
+            assert!(wanted.is_dir());
+        }
+        assert!(there.is_dir() && !root.path().join("a").exists());
+        // One that begins keeps it, and so does one that was written to.
+        assert_eq!(Claimed::new("run", Some(&new)).unwrap().keep(), new);
+        assert!(new.is_dir());
+        let claimed = Claimed::new("run", Some(&there)).unwrap();
+        fs::write(there.join("events.jsonl"), "").unwrap();
+        drop(claimed);
+        assert!(there.join("events.jsonl").is_file());
+        assert!(Claimed::new("run", Some(&there)).is_err());
+    }
 }

@@ -204,11 +204,16 @@ impl What {
         if let Some(reach) = self.fault_to {
             document.fault_mut().to = Some(reach);
         }
-        if let Some(path) = &self.get {
-            document.operation = Some(get(path)?);
-        }
-        if let Some(session) = self.session.to_part() {
-            document.session = Some(session);
+        let follow = self.session.follow;
+        match (&self.get, self.session.to_part()) {
+            (_, Some(session)) => document.session = Some(session),
+            (None, None) if follow == 0 => {}
+            (path, None) => {
+                document.operation = Some(StepPart {
+                    follow,
+                    ..get(path.as_deref().unwrap_or("/"))?
+                });
+            }
         }
         Ok(())
     }

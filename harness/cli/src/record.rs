@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::experiment::{TargetArgs, parse_variable};
+use super::experiment::TargetArgs;
 use super::init::{self, InCustody, Server};
 use super::{CliError, print_aside, say, warn};
 
@@ -28,7 +28,7 @@ use super::{CliError, print_aside, say, warn};
 /// these sessions, as that of `init --from-har` does, and the flow is tried out at once: exit code 1 if it does not work yet.
 ///
 /// Only what passes the recorder is recorded, and only HTTP/1.1: no HTTPS, and no WebSockets. Passwords that you type stand in
-/// the file, marked as secrets where they are in forms.
+/// the file, marked as secrets where they are in forms. The flags of the server are those of `run` and `init`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback record shop.toml -- ./shop --port {port} --data {data}\n  \
@@ -48,11 +48,15 @@ pub(super) struct Args {
     /// Port of the recorder on 127.0.0.1 [default: a free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
-    /// Environment variable for the server, such as PORT={port}
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
-    environment: Vec<(String, String)>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// The server and its arguments; {port} and {data} are filled in
-    #[arg(value_name = "COMMAND", last = true, required = true)]
+    #[arg(
+        value_name = "COMMAND",
+        last = true,
+        required = true,
+        help_heading = "Server"
+    )]
     command: Vec<String>,
 }
 
@@ -71,14 +75,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             "--har: it names the experiment file: name another file".to_owned(),
         ));
     }
+    if args.target.socket.is_some() {
+        return Err(CliError::Usage(
+            "--socket: the recorder reaches the server at a port: record it with {port} and without --socket, and add the key `socket` \
+             to the file afterwards"
+                .to_owned(),
+        ));
+    }
+    if let Some(protocol) = args.target.protocol {
+        check_protocol(Some(protocol))?;
+    }
     balancer::raise_file_limit()?;
-    let target = TargetArgs {
-        environment: args.environment.clone(),
-        ..TargetArgs::default()
-    };
     let server = Server {
         command: &args.command,
-        target: &target,
+        target: &args.target,
     };
     let taken = init::in_custody(server, "record", async |started| {
         let signals = Signals::listen()?;

@@ -27,15 +27,20 @@ pub(super) enum Style {
 /// A table for standard output.
 pub(super) fn table(rows: &Table, style: Style) -> String {
     match style {
-        Style::Ruled => ruled(rows, columns().unwrap_or(USUAL)),
-        Style::Figures => figures(rows, columns().unwrap_or(USUAL)),
+        Style::Ruled => ruled(rows, room()),
+        Style::Figures => figures(rows, room()),
     }
 }
 
 /// A text in lines that fit, all but the first behind so many blanks.
 pub(super) fn wrapped(text: &str, indent: u16) -> String {
-    let room = columns().unwrap_or(USUAL).saturating_sub(indent).max(LEAST);
+    let room = room().saturating_sub(indent).max(LEAST);
     lines(text, usize::from(room)).join(&format!("\n{:1$}", "", usize::from(indent)))
+}
+
+/// How long a line of standard output may be.
+pub(super) fn room() -> u16 {
+    columns().unwrap_or(USUAL)
 }
 
 /// A text in lines of at most so many characters. No word is split: a longer one has a line of its own.

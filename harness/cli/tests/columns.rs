@@ -114,13 +114,24 @@ fn files_and_flags_that_are_wrong() {
 fn what_is_listed_and_explained() {
     let experiments = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
     let folder = tempfile::tempdir().unwrap();
+    // A path that is longer than a line, and has a detour: a file's own folder is part of the commands that it names.
+    let far = folder.path().join("a-folder-as-those-of-ci-jobs".repeat(4));
+    std::fs::create_dir(&far).unwrap();
+    let detour = far.join("..").join(far.file_name().unwrap());
     let mut listed = 0;
     for entry in std::fs::read_dir(experiments).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "toml") {
-            for name in ["explain", "validate"] {
+            let copy = detour.join(path.file_name().unwrap());
+            std::fs::copy(&path, &copy).unwrap();
+            for (name, path) in ["explain", "validate"]
+                .into_iter()
+                .flat_map(|name| [(name, &path), (name, &copy)])
+            {
                 let output = call(folder.path(), &[name, path.to_str().unwrap()]);
-                fits(&format!("{name} {}", path.display()), &output);
+                let said = fits(&format!("{name} {}", path.display()), &output);
+                assert_eq!(output.status.code(), Some(0), "{said}");
+                assert!(name == "validate" || !said.contains("/../"), "{said}");
             }
             listed += 1;
         }

@@ -754,3 +754,31 @@ fn ready_made_files_keep_to_the_published_schema() {
         assert!(checked >= 2, "{checked} files in {}", folder.display());
     }
 }
+
+#[test]
+fn redirects_are_followed_where_a_flag_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let follow = ["--follow", "2"];
+    let session = [
+        "--login",
+        "POST /login a=1",
+        "--act",
+        "POST /act",
+        "--check",
+        "GET /me",
+        "--logout",
+        "POST /logout",
+        "--value",
+        "/n",
+    ];
+    let followed = |words: &[&str]| {
+        let server = ["--", support::PROGRAM, "{port}"];
+        let words = [&["explain", "--seed", "3"], words, &follow, &server].concat();
+        let said = support::unfolded(&stdout(&call(folder.path(), &words)));
+        said.matches("(follows up to 2 redirects)").count()
+    };
+    // A check that is redirected is one by a user who is not known.
+    assert_eq!(followed(&session), 3);
+    assert_eq!(followed(&["--get", "/"]), 1);
+    assert_eq!(followed(&[]), 1);
+}

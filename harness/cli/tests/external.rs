@@ -846,3 +846,22 @@ fn a_server_under_runit_is_killed_and_runit_starts_it_again() {
     }
     assert!(server.answers(), "{}", run.printed());
 }
+
+/// The same server under supervisord, as its configuration has it: the port names the process, since there is no file with its id.
+#[test]
+fn a_server_under_supervisord_is_killed_and_supervisord_starts_it_again() {
+    if !support::has("supervisor", &["sh", "-c", "command -v supervisord"]) {
+        return;
+    }
+    let script = "printf '%s\\n' '[supervisord]' nodaemon=true logfile=/dev/null logfile_maxbytes=0 \\
+        \"pidfile=$folder/supervisord.pid\" \"childlogdir=$folder\" \\
+        '[program:shop]' \"command=$serve\" autorestart=true startsecs=0 stdout_logfile=NONE stderr_logfile=NONE \\
+        >$folder/supervisord.conf
+        exec supervisord -c $folder/supervisord.conf";
+    let server = Server::under(script, "journal");
+    let run = run(&experiment(&server.by_port(), ""));
+    if ended_with(&run, 0) {
+        assert_replaced(&run);
+    }
+    assert!(server.answers(), "{}", run.printed());
+}

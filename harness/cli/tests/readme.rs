@@ -15,47 +15,81 @@ use support::{PROGRAM, assert_nothing_left, output_ended_with};
 /// Not run here: the first takes two minutes, and `compare --quick` shows the same in short. The second runs this test.
 const LEFT_OUT: [&str; 2] = ["cargo run --release -- compare", "cargo xtask test"];
 
-/// The commands of every `console` block, each with its exit code: the lines that begin with `$ `. A block marked
-/// `console exit=1` has commands that end with 1.
-fn commands(text: &str) -> Vec<(String, i32)> {
+/// A `console` block: its commands are the lines that begin with `$ `.
+struct Block<'a> {
+    commands: Vec<&'a str>,
+    /// That of each command: a block marked `console exit=1` has commands that end with 1.
+    code: i32,
+    /// What the last command says, somewhere in its output: the block right behind it, if that is marked `text message`.
+    message: Option<&'a str>,
+}
+
+/// The blocks of a page.
+fn blocks(text: &str) -> Vec<Block<'_>> {
     let blocks = text.split("```console").skip(1);
     blocks
-        .flat_map(|block| {
+        .map(|block| {
             let (mark, block) = block.split_once('\n').unwrap();
             let code = mark.trim().strip_prefix("exit=");
-            let code = code.map_or(0, |code| code.parse().unwrap());
-            let lines = block.split("```").next().unwrap().lines();
-            lines
-                .filter_map(|line| line.strip_prefix("$ "))
-                .map(move |line| (line.to_owned(), code))
+            let (own, behind) = block.split_once("```").unwrap();
+            let message = behind.trim_start().strip_prefix("```text message\n");
+            Block {
+                commands: own
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("$ "))
+                    .collect(),
+                code: code.map_or(0, |code| code.parse().unwrap()),
+                message: message.map(|text| text.split("```").next().unwrap()),
+            }
         })
         .collect()
 }
 
-/// Runs the commands of a page, named from the root of the repository, one after the other in one folder.
-fn run_page(page: &str) {
+/// The words of a text, however it is folded.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Runs the commands of a page, named from the root of the repository, one after the other in one folder. Returns the number of messages
+/// that it has.
+fn run_page(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bin = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(root.join(page)).unwrap();
-    let commands = commands(&text);
-    assert!(!commands.is_empty(), "{page} has no commands");
-    for (line, code) in commands {
-        if LEFT_OUT.contains(&line.as_str()) {
-            continue;
+    let blocks = blocks(&text);
+    assert!(!blocks.is_empty(), "{page} has no commands");
+    for block in &blocks {
+        let mut said = String::new();
+        for line in &block.commands {
+            if LEFT_OUT.contains(line) {
+                continue;
+            }
+            let as_built = line.replace("cargo run --release -- ", "comeback ");
+            let output = Command::new("bash")
+                .args(["-c", &as_built])
+                .current_dir(folder.path())
+                .env("PATH", &path)
+                .output()
+                .unwrap();
+            eprintln!("{page}: {line}");
+            output_ended_with(&output, block.code);
+            let both = [output.stdout, output.stderr].concat();
+            said = words(&String::from_utf8_lossy(&both));
         }
-        let as_built = line.replace("cargo run --release -- ", "comeback ");
-        let output = Command::new("bash")
-            .args(["-c", &as_built])
-            .current_dir(folder.path())
-            .env("PATH", &path)
-            .output()
-            .unwrap();
-        eprintln!("{page}: {line}");
-        output_ended_with(&output, code);
+        if let Some(message) = block.message {
+            assert!(
+                said.contains(&words(message)),
+                "{message}\nis not in:\n{said}"
+            );
+        }
     }
     assert_nothing_left(folder.path());
+    blocks
+        .iter()
+        .filter(|block| block.message.is_some())
+        .count()
 }
 
 #[test]
@@ -76,4 +110,10 @@ fn every_command_about_comparisons_works() {
 #[test]
 fn every_command_about_claims_works() {
     run_page("harness/docs/claims.md");
+}
+
+#[test]
+fn every_mistake_of_the_troubleshooting_page_is_answered_as_it_says() {
+    let messages = run_page("harness/docs/troubleshooting.md");
+    assert_eq!(messages, 10);
 }

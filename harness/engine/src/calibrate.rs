@@ -209,27 +209,50 @@ impl Trial<'_, Real> {
         let finished = Finished::default();
         let sink = finished.clone();
         let mut setup = self.setup();
-        // How many log in at once follows from the rate, and nothing is known yet.
-        setup.load.rate = knee::LEAST_OFFERED;
+        // How many log in at once follows from the rate and the time-out, and nothing is known yet: as many as the lowest rate has.
+        let patience_ms = fit::longest_timeout_ms(self.plan.load.timeout, left_open(self.plan));
+        setup.load.rate = knee::LEAST_OFFERED * setup.load.timeout.as_ms() / patience_ms;
+        setup.load.timeout = Span::from_us((patience_ms * 1_000.0) as u64);
         let mut load =
             Generator::start(&setup, move |done| sink.add(done)).map_err(EngineError::Load)?;
         let clock = self.site.clock;
         let begun = clock.now();
         self.open_sessions(&mut load).await?;
-        let mut opened = clock.now().since(begun);
+        let opened = clock.now().since(begun);
         let mut found = self.find_rate(&mut load, &finished).await?;
-        if let Ok(borne) = &mut found {
-            if matches!(self.plan.load.workload, Workload::Sessions(_)) {
-                let begun = clock.now();
-                let until = begun + READ_BACK;
-                let looked = load.look_at_sessions(1, until).await;
-                looked.map_err(EngineError::Load)?;
-                opened += clock.now().since(begun);
-            }
-            borne.opened_ms = opened.as_ms();
-        }
         load.finish().map_err(EngineError::Load)?;
+        if let Ok(borne) = &mut found {
+            borne.opened_ms = self.time_to_open(borne, opened).await?.as_ms();
+        }
         Ok(found)
+    }
+
+    /// How long it takes to open all sessions and to read them back with as many at a time as at the rate that was found. As they were
+    /// opened at first it took longer, and that is told where they cannot be opened again.
+    async fn time_to_open(&self, borne: &Borne, at_first: Span) -> Result<Span, Early> {
+        if !matches!(self.plan.load.workload, Workload::Sessions(_)) {
+            return Ok(at_first);
+        }
+        let open = left_open(self.plan);
+        let mut setup = self.setup();
+        setup.load.rate = borne.offered;
+        let timeout_ms = fit::timeout_ms(setup.load.timeout.as_ms(), open, borne.took_ms_p99);
+        setup.load.timeout = Span::from_us((timeout_ms * 1_000.0) as u64);
+        let mut load = Generator::start(&setup, |_| {}).map_err(EngineError::Load)?;
+        let clock = self.site.clock;
+        let begun = clock.now();
+        let opened = load.open().await.map_err(EngineError::Load)?;
+        let again = clock.now().since(begun);
+        let begun = clock.now();
+        let looked = load.look_at_sessions(1, begun + READ_BACK).await;
+        looked.map_err(EngineError::Load)?;
+        let read = clock.now().since(begun);
+        load.finish().map_err(EngineError::Load)?;
+        self.see_early_end()?;
+        Ok(match opened.open == opened.wanted {
+            true => again + read,
+            false => at_first + read,
+        })
     }
 
     async fn find_rate(

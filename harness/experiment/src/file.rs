@@ -177,6 +177,18 @@ fn origin_of(path: &Path) -> Origin {
     }
 }
 
+/// From the top, and each once: a rule may be broken for several arms by a key that they share.
+fn in_order(problems: &mut Vec<FileProblem>) {
+    problems.sort_by_key(|problem| problem.span.start);
+    let mut told: Vec<(Range<usize>, String)> = Vec::new();
+    problems.retain(|problem| {
+        let own = (problem.span.clone(), problem.message.clone());
+        let is_new = !told.contains(&own);
+        told.push(own);
+        is_new
+    });
+}
+
 fn tell_problem(text: &str, spans: Option<&Spans<'_>>, problem: &Problem) -> FileProblem {
     let span = spans.map(|spans| spans.locate(&problem.places));
     place(text, span.unwrap_or(0..0), &problem.what, None)
@@ -237,7 +249,7 @@ impl FileProblem {
 
 impl Unreadable {
     fn new(path: &Path, text: String, mut problems: Vec<FileProblem>) -> Self {
-        problems.sort_by_key(|problem| problem.span.start);
+        in_order(&mut problems);
         Self {
             path: path.to_owned(),
             text,
@@ -265,7 +277,7 @@ impl Unreadable {
         let told = problems.map(|problem| tell_problem(&self.text, spans.as_ref(), problem));
         let told: Vec<FileProblem> = told.collect();
         self.problems.extend(told);
-        self.problems.sort_by_key(|wrong| wrong.span.start);
+        in_order(&mut self.problems);
         self
     }
 

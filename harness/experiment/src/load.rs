@@ -73,13 +73,13 @@ impl LoadPart {
         *self == Self::default()
     }
 
-    /// Where its rate comes from; `horizon` says whether the experiment leaves that open.
-    pub(super) fn to_calibration(&self, horizon: bool) -> Calibration {
+    /// Where its rate comes from; `open` says what else the experiment leaves open.
+    pub(super) fn to_calibration(&self, open: Open) -> Calibration {
         match self.rate {
             Some(RatePart::Auto) => Calibration::Wanted(Open {
                 sessions: self.sessions.is_none(),
                 timeout: self.timeout.is_none(),
-                horizon,
+                ..open
             }),
             Some(RatePart::PerSecond(_)) | None => Calibration::Given,
         }
@@ -199,7 +199,7 @@ mod tests {
         ] {
             let part: LoadPart = toml::from_str(&said).expect("every setting");
             let load = part.to_load(Workload::Stateless(Box::new(Request::new("GET", "/"))));
-            let back = LoadPart::from((&load, &part.to_calibration(false)));
+            let back = LoadPart::from((&load, &part.to_calibration(Open::default())));
             assert_eq!(back, part);
             assert_eq!(toml::to_string(&back), Ok(said));
         }

@@ -6,7 +6,7 @@ use comeback_model::gate::{Gate, METRICS};
 use comeback_model::ids::{FaultId, Seed};
 use comeback_model::plan::fault::{Catalogue, Invalid};
 use comeback_model::plan::{
-    Aim, Arm, Call, Fault, Field, Part, Plan, PlanError, Protocol, Request, Storm, Windows,
+    Aim, Arm, Call, Fault, Field, Open, Part, Plan, PlanError, Protocol, Request, Storm, Windows,
     Workload,
 };
 use comeback_model::units::Span;
@@ -97,9 +97,7 @@ pub fn resolve(
         faults,
         surroundings,
         load: document.load.to_load(workload),
-        calibration: document
-            .load
-            .to_calibration(document.windows.horizon.is_none()),
+        calibration: document.load.to_calibration(open_windows(document)),
         windows: windows(document),
         storm: document.storm.as_ref().map(|storm| Storm {
             until_failure: storm.until_failure.unwrap_or(false),
@@ -110,15 +108,30 @@ pub fn resolve(
     if plan.has_kill_command() {
         plan.kill_by_command();
     }
-    plan.validate()
-        .map_err(|error| vec![locate(&error, &plan, document)])?;
-    Flow::new(&plan.load.workload, 0).map_err(|error| vec![locate_of_flow(&error)])?;
+    let broken = plan.problems();
+    problems.extend(broken.iter().map(|error| locate(error, &plan, document)));
+    let flow = Flow::new(&plan.load.workload, 0).err();
+    problems.extend(flow.map(|error| locate_of_flow(&error)));
+    if !problems.is_empty() {
+        return Err(told_once(problems));
+    }
     Ok(Resolved {
         plan,
         seed: document.seed.map(Seed),
         default_gates,
         builds,
     })
+}
+
+/// Arms share keys, and a mistake in one of these is one mistake.
+fn told_once(problems: Vec<Problem>) -> Vec<Problem> {
+    let mut once: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    once
 }
 
 fn name(document: &Document, origin: &Origin) -> String {
@@ -504,6 +517,20 @@ fn surroundings(
 /// When the first fault comes, where that is said.
 fn baseline(document: &Document) -> Option<Span> {
     document.fault.first().and_then(|part| part.at)
+}
+
+/// Which windows an experiment says nothing about. Those of a storm have no meaning, but for the horizon.
+fn open_windows(document: &Document) -> Open {
+    let said = &document.windows;
+    let is_open = |said: Option<Span>| said.is_none() && document.storm.is_none();
+    Open {
+        horizon: said.horizon.is_none(),
+        baseline: is_open(baseline(document)),
+        settle: is_open(said.settle),
+        steady_for: is_open(said.steady_for),
+        window: is_open(said.window),
+        ..Open::default()
+    }
 }
 
 fn windows(document: &Document) -> Windows {

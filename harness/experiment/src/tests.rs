@@ -442,6 +442,17 @@ fn unknown_keys_wrong_types_and_broken_rules_are_told_together() {
 }
 
 #[test]
+fn all_broken_rules_of_the_plan_are_told_each_once() {
+    let text = "trials = 0\n[target]\ncommand = [\"./x\", \"{port}\"]\nboot_header = \"a b\"\nready = { http = \"/\", within = \"0s\" }\n\
+                [load]\nsessions = 0\ntimeout = \"0s\"\nlooks = 0\n[windows]\nsettle = \"10ms\"\nhorizon = \"0s\"\n\
+                [[arm]]\nname = \"a\"\n[[arm]]\nname = \"a\"\n";
+    let wrong = wrong_with(text);
+    let lines: Vec<usize> = wrong.iter().map(|(line, _)| *line).collect();
+    // What the two arms share is told once.
+    assert_eq!(lines, [1, 4, 5, 7, 8, 9, 11, 12, 16], "{wrong:?}");
+}
+
+#[test]
 fn what_follows_from_a_mistake_that_is_told_is_not_told_beside_it() {
     let server = "[target]\ncommand = [\"./x\", \"{port}\"]\n";
     for (text, line) in [

@@ -22,6 +22,7 @@ mod rank_sum;
 mod rate;
 mod shift;
 pub mod simulate;
+mod trend;
 
 pub use binomial::upper_tail;
 pub use excess::{
@@ -39,6 +40,8 @@ pub use rate::{
 pub use shift::{
     Shift, has_shift_interval, hodges_lehmann, hodges_lehmann_within, shift_excess_within,
 };
+
+pub use trend::trend;
 
 use std::fmt;
 

@@ -27,18 +27,20 @@ use super::proc::{self, Stat};
 use super::roster::Place;
 
 mod before;
+mod commanded;
 mod find;
 mod kinds;
 mod process;
 mod restart;
+mod shot;
 mod systemd;
-mod under_way;
 
 use self::before::Before;
+use self::commanded::Commanded;
 use self::find::{Program, descendants, descends, find, told};
-use self::under_way::UnderWay;
-pub use process::{Begin, ExternalProcess, ExternalShot, Next};
+pub use process::{Begin, ExternalProcess, Next};
 pub use restart::check_program;
+pub use shot::ExternalShot;
 
 /// A process, for good: its number may come to name another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +173,7 @@ struct Seen {
     is_on_its_way: bool,
     /// The latest start that was asked for as the sender of a reply.
     answered: Option<Place>,
-    kill_under_way: UnderWay,
+    kill_under_way: Commanded,
 }
 
 /// A server that somebody else starts, watched over the trials of a run. A clone is the same.
@@ -193,7 +195,7 @@ impl Watch {
             program: None,
             is_on_its_way: false,
             answered: None,
-            kill_under_way: UnderWay::default(),
+            kill_under_way: Commanded::default(),
         })))
     }
 
@@ -279,7 +281,7 @@ impl Watch {
     }
 
     /// The command that ends it in place of a signal, if there is one.
-    fn kill_under_way(&self) -> UnderWay {
+    fn kill_under_way(&self) -> Commanded {
         self.0.borrow().kill_under_way.clone()
     }
 

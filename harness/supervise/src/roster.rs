@@ -369,6 +369,70 @@ mod tests {
         assert_eq!(roster.leaders.len(), 1);
     }
 
+    /// A roster that did everything a roster does, and the lines that it wrote.
+    fn told_everything() -> (Roster, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("record");
+        let record = File::create(&path).expect("it is made");
+        let mut roster = Roster::default();
+        roster.keep((record, path.clone()));
+        for pid in [70, 80] {
+            roster.start(Leader {
+                pid,
+                start_time: 500,
+                place: (TrialId(3), Node::Balancer, Incarnation(1)),
+                is_cleared: false,
+            });
+        }
+        roster.clear(70);
+        roster.see(90, 600);
+        roster.share(Shared::parse("segment 7").into_iter().collect());
+        for text in ["true", "rmdir  '/a  b'"] {
+            let undo = Undo::new(text).expect("it is a command");
+            roster.take_lease_of(undo).expect("it is told");
+        }
+        roster.forget_lease(1);
+        let lines = std::fs::read_to_string(&path).expect("it is read");
+        (roster, lines)
+    }
+
+    fn first_words(lines: &str) -> BTreeSet<&str> {
+        let words = lines.lines().map(|line| line.split(' ').next());
+        words.map(Option::unwrap_or_default).collect()
+    }
+
+    #[test]
+    fn another_roster_knows_everything_by_its_lines() {
+        let (roster, lines) = told_everything();
+        let mut other = Roster::default();
+        lines.lines().for_each(|line| other.take_line(line));
+        assert_eq!(other.leaders, roster.leaders);
+        assert_eq!(other.seen, roster.seen);
+        assert_eq!(other.memory, roster.memory);
+        assert_eq!(other.leases(), roster.leases());
+        assert!(!roster.memory.is_empty() && roster.leases().len() == 1);
+    }
+
+    #[test]
+    fn the_shells_warden_knows_the_words_of_the_roster_and_those_of_older_records_alone() {
+        let (_, lines) = told_everything();
+        let mut words = first_words(&lines);
+        words.extend([DISMISSED, "settled"]);
+        let script = include_str!("warden/warden.sh");
+        let reads = script
+            .split("case $what in\n")
+            .nth(1)
+            .expect("it reads lines");
+        let reads = reads.split("\n    esac").next().expect("it ends");
+        // What it does stands further in.
+        let labels = reads.lines().filter_map(|line| {
+            let label = line.strip_prefix("    ")?.split_once(')')?.0;
+            label.starts_with(char::is_alphabetic).then_some(label)
+        });
+        let known: BTreeSet<&str> = labels.flat_map(|label| label.split(" | ")).collect();
+        assert_eq!(known, words);
+    }
+
     #[test]
     fn what_is_to_be_undone_is_known_until_it_is_and_half_a_command_is_none() {
         let mut roster = Roster::default();

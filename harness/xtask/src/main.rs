@@ -59,7 +59,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 28] = [
+const NEEDED: [(Sign, &str); 29] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -71,6 +71,7 @@ const NEEDED: [(Sign, &str); 28] = [
     (Sign::Program("php"), "php-cli"),
     (Sign::Program("strace"), "strace"),
     (Sign::Program("runsv"), "runit"),
+    (Sign::Program("supervisord"), "supervisor"),
     (
         Sign::Command(&[PYTHON, "-c", "import flask"]),
         "python3-flask",

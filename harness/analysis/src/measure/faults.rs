@@ -88,7 +88,7 @@ pub(super) fn each(
         return Vec::new();
     }
     let analyze = |fault| {
-        let returned = served::returned_from(fault, facts, load, usual);
+        let returned = served::returned_from(fault, plan, facts, load, usual);
         analyze(plan, facts, load, fault, (listener, returned.as_ref()))
     };
     ids(plan).map(analyze).collect()

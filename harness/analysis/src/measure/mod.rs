@@ -55,8 +55,8 @@ pub use types::{
     CacheTally, Cause, Chain, Continuity, Culprit, Doing, Dot, Doubted, Downtime, Ending, ErrorTally,
     Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss,
     LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
-    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
-    Windowed, WriteCounts,
+    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Unclear, Void,
+    WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

@@ -1,8 +1,10 @@
 //! Whether the load after the first correct reply is served until the load's end. One good answer is not a recovery: a
 //! server may answer once and then fail, hang, stop or flap (METHOD §3, *Back for good*).
 
+mod told;
+mod unclear;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use comeback_model::ids::{FaultId, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
@@ -12,8 +14,11 @@ use comeback_statistics::{median, upper_tail};
 
 use super::facts::Facts;
 use super::load::{Load, Part, latency_us};
-use super::words::{counted, grouped, percent};
-use super::{NotBack, Return, Shortfall, TrialAnalysis};
+use super::{NotBack, Return, Shortfall, TrialAnalysis, Unclear};
+
+pub(super) use self::told::finding;
+use self::unclear::{Lost, Machine};
+pub(super) use self::unclear::{MOST_LATE, share_late};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
 const FEWEST: usize = 5;
@@ -32,9 +37,6 @@ const SLOW_FLOOR_MS: f64 = 100.0;
 
 /// A busy machine stands still for some hundred ms at times: time that clients lose is looked at over so long at least.
 const LONG: Span = Span::from_ms(1_000);
-/// Where more than this share of operations is handed out later than that, the machine is too busy to tell a slow server.
-pub(super) const MOST_LATE: f64 = 0.05;
-const BUSY: Span = Span::from_ms(10);
 /// What the pacer handed out later than this is late by the harness's own doing.
 const LATE: Span = Span::from_ms(100);
 
@@ -44,6 +46,38 @@ pub(super) struct Usual {
     failed: u64,
     scheduled: u64,
     p50_ms: Option<f64>,
+    controls: Controls,
+}
+
+/// The arm's control trials that count, as far as they tell whether this machine was good for a judgement at all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Controls {
+    all: u32,
+    /// In which this machine was too busy to judge times.
+    busy: u32,
+    /// In how much of the time some task waited for a core, in the quietest of them.
+    waited: Option<f64>,
+}
+
+impl Controls {
+    fn and(self, trial: &TrialAnalysis) -> Self {
+        let waited = self.waited.into_iter().chain(trial.waited_for_core);
+        Self {
+            all: self.all + 1,
+            busy: self.busy + u32::from(trial.busy.is_some()),
+            waited: waited.min_by(f64::total_cmp),
+        }
+    }
+
+    /// Whether one of them shows how the service does on a machine that has time for it.
+    const fn are_good(self) -> bool {
+        self.busy < self.all
+    }
+
+    /// Whether none of several does: what is compared with them says nothing then.
+    const fn are_all_busy(self) -> bool {
+        self.all > 0 && !self.are_good()
+    }
 }
 
 impl Usual {
@@ -56,6 +90,7 @@ impl Usual {
                 failed: usual.failed + control.errors.before.failures(),
                 scheduled: usual.scheduled + control.errors.before.scheduled,
                 p50_ms: slower(usual.p50_ms, p50_ms.filter(|ms| ms.is_finite())),
+                controls: usual.controls.and(control),
             };
         }
         usual
@@ -68,6 +103,7 @@ impl Usual {
             failed: baseline.iter().filter(|op| !op.is_correct()).count() as u64,
             scheduled: baseline.len() as u64,
             p50_ms: median_ms(&baseline),
+            controls: Controls::default(),
         }
     }
 
@@ -91,6 +127,11 @@ impl Usual {
         };
         Self {
             p50_ms: slower(self.p50_ms, other.p50_ms),
+            // A baseline has none.
+            controls: match self.controls.all {
+                0 => other.controls,
+                _ => self.controls,
+            },
             ..worse
         }
     }
@@ -117,6 +158,19 @@ impl Usual {
         // The more usual failures are, the more their share varies beyond what a binomial says: they come in bursts.
         let allowed = usual + SHARE_FLOOR.max(usual * (1.0 - usual));
         failed as f64 > allowed * scheduled as f64 && upper_tail(failed, scheduled, usual) < LEVEL
+    }
+
+    /// Whether these went wrong from the first to the last: in each half of them more failed, or took too long, than usually do.
+    fn is_bad_throughout(self, operations: &[&Operation]) -> bool {
+        let is_bad = |op: &&&Operation| {
+            let is_slow = self.slow_ms().zip(latency_us(op));
+            op.error.is_some() || is_slow.is_some_and(|(slow, us)| us as f64 / 1_000.0 > slow)
+        };
+        let (first, second) = operations.split_at(operations.len() / 2);
+        [first, second].into_iter().all(|half| {
+            let bad = half.iter().filter(is_bad).count();
+            bad as f64 > (self.failing() + SHARE_FLOOR) * half.len() as f64
+        })
     }
 
     /// What takes longer than this is slow.
@@ -159,12 +213,13 @@ pub(super) fn returned(
         // A storm measures no times: its windows are too short to tell a slow server from a busy machine.
         usual.p50_ms = None;
     }
-    let calms = || doubtful_calms(facts, load, usual).map(|(_, returned)| returned);
+    let machine = Machine::new(plan, (facts, load), usual.controls);
+    let calms = || doubtful_calms(&machine, usual).map(|(_, returned)| returned);
     let is_not = |returned: &Return| matches!(returned, Return::Not(_));
     let returned = match calms().find(is_not) {
         Some(failed) => failed,
         None => {
-            let at_last = returned_at_last(facts, load, usual, recovered);
+            let at_last = returned_at_last(&machine, usual, recovered);
             match (is_not(&at_last), calms().next()) {
                 (false, Some(unknown)) => unknown,
                 _ => at_last,
@@ -180,6 +235,7 @@ pub(super) fn returned(
 /// the service lacks since a node ended by itself before that one was sent.
 pub(super) fn returned_from(
     fault: FaultId,
+    plan: &Plan,
     facts: &Facts,
     load: &Load<'_>,
     controls: Usual,
@@ -189,11 +245,12 @@ pub(super) fn returned_from(
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
-    let mut calms = doubtful_calms(facts, load, usual);
+    let machine = Machine::new(plan, (facts, load), usual.controls);
+    let mut calms = doubtful_calms(&machine, usual);
     let returned = match calms.find(|(from, _)| *from == recovered) {
         Some((_, returned)) => Some(returned),
         None if facts.recovered() == Some(recovered) => {
-            Some(returned_at_last(facts, load, usual, recovered))
+            Some(returned_at_last(&machine, usual, recovered))
         }
         None => None,
     };
@@ -210,8 +267,16 @@ impl Return {
     /// Nothing tells.
     const UNKNOWN: Self = Self::ByProbeOnly {
         operations: 0,
-        stalled: None,
+        unclear: None,
     };
+
+    /// Nobody can tell, and why.
+    const fn unclear(why: Unclear) -> Self {
+        Self::ByProbeOnly {
+            operations: 0,
+            unclear: Some(why),
+        }
+    }
 
     /// Served to the end; if it is doubted, it is not known whether by what the recovery left.
     fn doubted_if(self, is_doubted: bool) -> Self {
@@ -223,7 +288,8 @@ impl Return {
 }
 
 /// Whether the load after the last recovery is served to its end.
-fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Elapsed) -> Return {
+fn returned_at_last(machine: &Machine<'_>, usual: Usual, recovered: Elapsed) -> Return {
+    let (facts, load) = (machine.facts, machine.load);
     let end = load.end.unwrap_or(recovered).max(recovered);
     let counting = counting(facts, load);
     let last = |from: Elapsed| last_of(&counting, from, usual.fewest());
@@ -240,23 +306,20 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     let slowness = lost_time(&counting);
     let certain =
         failing(usual, &half, end, definite).or_else(|| failing(usual, &late, end, definite));
-    let wanted = load.of(Part::After).filter(|op| op.intended >= middle);
-    if certain.is_none() && slowness.is_some() && facts.unexpected.is_empty() {
-        if is_starved(wanted) {
-            return Return::UNKNOWN;
-        }
-        let stalled = stalled(facts, (recovered, end));
-        if stalled.is_some() && lost_time(&without_stalls(facts, &counting)).is_none() {
-            return Return::ByProbeOnly {
-                operations: 0,
-                stalled,
-            };
+    let is_up = facts.unexpected.is_empty();
+    if certain.is_none() && slowness.is_some() && is_up {
+        let lost = Lost {
+            of: (recovered, end),
+            judged: (middle, end),
+            operations: &counting,
+        };
+        if let Some(why) = machine.unclear(&lost, |rest| lost_time(rest).is_some()) {
+            return Return::unclear(why);
         }
     }
-    let shortfall = certain.or(slowness);
-    let is_up = facts.unexpected.is_empty();
-    if let Some(shortfall) = shortfall {
-        return Return::Not(match is_up {
+    let is_metastable = is_up && machine.is_good() && usual.is_bad_throughout(&half);
+    if let Some(shortfall) = certain.or(slowness) {
+        return Return::Not(match is_metastable {
             true => NotBack::Metastable(shortfall),
             false => NotBack::Unserved(shortfall),
         });
@@ -265,7 +328,7 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
     match seen < usual.fewest() {
         true => Return::ByProbeOnly {
             operations: seen as u64,
-            stalled: None,
+            unclear: None,
         },
         false => Return::ForGood,
     }
@@ -274,11 +337,8 @@ fn returned_at_last(facts: &Facts, load: &Load<'_>, usual: Usual, recovered: Ela
 /// The calms between two faults in which the service did not serve, or of which that is not known, where they lasted long enough
 /// to tell, each with the recovery that it begins with. The next fault cuts it short: how long the server took counts only where
 /// it answered nobody for long.
-fn doubtful_calms(
-    facts: &Facts,
-    load: &Load<'_>,
-    usual: Usual,
-) -> impl Iterator<Item = (Elapsed, Return)> {
+fn doubtful_calms(machine: &Machine<'_>, usual: Usual) -> impl Iterator<Item = (Elapsed, Return)> {
+    let (facts, load) = (machine.facts, machine.load);
     let mut telling: Vec<&Operation> = telling(facts, load).collect();
     telling.sort_by_key(|operation| operation.intended);
     let doubtful = move |(from, next): (Elapsed, Elapsed)| {
@@ -294,26 +354,19 @@ fn doubtful_calms(
             return Some((from, failed(wrong)));
         }
         let silence = silent(&telling, load, usual, (from, next))?;
-        let wanted = load.operations.iter();
-        let wanted = wanted.filter(|op| op.intended >= middle && op.intended < next);
-        if is_starved(wanted.copied()) {
-            return Some((from, Return::UNKNOWN));
-        }
-        let stalled = stalled(facts, (from, next));
-        let spared = without_stalls(facts, &telling);
-        Some(match silent(&spared, load, usual, (from, next)) {
-            None if stalled.is_some() => {
-                let operations = 0;
-                (
-                    from,
-                    Return::ByProbeOnly {
-                        operations,
-                        stalled,
-                    },
-                )
-            }
-            _ => (from, failed(silence)),
-        })
+        let lost = Lost {
+            of: (from, next),
+            judged: (middle, next),
+            operations: &telling,
+        };
+        let goes_on = |rest: &[&Operation]| silent(rest, load, usual, (from, next)).is_some();
+        Some((
+            from,
+            match machine.unclear(&lost, goes_on) {
+                Some(why) => Return::unclear(why),
+                None => failed(silence),
+            },
+        ))
     };
     facts.calms().into_iter().filter_map(doubtful)
 }
@@ -347,44 +400,6 @@ fn silent(
         failing(usual, &last, next, class).filter(|_| own.len() >= usual.fewest())
     };
     failing(late, slow).and_then(|_| failing(middle, LONG.max(slow)))
-}
-
-/// Whether the machine had no time for the harness itself when these were wanted: nor had it for the server, perhaps.
-fn is_starved<'a>(wanted: impl Iterator<Item = &'a Operation>) -> bool {
-    share_late(wanted) > MOST_LATE
-}
-
-/// The share of these that the harness itself handed out late.
-pub(super) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
-    let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
-        let is_late = op.dispatched.since(op.intended) > BUSY;
-        (late + u32::from(is_late), all + 1)
-    });
-    f64::from(late) / f64::from(all.max(1))
-}
-
-/// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it
-/// is about as slow without a fault.
-fn stalled(facts: &Facts, (from, end): (Elapsed, Elapsed)) -> Option<Span> {
-    let share = |from: Elapsed, end: Elapsed| {
-        let (_, stalled) = facts.disk_stalled(from, end);
-        stalled.as_us() as f64 / end.since(from).as_us().max(1) as f64
-    };
-    let before = facts.baseline().zip(facts.fault());
-    let usual = before.map_or(0.0, |(from, fault)| share(from, fault));
-    let (_, stalled) = facts.disk_stalled(from, end);
-    (stalled > Span::ZERO && share(from, end) > 2.0 * usual).then_some(stalled)
-}
-
-/// The operations without those that waited while the disk stood still, and otherwise no longer than on any busy machine.
-fn without_stalls<'a>(facts: &Facts, operations: &[&'a Operation]) -> Vec<&'a Operation> {
-    let met_a_stall = |op: &Operation| {
-        let (stalled, _) = facts.disk_stalled(op.intended, op.finished);
-        let waited = op.finished.since(op.intended);
-        stalled > Span::ZERO && waited <= stalled + LONG
-    };
-    let operations = operations.iter().copied();
-    operations.filter(|op| !met_a_stall(op)).collect()
 }
 
 fn half_of(from: Elapsed, end: Elapsed) -> Elapsed {
@@ -544,70 +559,6 @@ fn median_ms(operations: &[&Operation]) -> Option<f64> {
         .iter()
         .filter_map(|operation| latency_us(operation));
     median(&us.map(|us| us as f64 / 1_000.0).collect::<Vec<f64>>())
-}
-
-/// That the service is not back for good; nothing where the end of its process says it already.
-pub(super) fn finding(returned: Option<&Return>) -> Option<String> {
-    match returned? {
-        Return::ForGood | Return::ByProbeOnly { .. } | Return::Not(NotBack::Ended) => None,
-        Return::Not(why) => Some(format!("the service is not back for good: {why}")),
-    }
-}
-
-impl fmt::Display for NotBack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended => f.write_str("the new process ended by itself"),
-            Self::BetweenFaults { shortfall, .. } => {
-                write!(
-                    f,
-                    "before the next fault came, {}",
-                    shortfall.told("of that calm")
-                )
-            }
-            Self::Unserved(shortfall) => shortfall.fmt(f),
-            Self::Metastable(shortfall) => write!(
-                f,
-                "METASTABLE: the fault is undone and every process is up, yet {shortfall}"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told("of the load"))
-    }
-}
-
-impl Shortfall {
-    /// As a clause; it was seen at the end of this.
-    fn told(&self, of: &str) -> String {
-        match self {
-            Self::Failing {
-                failed,
-                scheduled,
-                class,
-                over_ms,
-            } => format!(
-                "{} of {} failed in the last {:.1} s {of} ({}), most of them: {}",
-                grouped(*failed),
-                counted(*scheduled, "operation"),
-                over_ms / 1_000.0,
-                percent(*failed as f64 / *scheduled as f64),
-                class.label()
-            ),
-            Self::Slow {
-                least_ms,
-                usual_ms,
-                over_ms,
-            } => format!(
-                "three quarters of the correct replies in the last {:.1} s {of} took {least_ms:.1} ms or longer; \
-                 without a fault the median is {usual_ms:.1} ms",
-                over_ms / 1_000.0
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

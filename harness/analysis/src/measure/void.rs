@@ -44,7 +44,7 @@ enum Why {
     WrongBefore,
     NoSamples { by_lag: bool },
     BelowFloor { by_machine: bool },
-    Stalled,
+    Unclear,
 }
 
 impl Why {
@@ -62,7 +62,7 @@ impl Why {
             | Self::NeverWorked
             | Self::WrongBefore => Spoils::Everything,
             // What was found is certain.
-            Self::KilledIdle | Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Stalled => {
+            Self::KilledIdle | Self::NoSamples { .. } | Self::BelowFloor { .. } | Self::Unclear => {
                 Spoils::Times
             }
         }
@@ -96,7 +96,7 @@ impl Why {
             | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
             | Self::BelowFloor { by_machine: false }
-            | Self::Stalled => Doing::Servers,
+            | Self::Unclear => Doing::Servers,
         }
     }
 }
@@ -155,7 +155,7 @@ pub(super) fn reason(
                 .then(|| {
                     let below = no_samples(plan, load)
                         .or_else(|| below_floor(plan, facts, (load, operations)));
-                    below.or_else(|| stalled(shown).map(|reason| (Why::Stalled, reason)))
+                    below.or_else(|| unclear(shown).map(|reason| (Why::Unclear, reason)))
                 })
                 .flatten(),
         ]
@@ -430,15 +430,14 @@ fn below_floor(
     })
 }
 
-/// The machine's disk may be why the service is not seen to be back for good: then nobody can tell how long it took either.
-fn stalled(shown: &Shown<'_>) -> Option<String> {
-    match shown.returned {
-        Some(Return::ByProbeOnly { stalled, .. }) => stalled.map(|stalled| {
-            format!(
-                "whether the service is back for good is not known: {}",
-                waited_for_disk(stalled)
-            )
-        }),
+/// The machine may be why the service is not seen to be back for good: then nobody can tell how long it took either.
+fn unclear(shown: &Shown<'_>) -> Option<String> {
+    match shown.returned? {
+        Return::ByProbeOnly {
+            unclear: Some(why), ..
+        } => Some(format!(
+            "whether the service is back for good is not known: {why}"
+        )),
         _ => None,
     }
 }

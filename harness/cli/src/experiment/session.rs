@@ -56,15 +56,17 @@ pub(super) struct SessionArgs {
         hide_short_help = true
     )]
     logged_out_page: Option<String>,
-    /// How many redirects --login and --act follow
+    /// How many redirects --login, --act, --logout and --get follow
+    ///
+    /// The last reply counts. --check follows none: servers redirect users whom they do not know.
     #[arg(
         long,
         value_name = "N",
         default_value_t = 0,
-        requires = "login",
+        conflicts_with = "experiment",
         hide_short_help = true
     )]
-    follow: u32,
+    pub(super) follow: u32,
 }
 
 impl SessionArgs {
@@ -81,7 +83,7 @@ impl SessionArgs {
             login: step(login, self.follow),
             act: step(act, self.follow),
             check: step(check, 0),
-            logout: self.logout.as_deref().map(|text| step(text, 0)),
+            logout: self.logout.as_deref().map(|text| step(text, self.follow)),
             browse: None,
             step: BTreeMap::new(),
             value: self.value.clone(),

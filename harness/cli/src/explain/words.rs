@@ -1,6 +1,8 @@
 //! A plan and its schedule in words.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use comeback_model::ids::Node;
 use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
@@ -13,7 +15,7 @@ use comeback_model::units::Span;
 
 use comeback_supervise::output::printable;
 
-use crate::table::wrapped;
+use crate::table::{room, wrapped};
 
 /// Columns of the labels on the left side: at least, and at most.
 const LABEL: (usize, usize) = (12, 32);
@@ -43,8 +45,15 @@ impl Page {
     fn line(&mut self, label: &str, text: &str) {
         let (label, width) = (printable(label), self.label);
         // What goes on stands a little further in than what begins.
-        let text = wrapped(&printable(text), width as u16 + 4);
-        let _ = writeln!(self.text, "  {label:width$}{text}");
+        let indent = width + 4;
+        let text = wrapped(&printable(text), indent as u16);
+        let begin = text.lines().next().unwrap_or_default();
+        let has_room = width + 2 + begin.chars().count() <= usize::from(room());
+        let _ = match has_room || label.is_empty() {
+            true => writeln!(self.text, "  {label:width$}{text}"),
+            // A first word that is longer than the line has one of its own.
+            false => writeln!(self.text, "  {label}\n{:indent$}{text}", ""),
+        };
     }
 }
 
@@ -125,7 +134,11 @@ fn tell_storm(page: &mut Page, plan: &Plan, storm: Storm) {
 
 fn tell_arm(page: &mut Page, arm: &Arm) {
     let target = &arm.target;
-    page.line(&arm.name, &target.told());
+    let told = match &target.external {
+        Some(external) => external.to_string(),
+        None => command(&target.command),
+    };
+    page.line(&arm.name, &told);
     if arm.about != target.told() {
         page.line("", &arm.about);
     }
@@ -187,6 +200,26 @@ fn tell_arm(page: &mut Page, arm: &Arm) {
     }
 }
 
+/// A command whose paths are as short as this machine's folders say.
+fn command(words: &[String]) -> String {
+    let words = words.iter().map(|word| without_detours(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// An absolute path without `..`. The folders are looked up, for one of them may be a link. One that does not exist stays as it is.
+fn without_detours(word: &str) -> String {
+    let detour = Path::new(word)
+        .is_absolute()
+        .then(|| word.rsplit_once("/../"));
+    let Some((folder, rest)) = detour.flatten() else {
+        return word.to_owned();
+    };
+    match fs::canonicalize(format!("{folder}/..")) {
+        Ok(folder) => folder.join(rest).display().to_string(),
+        Err(_) => word.to_owned(),
+    }
+}
+
 /// What stands beside the server: its replicas, and the nodes that they and the clients connect to.
 fn tell_beside(page: &mut Page, arm: &Arm) {
     if arm.replicas > 1 {
@@ -204,7 +237,7 @@ fn tell_beside(page: &mut Page, arm: &Arm) {
     ];
     for (what, node) in beside {
         if let Some(node) = node {
-            page.line("", &format!("{what}: {}", node.told()));
+            page.line("", &format!("{what}: {}", command(&node.command)));
         }
     }
 }
@@ -514,5 +547,44 @@ fn duration(seconds: f64) -> String {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_detours() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir_all(folder.join("one/two")).unwrap();
+        fs::create_dir_all(folder.join("far/away")).unwrap();
+        std::os::unix::fs::symlink(folder.join("far/away"), folder.join("one/link")).unwrap();
+        let shown = |word: &str| without_detours(&format!("{}/{word}", folder.display()));
+        let is = |word: &str| format!("{}/{word}", folder.display());
+        assert_eq!(shown("one/two/../../target/shop"), is("target/shop"));
+        // The folder above what a link leads to is not the one above the link.
+        assert_eq!(shown("one/link/../shop"), is("far/shop"));
+        for same in ["one/two/shop", "none/../shop"] {
+            assert_eq!(shown(same), is(same));
+        }
+        for same in ["../shop", "{data}/../x", "--port"] {
+            assert_eq!(without_detours(same), same);
+        }
+    }
+
+    #[test]
+    fn a_word_that_has_no_room_beside_its_label_has_a_line_of_its_own() {
+        let mut page = Page {
+            text: String::new(),
+            label: LABEL.0,
+        };
+        let path = format!("/{}", "a-long-folder/".repeat(8));
+        page.line("shop", &format!("{path} --port"));
+        assert_eq!(
+            page.text,
+            format!("  shop\n{0:16}{path}\n{0:16}--port\n", "")
+        );
     }
 }

@@ -290,3 +290,51 @@ fn a_login_to_django_in_a_browser_gives_a_file_that_works() {
     assert_works(folder, "shop.toml");
     assert_nothing_left(folder);
 }
+
+#[test]
+fn a_recording_takes_the_flags_of_the_server_and_the_file_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let server = [&[PROGRAM], &SERVER[..]].concat();
+    let words = [
+        "shop.toml",
+        "--ready",
+        "tcp",
+        "--ready-within",
+        "33s",
+        "--restart-after",
+        "40ms",
+        "--env",
+        "COLOR=no",
+    ];
+    let mut recording = Recording::start(folder, &words, &server);
+    recording.use_reference_server();
+    recording.press_enter();
+    recording.end(0);
+    let text = std::fs::read_to_string(folder.join("shop.toml")).unwrap();
+    for part in ["tcp = true", "33s", "40ms", "COLOR"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // What no recorder can stand in front of is refused before anything is started.
+    for (flag, value, told) in [
+        (
+            "--socket",
+            "{data}/app.sock",
+            "the recorder reaches the server at a port",
+        ),
+        ("--protocol", "https", "only HTTP is recorded"),
+    ] {
+        let words = [
+            "record",
+            "other.toml",
+            flag,
+            value,
+            "--",
+            "./no-such-server",
+        ];
+        let output = call(folder, &words);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let said = unfolded(&stderr(&output));
+        assert!(said.contains(told), "{said}");
+    }
+}

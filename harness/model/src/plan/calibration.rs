@@ -43,6 +43,14 @@ pub struct Open {
     pub timeout: bool,
     /// How long the server may take to be back.
     pub horizon: bool,
+    /// How long the load lasts before the fault.
+    pub baseline: bool,
+    /// And after the recovery.
+    pub settle: bool,
+    /// How long the service must be as good as before to be steady.
+    pub steady_for: bool,
+    /// The length over which figures are summed for that.
+    pub window: bool,
 }
 
 /// What a calibration chose beside the rate, where a default does not suit the server.
@@ -57,6 +65,18 @@ pub struct Fitted {
     /// How long the server may take to be back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<Span>,
+    /// How long the load lasts before the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Span>,
+    /// And after the recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Span>,
+    /// How long the service must be as good as before to be steady.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_for: Option<Span>,
+    /// The length over which figures are summed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Span>,
 }
 
 impl Fitted {
@@ -148,11 +168,20 @@ impl Calibrated {
             sessions,
             timeout,
             horizon,
+            baseline,
+            settle,
+            steady_for,
+            window,
         } = self.fitted;
+        let windows = &mut plan.windows;
+        windows.baseline = baseline.unwrap_or(windows.baseline);
+        windows.settle = settle.unwrap_or(windows.settle);
+        windows.steady_for = steady_for.unwrap_or(windows.steady_for);
+        windows.window = window.unwrap_or(windows.window);
+        windows.horizon = horizon.unwrap_or(windows.horizon);
         plan.load.rate = self.rate;
         plan.load.clients = sessions.unwrap_or(plan.load.clients);
         plan.load.timeout = timeout.unwrap_or(plan.load.timeout);
-        plan.windows.horizon = horizon.unwrap_or(plan.windows.horizon);
         plan.calibration = Calibration::Done(self);
     }
 }
@@ -185,6 +214,10 @@ impl fmt::Display for Calibrated {
             sessions,
             timeout,
             horizon,
+            baseline,
+            settle,
+            steady_for,
+            window,
         } = self.fitted;
         let most = |of: fn(&Borne) -> f64| self.arms.iter().map(of).fold(0.0, f64::max);
         if let Some(sessions) = sessions {
@@ -208,7 +241,26 @@ impl fmt::Display for Calibrated {
                 "; horizon = \"{horizon}\", since a start took {ready:.1} s"
             )?;
         }
-        Ok(())
+        // Under the names that an experiment file has for them.
+        let lengths = [
+            ("at", baseline),
+            ("window", window),
+            ("steady_for", steady_for),
+            ("settle", settle),
+        ];
+        let lengths = lengths.iter().filter_map(|(name, length)| {
+            let length = (*length)?;
+            Some(format!("{name} = \"{length}\""))
+        });
+        let lengths: Vec<String> = lengths.collect();
+        match lengths.is_empty() {
+            true => Ok(()),
+            false => write!(
+                f,
+                "; {}, so that each has enough of {rate} operations/s and of the time after an outage",
+                lengths.join(", ")
+            ),
+        }
     }
 }
 
@@ -244,10 +296,14 @@ mod tests {
             sessions: Some(24),
             timeout: Some(Span::from_secs(3)),
             horizon: Some(Span::from_secs(37)),
+            settle: Some(Span::from_secs(6)),
+            window: Some(Span::from_ms(500)),
+            ..Fitted::default()
         };
         let said = format!(
             "{RATE}; sessions = 24, since opening them all took 8.2 s; timeout = \"3s\", since one operation in a hundred took \
-             710 ms; horizon = \"37s\", since a start took 9.1 s"
+             710 ms; horizon = \"37s\", since a start took 9.1 s; window = \"500ms\", settle = \"6s\", so that each has enough of \
+             12 operations/s and of the time after an outage"
         );
         assert_eq!(calibrated(fitted).to_string(), said);
         let mut plan = test_plan();
@@ -255,6 +311,9 @@ mod tests {
         let (load, windows) = (&plan.load, plan.windows);
         let chosen = (load.rate, load.clients, load.timeout, windows.horizon);
         assert_eq!(chosen, (12.0, 24, Span::from_secs(3), Span::from_secs(37)));
+        assert_eq!(windows.settle, Span::from_secs(6));
+        assert_eq!(windows.window, Span::from_ms(500));
+        assert_eq!(windows.steady_for, test_plan().windows.steady_for);
         assert_eq!(plan.calibration, Calibration::Done(calibrated(fitted)));
     }
 

@@ -178,3 +178,38 @@ pub(super) fn invalid(field: Field, problem: impl Into<String>) -> Result<(), Pl
         problem: problem.into(),
     })
 }
+
+/// Everything that is wrong with a plan, in the order in which it is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Broken(Vec<PlanError>);
+
+impl Broken {
+    /// Notes what a rule says.
+    pub(super) fn add(&mut self, rule: Result<(), PlanError>) {
+        self.0.extend(rule.err());
+    }
+
+    /// Looks at rules that are about one of the arms.
+    pub(super) fn of_arm(&mut self, index: usize, look: impl FnOnce(&mut Self)) {
+        self.each(look, |error| PlanError {
+            arm: error.arm.or(Some(index)),
+            ..error
+        });
+    }
+
+    /// Looks at rules that are about a server beside the target.
+    pub(super) fn of_part(&mut self, part: Part, look: impl FnOnce(&mut Self)) {
+        self.each(look, |error| error.of(part));
+    }
+
+    fn each(&mut self, look: impl FnOnce(&mut Self), change: impl Fn(PlanError) -> PlanError) {
+        let mut own = Self::default();
+        look(&mut own);
+        self.0.extend(own.0.into_iter().map(change));
+    }
+
+    /// All of it.
+    pub(super) fn into_errors(self) -> Vec<PlanError> {
+        self.0
+    }
+}

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Field, PlanError, invalid};
+use super::error::{Broken, Field, invalid};
 use super::path::validate_path;
 use super::{Call, Mix, Workload};
 use crate::units::Span;
@@ -60,46 +60,50 @@ impl Load {
         }
     }
 
-    pub(super) fn validate(&self) -> Result<(), PlanError> {
+    pub(super) fn validate(&self, broken: &mut Broken) {
         if self.clients == 0 || self.clients > MAX_CLIENTS {
-            return invalid(
+            broken.add(invalid(
                 Field::Load("sessions"),
                 format!("must be from 1 to {MAX_CLIENTS}"),
-            );
+            ));
         }
         if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
-            return invalid(
+            broken.add(invalid(
                 Field::Load("rate"),
                 format!("must be above 0 and at most {MAX_RATE} per second"),
-            );
+            ));
         }
         if self.timeout == Span::ZERO {
-            return invalid(
+            broken.add(invalid(
                 Field::Load("timeout"),
                 "must be longer than 0s: write a length such as 2s",
-            );
+            ));
         }
         if self.objective == Some(Span::ZERO) {
-            return invalid(
+            broken.add(invalid(
                 Field::Load("objective"),
                 "must be longer than 0s: write a length such as 500ms",
-            );
+            ));
         }
-        if self.workers == 0 || self.workers > self.clients {
-            return invalid(
+        let too_many = self.clients > 0 && self.workers > self.clients;
+        if self.workers == 0 || too_many {
+            broken.add(invalid(
                 Field::Load("workers"),
                 "must be at least 1 and at most the number of sessions",
-            );
+            ));
         }
         if self.looks == 0 || self.looks > MAX_LOOKS {
-            return invalid(
+            broken.add(invalid(
                 Field::Load("looks"),
                 format!("must be from 1 to {MAX_LOOKS}"),
-            );
+            ));
         }
         // A load that may miss everything would let an idle trial count.
         if !(self.floor > 0.0 && self.floor <= 1.0) {
-            return invalid(Field::Load("floor"), "must be above 0 and at most 1");
+            broken.add(invalid(
+                Field::Load("floor"),
+                "must be above 0 and at most 1",
+            ));
         }
         match &self.workload {
             Workload::Sessions(flow) => {
@@ -113,27 +117,26 @@ impl Load {
                     .iter()
                     .any(|share| *share > MAX_SHARE)
                 {
-                    return invalid(
+                    broken.add(invalid(
                         Field::Mix,
                         format!(
                             "shares of more than {MAX_SHARE} say nothing more: write smaller ones, such as act = 1 and check = 4"
                         ),
-                    );
+                    ));
                 }
                 if act + check == 0 {
-                    return invalid(
+                    broken.add(invalid(
                         Field::Mix,
                         "act and check cannot both be 0: give one of them a share, such as check = 1",
-                    );
+                    ));
                 }
             }
             Workload::Stateless(request) => {
                 if let Call::Http { path, .. } = &request.call {
-                    validate_path(Field::Get, path)?;
+                    broken.add(validate_path(Field::Get, path));
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Field, PlanError, invalid};
+use super::error::{Broken, Field, invalid};
 use super::{Arm, Load, Workload};
 use crate::operation::{ErrorClass, Step};
 use crate::units::Span;
@@ -60,43 +60,43 @@ impl Retry {
 }
 
 /// Checks an arm's retries.
-pub(super) fn validate(arm: &Arm, load: &Load) -> Result<(), PlanError> {
+pub(super) fn validate(arm: &Arm, load: &Load, broken: &mut Broken) {
     let Some(retry) = arm.retry else {
-        return Ok(());
+        return;
     };
-    let invalid_retry = |problem: String| invalid(Field::Retry, problem);
+    let mut wrong = |problem: String| broken.add(invalid(Field::Retry, problem));
     if !(1..=MOST).contains(&retry.times) {
-        return invalid_retry(format!("must be from 1 to {MOST} times, or left out"));
+        wrong(format!("must be from 1 to {MOST} times, or left out"));
     }
-    if retry.backoff >= load.timeout {
-        return invalid_retry(format!(
+    // A time-out of nothing is told by itself.
+    if load.timeout > Span::ZERO && retry.backoff >= load.timeout {
+        wrong(format!(
             "its backoff ({}) must be shorter than the time-out ({}), within which an operation is tried again",
             retry.backoff, load.timeout
         ));
     }
     if let Some(limit) = retry.try_timeout
-        && !(Span::ZERO < limit && limit < load.timeout)
+        && (limit == Span::ZERO || load.timeout > Span::ZERO && limit >= load.timeout)
     {
-        return invalid_retry(format!(
+        wrong(format!(
             "its try_timeout ({limit}) must be longer than 0s and shorter than the time-out ({}), which all tries share",
             load.timeout
         ));
     }
     if retry.idempotency_key {
         if let Some(dialect) = arm.target.protocol.dialect() {
-            return invalid_retry(format!(
+            wrong(format!(
                 "idempotency_key needs headers, which {}'s protocol has none of: leave it out",
                 dialect.spec().name
             ));
         }
         if matches!(load.workload, Workload::Stateless(_)) {
-            return invalid_retry(
+            wrong(
                 "idempotency_key is carried by the act of a session, and there is no [session]: leave it out"
                     .to_owned(),
             );
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Field, PlanError, invalid};
-use super::fault::{Effect, Ending};
+use super::error::{Broken, Field, invalid};
+use super::fault::{Effect, Ending, Fault};
 use super::{Plan, Workload};
 use crate::ids::FaultId;
 
@@ -21,36 +21,28 @@ const INSTEAD: &str = "use one that ends the process at once or by a signal, suc
 
 impl Plan {
     /// A storm is about one server, one kind of kill, and losses.
-    pub(super) fn validate_storm(&self) -> Result<(), PlanError> {
+    pub(super) fn validate_storm(&self, broken: &mut Broken) {
         if self.storm.is_none() {
-            return Ok(());
+            return;
         }
-        let [arm] = self.arms.as_slice() else {
-            let what = "a storm has one server: run one for each arm, without a baseline";
-            return invalid(Field::Arms, what);
-        };
-        if arm.nodes().count() > 1 {
-            let what =
-                "a storm kills a single server: leave out replicas, balancer, cache and store";
-            return invalid(Field::Arms, what);
+        match self.arms.as_slice() {
+            [arm] if arm.nodes().count() > 1 => {
+                let what =
+                    "a storm kills a single server: leave out replicas, balancer, cache and store";
+                broken.add(invalid(Field::Arms, what));
+            }
+            [_] => {}
+            _ => {
+                let what = "a storm has one server: run one for each arm, without a baseline";
+                broken.add(invalid(Field::Arms, what));
+            }
         }
-        let ([fault], true) = (self.faults.as_slice(), self.surroundings.is_empty()) else {
-            let what = "a storm repeats one fault: leave out all others, and the surroundings";
-            return invalid(Field::Faults, what);
-        };
-        if !matches!(
-            fault.effect,
-            Effect::Ends(Ending::AtOnce | Ending::BySignal)
-        ) {
-            let what = format!("a storm kills, and a {} does not: {INSTEAD}", fault.kind);
-            return invalid(Field::FaultKind(FaultId::FIRST), what);
-        }
-        if fault.needs.proxy || fault.needs.disk.is_some() {
-            let what = format!(
-                "a storm keeps one server on one data folder, without the proxy or the disk that a {} needs: {INSTEAD}",
-                fault.kind
-            );
-            return invalid(Field::FaultKind(FaultId::FIRST), what);
+        match (self.faults.as_slice(), self.surroundings.is_empty()) {
+            ([fault], true) => validate_storms_fault(fault, broken),
+            _ => {
+                let what = "a storm repeats one fault: leave out all others, and the surroundings";
+                broken.add(invalid(Field::Faults, what));
+            }
         }
         let acts = match &self.load.workload {
             Workload::Sessions(flow) => flow.share_of_acts(),
@@ -58,27 +50,42 @@ impl Plan {
         };
         if acts.is_none() {
             let what = "a storm looks for lost sessions and writes: describe a session with a login, an act and a check, and let act have a share of the mix";
-            return invalid(Field::Mix, what);
+            broken.add(invalid(Field::Mix, what));
         }
-        let mut gates = self.gates.iter().enumerate();
-        if let Some((place, gate)) = gates.find(|(_, gate)| gate.bounded_count().is_none()) {
+        let gates = self.gates.iter().enumerate();
+        for (place, gate) in gates.filter(|(_, gate)| gate.bounded_count().is_none()) {
             let what = format!(
                 "'{gate}' cannot be judged in a storm, which counts what is lost and measures no times: remove it"
             );
-            return invalid(Field::Gate(place), what);
+            broken.add(invalid(Field::Gate(place), what));
         }
         if self.extend_to > self.trials || self.replacements > 0 {
             let what =
                 "a storm has as many kills as it is told to: leave out extend_to and replacements";
-            return invalid(Field::ExtendTo, what);
+            broken.add(invalid(Field::ExtendTo, what));
         }
-        Ok(())
+    }
+}
+
+fn validate_storms_fault(fault: &Fault, broken: &mut Broken) {
+    if !matches!(
+        fault.effect,
+        Effect::Ends(Ending::AtOnce | Ending::BySignal)
+    ) {
+        let what = format!("a storm kills, and a {} does not: {INSTEAD}", fault.kind);
+        broken.add(invalid(Field::FaultKind(FaultId::FIRST), what));
+    } else if fault.needs.proxy || fault.needs.disk.is_some() {
+        let what = format!(
+            "a storm keeps one server on one data folder, without the proxy or the disk that a {} needs: {INSTEAD}",
+            fault.kind
+        );
+        broken.add(invalid(Field::FaultKind(FaultId::FIRST), what));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::{DiskModel, Fault};
+    use super::super::fault::DiskModel;
     use super::super::{Request, test_plan};
     use super::*;
     use crate::gate::Gate;

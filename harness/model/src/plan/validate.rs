@@ -3,7 +3,7 @@
 mod external;
 mod on;
 
-use super::error::{Field, Part, PlanError, invalid};
+use super::error::{Broken, Field, Part, PlanError, invalid};
 use super::fault::{Effect, Fault};
 use super::path::validate_path;
 use super::retry;
@@ -26,97 +26,111 @@ impl Plan {
     /// # Errors
     /// The first part that cannot be carried out, with the mend.
     pub fn validate(&self) -> Result<(), PlanError> {
-        validate_name(Field::Name, &self.name)?;
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that can be known before something is started, where it cannot be carried out, with the mend. One part may be named
+    /// once for each arm that shares it.
+    pub fn problems(&self) -> Vec<PlanError> {
+        let mut broken = Broken::default();
+        self.look(&mut broken);
+        broken.into_errors()
+    }
+
+    fn look(&self, broken: &mut Broken) {
+        broken.add(validate_name(Field::Name, &self.name));
         if self.arms.is_empty() {
-            return invalid(Field::Arms, "there is nothing to run: name at least one");
+            broken.add(invalid(
+                Field::Arms,
+                "there is nothing to run: name at least one",
+            ));
+            return;
         }
-        self.windows.validate()?;
-        self.validate_external()?;
+        self.windows.validate(broken);
+        self.validate_external(broken);
         for (index, arm) in self.arms.iter().enumerate() {
-            self.validate_arm(index).map_err(|error| PlanError {
-                arm: Some(index),
-                ..error
-            })?;
-            validate_target(&arm.target, &self.windows).map_err(|error| PlanError {
-                arm: Some(index),
-                ..error
-            })?;
+            broken.of_arm(index, |broken| {
+                self.validate_arm(index, broken);
+                validate_target(&arm.target, &self.windows, broken);
+            });
         }
-        self.validate_faults()?;
-        self.validate_baselines()?;
-        self.validate_storm()?;
+        self.validate_faults(broken);
+        self.validate_baselines(broken);
+        self.validate_storm(broken);
+        self.validate_trials(broken);
+        self.load.validate(broken);
+    }
+
+    fn validate_trials(&self, broken: &mut Broken) {
         if self.trials == 0 {
-            return invalid(
+            broken.add(invalid(
                 Field::Trials,
                 "at least one trial is needed: write 1 or more",
-            );
+            ));
         }
         let each = u64::from(self.extend_to.max(self.trials))
             + u64::from(self.controls)
             + u64::from(self.replacements);
         if each.saturating_mul(self.arms.len() as u64) > MAX_TRIALS {
-            return invalid(
+            broken.add(invalid(
                 Field::Trials,
                 format!(
                     "at most {MAX_TRIALS} are supported, those of all arms and without a fault among them: lower trials, or compare \
                      fewer arms"
                 ),
-            );
+            ));
         }
         if self.extend_to < self.trials {
-            return invalid(
+            broken.add(invalid(
                 Field::ExtendTo,
                 "must be at least the number of trials: raise it, or lower trials",
-            );
+            ));
         }
-        self.load.validate()
     }
 
-    fn validate_faults(&self) -> Result<(), PlanError> {
+    fn validate_faults(&self, broken: &mut Broken) {
         if self.faults.is_empty() || self.faults.len() > MAX_FAULTS {
-            return invalid(
+            broken.add(invalid(
                 Field::Faults,
                 format!("a trial has from 1 to {MAX_FAULTS} of them"),
-            );
+            ));
+            return;
         }
         if self.first_fault().after != Span::ZERO {
-            return invalid(
+            broken.add(invalid(
                 Field::FaultAfter(FaultId::FIRST),
                 "the first fault comes at the baseline's end: use at",
-            );
+            ));
         }
         for (id, fault) in self.named_faults() {
-            self.validate_fault(id, fault)?;
+            broken.add(self.validate_fault(id, fault));
             if let Some(on) = &fault.on {
-                self.validate_on((id, fault), on)?;
+                broken.add(self.validate_on((id, fault), on));
             }
-            self.validate_order(id, fault)?;
+            broken.add(self.validate_order(id, fault));
         }
-        self.validate_disks()?;
+        broken.add(self.validate_disks());
         for (id, surrounding) in self.named_surroundings() {
             if !surrounding.effect.surrounds() {
                 let kind = &surrounding.kind;
-                return invalid(
+                broken.add(invalid(
                     Field::FaultKind(id),
                     format!(
                         "a {kind} comes and goes, and cannot hold for a whole trial: make it a fault"
                     ),
-                );
+                ));
             }
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            self.validate_needs_of(arm).map_err(|error| PlanError {
-                arm: Some(index),
-                ..error
-            })?;
+            broken.of_arm(index, |broken| self.validate_needs_of(arm, broken));
         }
-        Ok(())
     }
 
     fn validate_fault(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
         let horizon = self.windows.horizon;
         match fault.effect {
-            Effect::StandsStill(lasts) if lasts >= horizon => invalid(
+            // A horizon of nothing is told by itself.
+            Effect::StandsStill(lasts) if horizon > Span::ZERO && lasts >= horizon => invalid(
                 Field::FaultLasts(id),
                 format!(
                     "{} outlasts the horizon of {horizon}: nothing could be back. Shorten it, or raise the horizon",
@@ -162,18 +176,18 @@ impl Plan {
     }
 
     /// Whether an arm has what the faults need.
-    fn validate_needs_of(&self, arm: &Arm) -> Result<(), PlanError> {
+    fn validate_needs_of(&self, arm: &Arm, broken: &mut Broken) {
         let mut proxied = self.proxied(arm).into_iter();
         if let Some(node) = proxied.find(|node| arm.target_of(*node).socket.is_some()) {
             let faults = self.faults.iter().chain(&self.surroundings);
             let kind = kind_of(faults, |fault| fault.needs.proxy);
-            return invalid(
+            broken.add(invalid(
                 Field::Socket,
                 format!(
                     "a {kind} fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
                      the fault"
                 ),
-            );
+            ));
         }
         let is_covered = |node: &Node| {
             let target = arm.target_of(*node);
@@ -186,52 +200,55 @@ impl Plan {
             let kind = kind_of(self.faults.iter(), |fault| {
                 fault.needs.disk.is_some() && fault.aim.may_be(node)
             });
-            return invalid(
+            broken.add(invalid(
                 Field::Socket,
                 format!(
                     "the held socket of {node} would lie below the disk that a {kind} fault needs in {{data}}, where nobody finds it: \
                      put it elsewhere, or leave listener out"
                 ),
-            );
+            ));
         }
         let drains = self.faults.iter().any(|fault| fault.needs.drain.is_some());
         let deploys = self.faults.iter().any(|fault| fault.needs.next);
         if drains && arm.balancer.is_some() && arm.drain.is_none() {
-            return invalid(
+            broken.add(invalid(
                 Field::Balancer,
                 "how is it told that a replica is about to be stopped? Say drain = { begin = [...], end = [...] }, or \
                  have the fault say drain = false",
-            );
+            ));
         }
         match (&arm.next, deploys) {
-            (None, true) => invalid(
+            (None, true) => broken.add(invalid(
                 Field::Deploy,
                 "what replaces the server? Say its command or environment",
-            ),
-            (Some(_), false) => invalid(
+            )),
+            (Some(_), false) => broken.add(invalid(
                 Field::Deploy,
                 "no fault of this plan replaces the server: remove the new version, or add a fault that does (comeback faults)",
-            ),
-            (Some(next), true) => {
-                validate_target(next, &self.windows).map_err(|error| error.of(Part::Deploy))
-            }
-            (None, false) => Ok(()),
+            )),
+            (Some(next), true) => broken.of_part(Part::Deploy, |broken| {
+                validate_target(next, &self.windows, broken);
+            }),
+            (None, false) => {}
         }
     }
 
-    fn validate_arm(&self, index: usize) -> Result<(), PlanError> {
+    fn validate_arm(&self, index: usize, broken: &mut Broken) {
         let arm = &self.arms[index];
         if arm.replicas == 0 || arm.replicas > MAX_REPLICAS {
-            return invalid(Field::Replicas, format!("must be from 1 to {MAX_REPLICAS}"));
+            broken.add(invalid(
+                Field::Replicas,
+                format!("must be from 1 to {MAX_REPLICAS}"),
+            ));
         }
         if arm.replicas > 1 && arm.balancer.is_none() {
-            return invalid(
+            broken.add(invalid(
                 Field::Replicas,
                 "several need something in front that clients connect to: add a [balancer]",
-            );
+            ));
         }
-        self.validate_gates(arm)?;
-        retry::validate(arm, &self.load)?;
+        self.validate_gates(arm, broken);
+        retry::validate(arm, &self.load, broken);
         let others = [
             (Part::Balancer, &arm.balancer),
             (Part::Cache, &arm.cache),
@@ -239,46 +256,46 @@ impl Plan {
         ];
         for (part, other) in others {
             if let Some(other) = other {
-                validate_target(other, &self.windows).map_err(|error| error.of(part))?;
+                broken.of_part(part, |broken| {
+                    validate_target(other, &self.windows, broken);
+                });
             }
         }
         if arm.cache.is_some() && arm.origin() == Node::Replica(0) {
             let is_plain = arm.target.protocol.is_plain_http() && arm.target.socket.is_none();
             if !is_plain {
-                return invalid(
+                broken.add(invalid(
                     Field::Cache,
                     "it asks the server in HTTP/1.1 at its port: leave out the target's protocol and socket",
-                );
+                ));
             }
         }
         let name = &arm.name;
-        validate_name(Field::Arms, name)?;
+        broken.add(validate_name(Field::Arms, name));
         if let Some(family) = &arm.family {
-            validate_name(Field::Family, family)?;
+            broken.add(validate_name(Field::Family, family));
         }
         if self.arms[..index].iter().any(|other| other.name == *name) {
-            return invalid(
+            broken.add(invalid(
                 Field::Arms,
                 format!("'{name}' is named twice: give each arm a name of its own"),
-            );
+            ));
         }
-        Ok(())
     }
 }
 
 impl Plan {
     /// A gate on what an arm never shows could never be judged.
-    fn validate_gates(&self, arm: &Arm) -> Result<(), PlanError> {
+    fn validate_gates(&self, arm: &Arm, broken: &mut Broken) {
         let is_held = arm.target.listener == Listener::Held;
-        let mut gates = self.gates.iter().enumerate();
-        match gates.find(|(_, gate)| is_held && gate.asks_when_it_listens()) {
-            None => Ok(()),
-            Some((place, gate)) => invalid(
+        let gates = self.gates.iter().enumerate();
+        for (place, gate) in gates.filter(|(_, gate)| is_held && gate.asks_when_it_listens()) {
+            broken.add(invalid(
                 Field::Gate(place),
                 format!(
                     "'{gate}' cannot be judged with a held listener, which accepts at all times: demand time_to_ready"
                 ),
-            ),
+            ));
         }
     }
 }
@@ -306,9 +323,12 @@ fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> {
+fn validate_target(target: &Target, windows: &Windows, broken: &mut Broken) {
     if target.external.is_none() && target.command.first().is_none_or(String::is_empty) {
-        return invalid(Field::Command, "it is empty: give a program to start");
+        broken.add(invalid(
+            Field::Command,
+            "it is empty: give a program to start",
+        ));
     }
     if let Some(socket) = &target.socket {
         let placeholders = ["{data}", "{port}", "{replica}"];
@@ -316,39 +336,39 @@ fn validate_target(target: &Target, windows: &Windows) -> Result<(), PlanError> 
             .iter()
             .fold(socket.clone(), |path, name| path.replace(name, ""));
         if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
-            return invalid(
+            broken.add(invalid(
                 Field::Socket,
                 format!(
                     "must be a path of 1 to {SOCKET_PATH_MAX} bytes: shorten it, such as {{data}}/app.sock"
                 ),
-            );
+            ));
         }
     }
     if let Some(name) = &target.boot_header
         && !is_token(name)
     {
-        return invalid(
+        broken.add(invalid(
             Field::BootHeader,
             format!("{name:?} is not the name of a header: write one such as x-boot-id"),
-        );
+        ));
     }
     if let ReadyProbe::Http(path) = &target.ready.probe {
-        validate_path(Field::Ready, path)?;
+        broken.add(validate_path(Field::Ready, path));
     }
     if target.ready.within == Span::ZERO {
-        return invalid(
+        broken.add(invalid(
             Field::ReadyWithin,
             "must be longer than 0s: write a length such as 10s",
-        );
+        ));
     }
-    validate_listener(target)?;
-    if target.restart_after >= windows.horizon {
-        return invalid(
+    broken.add(validate_listener(target));
+    // A horizon of nothing is told by itself.
+    if windows.horizon > Span::ZERO && target.restart_after >= windows.horizon {
+        broken.add(invalid(
             Field::Horizon,
             "must be longer than the pause before the restart: raise it, or shorten the pause",
-        );
+        ));
     }
-    Ok(())
 }
 
 /// With a held listener the kernel accepts for a process that is not there, and the socket is the harness's: only a
@@ -390,7 +410,7 @@ fn validate_listener(target: &Target) -> Result<(), PlanError> {
 
 impl Plan {
     /// What an arm is compared with must be there, and be measured for its own sake.
-    fn validate_baselines(&self) -> Result<(), PlanError> {
+    fn validate_baselines(&self, broken: &mut Broken) {
         for (index, arm) in self.arms.iter().enumerate() {
             let Some(name) = &arm.baseline else {
                 continue;
@@ -411,39 +431,37 @@ impl Plan {
                 ),
                 Some(_) => continue,
             };
-            return Err(PlanError {
+            broken.add(Err(PlanError {
                 field: Field::Baseline,
                 arm: Some(index),
                 part: None,
                 problem,
-            });
+            }));
         }
-        Ok(())
     }
 }
 
 impl Windows {
-    fn validate(&self) -> Result<(), PlanError> {
+    fn validate(&self, broken: &mut Broken) {
         if self.window == Span::ZERO || self.baseline.as_us() < 2 * self.window.as_us() {
-            return invalid(
+            broken.add(invalid(
                 Field::Baseline,
                 "must hold at least two windows: lengthen it, or shorten the window",
-            );
+            ));
         }
         if self.settle < self.steady_for || self.steady_for < self.window {
-            return invalid(
+            broken.add(invalid(
                 Field::Settle,
                 "must be at least as long as the time the service must stay steady, and that at least a window: lengthen it, or \
                  shorten steady_for",
-            );
+            ));
         }
         if self.horizon == Span::ZERO {
-            return invalid(
+            broken.add(invalid(
                 Field::Horizon,
                 "must be longer than 0s: write a length such as 30s",
-            );
+            ));
         }
-        Ok(())
     }
 }
 

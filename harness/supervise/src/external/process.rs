@@ -5,15 +5,17 @@
 //! ```
 //! Dropping it leaves the server as it is, and lets go on what stood still.
 
+mod succession;
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use comeback_host::clock::Clock;
@@ -23,14 +25,12 @@ use comeback_model::event::{Exit, Survivor};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::plan::{External, Reach, Signal};
 use comeback_model::said::Line;
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
-use rustix::io::Errno;
-use rustix::process::pidfd_send_signal;
 use tokio::io::unix::AsyncFd;
 
-use super::restart::{Restart, prepare};
-use super::under_way::UnderWay;
+use super::restart::Restart;
+use super::shot::{COMMAND, ExternalShot, KillCommand, NONE, send, send_raw};
 use super::{Identity, NotFound, Sighting, Watch, descendants};
 use crate::proc;
 use crate::reach::unless_gone;
@@ -41,18 +41,6 @@ use crate::tag::RunTag;
 /// Between two looks for an awaited start: at least this, and so many times as long as a look takes.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 const LOOKS_SHARE: u32 = 4;
-/// How soon a server ends that a command only asked to end, as `systemctl --no-block restart` does.
-const ASKED_WITHIN: Span = Span::from_ms(50);
-/// How soon a script ends after the last command in it.
-const SCRIPT_TAKES: Span = Span::from_secs(1);
-/// How long a command may take from the end of one server until another one listens, and the pause between two looks.
-const SWAP_TAKES: Span = Span::from_secs(10);
-const SWAP_PAUSE: Duration = Duration::from_millis(20);
-/// No signal was sent yet.
-const NONE: i32 = 0;
-/// A command was begun in the place of one.
-const COMMAND: i32 = -1;
-
 /// The next thing to be seen of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -355,91 +343,6 @@ impl ExternalProcess {
         }
     }
 
-    /// Whether what ended by itself was but the launcher of a daemon, which goes on as the same start: it listens on the same socket, and
-    /// began after the fault. A launcher ends before any reply, or as a part of the restart command, which ends well.
-    async fn is_succeeded(&mut self) -> io::Result<bool> {
-        let Some(held) = &self.held else {
-            return Ok(false);
-        };
-        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
-        let Some(ended) = held.ended.filter(|_| is_by_itself) else {
-            return Ok(false);
-        };
-        if self.place.2 == Incarnation(0) {
-            return Ok(false);
-        }
-        let is_launcher = match &mut self.restart {
-            Some(restart) => {
-                restart
-                    .ends_well(self.clock.instant(ended), (SCRIPT_TAKES, Span::ZERO))
-                    .await?
-            }
-            None => false,
-        };
-        if !is_launcher && self.watch.has_answered(self.place) {
-            return Ok(false);
-        }
-        let Some(sighting) = self.watch.find_successor(self.place, &held.sockets) else {
-            return Ok(false);
-        };
-        let executed = held.executed;
-        self.held = Some(Held {
-            executed,
-            ..Held::of(sighting, self.restart.as_ref())?
-        });
-        Ok(true)
-    }
-
-    /// Whether what ended by itself may have been ended by the command of an earlier fault, in words: a command that stops the server, waits
-    /// and then kills it may hit the one that a supervisor started meanwhile.
-    fn displaced_by_kill_command(&self) -> Option<String> {
-        let held = self.held.as_ref()?;
-        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
-        let ended = held.ended.filter(|_| is_by_itself)?;
-        let under_way = self.watch.kill_under_way();
-        let words = self.watch.kill_command()?;
-        under_way
-            .may_have_ended(self.clock.instant(ended).into_std())
-            .then(|| {
-                format!(
-                    "process {} ended while the kill command '{}' of a fault was under way, or right after it: nobody can tell whether the \
-                     command ended it. Have the command end the server once, and be over when that has ended",
-                    held.identity.pid,
-                    words.join(" ")
-                )
-            })
-    }
-
-    /// Whether what ended by itself may have been ended by the run's own restart command, in words: that was under way, had not started
-    /// it, ends well, and leaves another process in its place. So does a command that stops the server first, where a supervisor had
-    /// started it meanwhile.
-    async fn displaced_by_restart(&mut self) -> io::Result<Option<String>> {
-        let Some((held, restart)) = self.held.as_ref().zip(self.restart.as_mut()) else {
-            return Ok(None);
-        };
-        let is_by_itself = held.sent.load(Ordering::SeqCst) == NONE;
-        let Some(ended) = held.ended.filter(|_| is_by_itself && !held.is_of_restart) else {
-            return Ok(None);
-        };
-        let at = self.clock.instant(ended);
-        if !restart.ends_well(at, (SWAP_TAKES, ASKED_WITHIN)).await? {
-            return Ok(None);
-        }
-        while !self.watch.sees_another(self.place) {
-            if self.clock.now() >= ended + SWAP_TAKES {
-                return Ok(None);
-            }
-            tokio::time::sleep(SWAP_PAUSE).await;
-        }
-        Ok(Some(format!(
-            "process {}, which the restart command is not known to have started, ended while the restart command '{}' was under way, and another took its place: \
-             nobody can tell whether the command ended it. If a supervisor starts the server anyway, leave external.restart out; else have \
-             the command start the server only",
-            held.identity.pid,
-            restart.told()
-        )))
-    }
-
     /// Looks for its process; whether it was found.
     fn look(&mut self) -> io::Result<bool> {
         self.watch.look();
@@ -538,16 +441,9 @@ impl ExternalProcess {
         let others = held.others.iter().filter(|other| other.ended.is_none());
         let others = others.map(|other| other.descriptor.get_ref().try_clone());
         let descriptor = held.descriptor.get_ref().try_clone()?;
-        let command = self.watch.kill_command().map(|words| {
-            let told = words.join(" ");
-            let command = prepare(&words, &self.log).map_err(|error| unbegun(&told, &error))?;
-            let under_way = self.watch.kill_under_way();
-            Ok::<_, io::Error>(KillCommand {
-                command,
-                told,
-                under_way,
-            })
-        });
+        let command = self.watch.kill_command();
+        let command = command
+            .map(|words| KillCommand::prepare(&words, &self.log, self.watch.kill_under_way()));
         Ok(ExternalShot {
             command: command.transpose()?,
             sight: Sight::of(held.identity.pid, descriptor, self.clock),
@@ -673,147 +569,14 @@ fn reached(held: &Held, reach: Reach) -> io::Result<Vec<Identity>> {
     Ok(all)
 }
 
-/// The command that is begun in place of a signal.
-#[derive(Debug)]
-struct KillCommand {
-    command: Command,
-    told: String,
-    under_way: UnderWay,
-}
-
-impl KillCommand {
-    fn begin(&mut self) -> io::Result<()> {
-        let child = self.command.spawn();
-        let mut child = child.map_err(|error| unbegun(&self.told, &error))?;
-        let under_way = self.under_way.clone();
-        under_way.begin();
-        // It is no process of the run. Nobody but its parent can take note of its end.
-        std::thread::spawn(move || {
-            let ended = child.wait();
-            under_way.end();
-            ended
-        });
-        Ok(())
-    }
-}
-
-fn unbegun(told: &str, error: &io::Error) -> io::Error {
-    io::Error::other(format!(
-        "the kill command '{told}' cannot be begun: {error}"
-    ))
-}
-
-/// A signal that is ready to be sent to a server that somebody else started, or the command in its place.
-#[derive(Debug)]
-pub struct ExternalShot {
-    command: Option<KillCommand>,
-    sight: Sight,
-    /// Where its moment is written.
-    at: Arc<AtomicU64>,
-    others: Vec<OwnedFd>,
-    sent: Arc<AtomicI32>,
-    signal: Signal,
-}
-
-impl ExternalShot {
-    /// Sends it, unless its process has ended, or is about to: then it ended by itself.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub fn fire(mut self) -> io::Result<Sent> {
-        let command = self.command.take();
-        self.sight.fire(|| {
-            let now = proc::now_in_ticks();
-            if let Some(mut command) = command {
-                // Noted before: it may be quick.
-                self.sent.store(COMMAND, Ordering::SeqCst);
-                self.at.store(now, Ordering::SeqCst);
-                return command.begin().map(|()| true);
-            }
-            if !send(self.sight.process(), self.signal)? {
-                return Ok(false);
-            }
-            // A stop sends a second one: what came after the first is new.
-            if self.sent.swap(self.signal.number(), Ordering::SeqCst) == NONE {
-                self.at.store(now, Ordering::SeqCst);
-            }
-            for other in &self.others {
-                send(other, self.signal)?;
-            }
-            Ok(true)
-        })
-    }
-}
-
-/// Whether it was there to be sent to.
-fn send(process: &OwnedFd, signal: Signal) -> io::Result<bool> {
-    let native = rustix::process::Signal::from_named_raw(signal.number());
-    send_raw(process, native.ok_or(io::ErrorKind::InvalidInput)?)
-}
-
-/// Whether it was there to be sent to. One that is gone needs none.
-fn send_raw(process: &OwnedFd, signal: rustix::process::Signal) -> io::Result<bool> {
-    match pidfd_send_signal(process, signal) {
-        Err(Errno::SRCH) => Ok(false),
-        sent => {
-            sent?;
-            Ok(true)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::process::Child;
+    use std::process::Command;
 
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     use super::*;
-
-    /// A shot at a child, and what it writes down.
-    fn aimed(child: &Child) -> (ExternalShot, Arc<AtomicI32>, Arc<AtomicU64>) {
-        let pid = Pid::from_child(child);
-        let (sent, at) = (Arc::new(AtomicI32::new(NONE)), Arc::default());
-        let process = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
-        let shot = ExternalShot {
-            command: None,
-            sight: Sight::of(pid.as_raw_pid(), process, Clock::start()),
-            at: Arc::clone(&at),
-            others: Vec::new(),
-            sent: Arc::clone(&sent),
-            signal: Signal::Kill,
-        };
-        (shot, sent, at)
-    }
-
-    #[test]
-    fn a_signal_that_no_process_was_there_for_is_not_on_record_as_sent() {
-        let mut child = Command::new("true").spawn().expect("it is there");
-        let (shot, sent, at) = aimed(&child);
-        let leader = shot.sight.process().try_clone().expect("a descriptor");
-        child.wait().expect("it ends");
-        // It was reaped: the kernel knows it no more.
-        assert!(!send(&leader, Signal::Kill).expect("that is no error"));
-        assert_eq!(shot.fire().expect("that is no error"), Sent::Not);
-        assert_eq!(sent.load(Ordering::SeqCst), NONE);
-        assert_eq!(at.load(Ordering::SeqCst), 0);
-    }
-
-    #[test]
-    fn a_signal_to_a_process_that_runs_is_on_record_with_its_moment() {
-        let before = proc::now_in_ticks();
-        let mut child = Command::new("sleep")
-            .arg("600")
-            .spawn()
-            .expect("it is there");
-        let (shot, sent, at) = aimed(&child);
-        assert_ne!(shot.fire().expect("it is sent"), Sent::Not);
-        assert_eq!(sent.load(Ordering::SeqCst), Signal::Kill.number());
-        let at = at.load(Ordering::SeqCst);
-        assert!((before..=proc::now_in_ticks()).contains(&at), "{at}");
-        child.wait().expect("it ends");
-    }
 
     #[test]
     fn how_a_process_ended_is_seen_until_its_parent_asks() {

@@ -81,26 +81,31 @@ impl Session<'_> {
             })
     }
 
-    /// What the cycle began with, what it must be at least, and what was read back.
-    fn shown_at_last(&self) -> String {
-        let look = self.last_look();
-        match (look.map(|look| (look.shown, look.at_login)), &self.written) {
+    /// What the last look shows, beside what it must show.
+    fn read_back(&self) -> ReadBack {
+        let look = self.last_look().map(|look| (look.shown, look.at_login));
+        match (look, &self.written) {
             (Some((Shown::Counter(now), at_login)), Written::Counted(_)) => {
                 let base = match at_login {
                     Some(Shown::Counter(base)) => base,
                     Some(Shown::Own(_)) | None => 0,
                 };
                 let least = base.saturating_add(self.written.acknowledged());
-                format!(
-                    "the counter was {base} when the cycle began, must be at least {least} with all acknowledged writes of the cycle, and was read back as {now}"
-                )
+                ReadBack::Counter { base, least, now }
             }
-            (Some((Shown::Own(found), _)), _) => {
-                let missing = self.written.missing_in(found);
-                let missing: Vec<String> = missing.iter().take(NAMED).map(u32::to_string).collect();
-                format!("write {} was not read back", missing.join(", "))
-            }
-            _ => "nothing of it was read back".to_owned(),
+            (Some((Shown::Own(found), _)), _) => ReadBack::Lacks(self.written.missing_in(found)),
+            _ => ReadBack::Nothing,
+        }
+    }
+
+    /// What the cycle began with, what it must be at least, and what was read back.
+    fn shown_at_last(&self) -> String {
+        match self.read_back() {
+            ReadBack::Counter { base, least, now } => format!(
+                "the counter was {base} when the cycle began, must be at least {least} with all acknowledged writes of the cycle, and was read back as {now}"
+            ),
+            ReadBack::Lacks(missing) => format!("write {} was not read back", named(&missing)),
+            ReadBack::Nothing => "nothing of it was read back".to_owned(),
         }
     }
 
@@ -200,41 +205,45 @@ impl Session<'_> {
 
     /// What was read back of it, and what should have been.
     fn read_back_told(&self) -> String {
-        match (
-            self.last_look().map(|look| (look.shown, look.at_login)),
-            &self.written,
-        ) {
-            (Some((Shown::Counter(now), at_login)), Written::Counted(_)) => {
-                let base = match at_login {
-                    Some(Shown::Counter(base)) => base,
-                    Some(Shown::Own(_)) | None => 0,
-                };
-                let least = base.saturating_add(self.written.acknowledged());
-                format!(
-                    "Its counter was {base} at the login and must be at least {least} with all acknowledged writes; it was \
-                     read back as {now}."
-                )
-            }
-            (Some((Shown::Own(found), _)), _) => {
-                let missing = self.written.missing_in(found);
-                let named: Vec<String> = missing.iter().take(NAMED).map(u32::to_string).collect();
+        match self.read_back() {
+            ReadBack::Counter { base, least, now } => format!(
+                "Its counter was {base} at the login and must be at least {least} with all acknowledged writes; it was \
+                 read back as {now}."
+            ),
+            ReadBack::Lacks(missing) => {
                 let more = match missing.len().saturating_sub(NAMED) {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
-                let noun = if missing.len() == 1 {
-                    "write"
-                } else {
-                    "writes"
+                let noun = match missing.len() {
+                    1 => "write",
+                    _ => "writes",
                 };
                 format!(
                     "Of its acknowledged writes, {noun} {}{more} could not be read back.",
-                    named.join(", ")
+                    named(&missing)
                 )
             }
-            _ => "Nothing of it could be read back.".to_owned(),
+            ReadBack::Nothing => "Nothing of it could be read back.".to_owned(),
         }
     }
+}
+
+/// What the last look at a session shows, beside what it must show.
+enum ReadBack {
+    /// What its counter was at the login, or when the cycle began; what it must be at least, with all acknowledged writes since; and
+    /// what it is.
+    Counter { base: u64, least: u64, now: u64 },
+    /// The acknowledged writes that are not there, by their numbers.
+    Lacks(Vec<u32>),
+    /// It was not known.
+    Nothing,
+}
+
+/// The first numbers of these writes.
+fn named(writes: &[u32]) -> String {
+    let writes: Vec<String> = writes.iter().take(NAMED).map(u32::to_string).collect();
+    writes.join(", ")
 }
 
 /// A time in ms, as people say it.

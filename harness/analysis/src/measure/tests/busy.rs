@@ -7,7 +7,7 @@ use super::*;
 
 /// The cores from the baseline's begin to the end of the load: this share of them was stolen, and some task waited for one for this
 /// share of the time.
-fn cores(story: Story, stolen: f64, waited: Option<f64>) -> Story {
+pub(super) fn cores(story: Story, stolen: f64, waited: Option<f64>) -> Story {
     const BEGUN: u64 = 1_000;
     let lasted_us = (STOPPED - BEGUN) * 1_000;
     let kind = EventKind::CoresShared {

@@ -7,7 +7,7 @@ use comeback_model::units::Span;
 
 use super::nodes::{behind_a_balancer, boot_of};
 use super::*;
-use crate::measure::{LaidLoss, NotBack, Return, Time};
+use crate::measure::{LaidLoss, NotBack, Return, Time, Unclear};
 
 /// The story of the second fault, in ms, unless a test tells it otherwise.
 const AGAIN: u64 = 4_000;
@@ -1112,7 +1112,7 @@ fn a_service_that_hangs_through_the_calm_is_not_back_for_good() {
         matches!(
             returned,
             Some(Return::ByProbeOnly {
-                stalled: Some(_),
+                unclear: Some(Unclear::Disk(_)),
                 ..
             })
         )

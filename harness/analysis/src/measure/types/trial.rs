@@ -78,15 +78,26 @@ pub struct MetWrites {
 pub enum Return {
     /// The load after that reply is served to its end.
     ForGood,
-    /// Too few operations were wanted after that reply to tell, or the machine was too busy.
+    /// Too few operations were wanted after that reply to tell, or nobody can tell whose doing it was that clients lost time.
     ByProbeOnly {
         /// How many there were.
         operations: u64,
-        /// For how long the machine's disk kept somebody waiting, where that is why nobody can tell.
-        stalled: Option<Span>,
+        /// Why nobody can tell, where that is no lack of operations.
+        unclear: Option<Unclear>,
     },
     /// It did not last.
     Not(NotBack),
+}
+
+/// Why time that clients lost after a recovery may not be the server's doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unclear {
+    /// The machine's disk kept somebody waiting for so long.
+    Disk(Span),
+    /// The machine was too busy, as this says.
+    Busy(String),
+    /// What had gathered in the outage was still being worked off.
+    CatchingUp,
 }
 
 /// The kill of an idle server at the end of a storm's cycle, as the next trial shows it.
@@ -144,9 +155,10 @@ pub enum NotBack {
         /// When the next was sent.
         next: Elapsed,
     },
-    /// Another process ended by itself, and the load is not served.
+    /// The load is not served.
     Unserved(Shortfall),
-    /// Every process is up, and the load is not served.
+    /// The load is not served, though every process is up, from the begin of what is judged to its end, and the machine that shows a good
+    /// control trial had time for it.
     Metastable(Shortfall),
 }
 

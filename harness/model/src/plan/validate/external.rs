@@ -1,6 +1,6 @@
 //! What a plan cannot ask of servers that somebody else starts.
 
-use super::super::error::{Field, PlanError, invalid};
+use super::super::error::{Broken, Field, PlanError, invalid};
 use super::super::external::needs_own_start;
 use super::super::fault::{Effect, Ending, FaultWords, Reach};
 use super::super::{Arm, Listener, Plan, ReadyProbe};
@@ -42,19 +42,19 @@ impl Plan {
     }
 
     /// What needs a start by the harness, a folder of its own or a proxy cannot be asked of a server that somebody else starts.
-    pub(super) fn validate_external(&self) -> Result<(), PlanError> {
+    pub(super) fn validate_external(&self, broken: &mut Broken) {
         if !self.is_external() {
-            return Ok(());
+            return;
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            validate_arm(arm).map_err(|problem| PlanError {
+            broken.add(validate_arm(arm).map_err(|problem| PlanError {
                 field: Field::External,
                 arm: Some(index),
                 part: None,
                 problem,
-            })?;
+            }));
         }
-        self.validate_own_servers()?;
+        self.validate_own_servers(broken);
         let has_command = self.has_kill_command();
         if let Some(without) = self
             .arms
@@ -62,74 +62,74 @@ impl Plan {
             .position(|arm| !arm.has_kill_command())
             .filter(|_| has_command)
         {
-            return Err(PlanError {
+            broken.add(Err(PlanError {
                 field: Field::External,
                 arm: Some(without),
                 part: None,
                 problem: "some arms are ended by a command (external.kill) and others by a signal, which are different faults: give each \
                           arm a command, or none"
                     .to_owned(),
-            });
+            }));
         }
         self.validate_ends()?;
         if self.storm.is_some() {
-            return Err(PlanError {
+            broken.add(Err(PlanError {
                 field: Field::External,
                 arm: Some(0),
                 part: None,
                 problem: "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: \
                           remove [storm]"
                     .to_owned(),
-            });
+            }));
         }
-        if let Some((id, surrounding)) = self.named_surroundings().next() {
+        for (id, surrounding) in self.named_surroundings() {
             let kind = &surrounding.kind;
-            return invalid(
+            broken.add(invalid(
                 Field::FaultKind(id),
                 format!(
                     "a surrounding such as {kind} begins with the start of the server, and [target] external is started by others: remove it"
                 ),
-            );
+            ));
         }
         for (id, fault) in self.named_faults() {
             let kind = &fault.kind;
             if !matches!(fault.effect, Effect::Ends(_) | Effect::StandsStill(_))
                 || !fault.needs.are_none()
             {
-                return invalid(Field::FaultKind(id), needs_own_start(kind));
+                broken.add(invalid(Field::FaultKind(id), needs_own_start(kind)));
+                continue;
             }
             if has_command && matches!(fault.effect, Effect::Ends(_)) {
                 if kind != KILL {
-                    return invalid(
+                    broken.add(invalid(
                         Field::FaultKind(id),
                         format!(
                             "external.kill is a command that takes the place of the signal of a kill, and {kind} sends another: remove \
                              {kind}, or external.kill"
                         ),
-                    );
+                    ));
                 }
                 if fault.reach != Reach::Process {
-                    return invalid(
+                    broken.add(invalid(
                         Field::FaultReach(id),
                         "the command of external.kill decides which processes it ends: remove to, or external.kill",
-                    );
+                    ));
                 }
             }
             if fault.on.is_some() {
-                return invalid(
+                broken.add(invalid(
                     Field::FaultOn(id),
                     "an event is waited for at a server that Comeback starts itself, and [target] external is started by others:                      leave on out",
-                );
+                ));
             }
             if fault.reach == Reach::Group {
-                return invalid(
+                broken.add(invalid(
                     Field::FaultReach(id),
                     "the process group of a server that Comeback did not start may hold its supervisor, or your shell: write \
                      to = \"process\", or \"tree\" for the process and all that it started",
-                );
+                ));
             }
         }
-        Ok(())
     }
 
     /// What is compared must be ended in the same way.
@@ -154,14 +154,14 @@ impl Plan {
     }
 
     /// Each arm must have a server of its own: else it would be compared with itself.
-    fn validate_own_servers(&self) -> Result<(), PlanError> {
+    fn validate_own_servers(&self, broken: &mut Broken) {
         for (index, arm) in self.arms.iter().enumerate() {
             let is_same = |other: &&Arm| match (&arm.target.external, &other.target.external) {
                 (Some(own), Some(its)) => own.is_at_place_of(its),
                 _ => false,
             };
             if let Some(other) = self.arms[..index].iter().find(is_same) {
-                return Err(PlanError {
+                broken.add(Err(PlanError {
                     field: Field::External,
                     arm: Some(index),
                     part: None,
@@ -170,10 +170,9 @@ impl Plan {
                          write two experiments",
                         other.name
                     ),
-                });
+                }));
             }
         }
-        Ok(())
     }
 }
 

@@ -50,7 +50,7 @@ fn what_ends_under_worse_conditions_is_not_laid_to_the_kill_before_them() {
     // Nor to the limit: nobody can tell.
     let by_probe_only = Some(Return::ByProbeOnly {
         operations: 0,
-        stalled: None,
+        unclear: None,
     });
     assert_eq!(trial.returned, by_probe_only, "{:?}", trial.findings);
     assert_eq!(

@@ -8,7 +8,7 @@ const SEEN_WITHIN: Duration = Duration::from_millis(50);
 
 /// The commands of a server's faults. A clone is the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnderWay(Arc<Mutex<Commands>>);
+pub(super) struct Commanded(Arc<Mutex<Commands>>);
 
 #[derive(Debug, Default)]
 struct Commands {
@@ -16,7 +16,7 @@ struct Commands {
     last_end: Option<Instant>,
 }
 
-impl UnderWay {
+impl Commanded {
     pub(super) fn begin(&self) {
         self.change(|commands| commands.running += 1);
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_ends_while_a_command_is_under_way_or_right_after_it_may_be_its_doing() {
-        let (under_way, begun) = (UnderWay::default(), Instant::now());
+        let (under_way, begun) = (Commanded::default(), Instant::now());
         assert!(!under_way.may_have_ended(begun));
         under_way.begin();
         let late = begun + Duration::from_secs(9);

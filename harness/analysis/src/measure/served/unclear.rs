@@ -1,0 +1,171 @@
+//! Why time that clients lost after a recovery may be no fault of the server's: the machine had none for anybody, or what had gathered in
+//! the outage was still being worked off (METHOD, *Back for good*). What the server does wrong is its own doing all the same.
+
+use std::fmt;
+
+use comeback_model::operation::Operation;
+use comeback_model::plan::Plan;
+use comeback_model::units::{Elapsed, Span};
+use comeback_statistics::{median, trend};
+
+use super::super::Unclear;
+use super::super::busy::{MOST_WAITED, busy};
+use super::super::facts::Facts;
+use super::super::load::Load;
+use super::super::words::{percent, waited_for_disk};
+use super::{Controls, LONG};
+
+/// Where more than this share of operations is handed out later than [`BUSY`], the machine is too busy to tell a slow server.
+pub(in crate::measure) const MOST_LATE: f64 = 0.05;
+const BUSY: Span = Span::from_ms(10);
+
+/// A median wait that is at most this share of the one before is a shorter one.
+const SHORTER: f64 = 0.75;
+/// How much of a trend the waits must have, as a figure of the standard normal distribution: 1 of 200 without a trend have as much.
+const TREND: f64 = -2.6;
+
+/// What is known of the machine that a trial ran on.
+pub(super) struct Machine<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) load: &'a Load<'a>,
+    controls: Controls,
+    busy: Option<String>,
+}
+
+/// Operations that took too long, or were not answered.
+pub(super) struct Lost<'a> {
+    /// From the recovery to the end of what is looked at.
+    pub(super) of: (Elapsed, Elapsed),
+    /// The part of it that is judged.
+    pub(super) judged: (Elapsed, Elapsed),
+    /// Those that tell, in the order in which they were wanted.
+    pub(super) operations: &'a [&'a Operation],
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        plan: &Plan,
+        (facts, load): (&'a Facts, &'a Load<'a>),
+        controls: Controls,
+    ) -> Self {
+        Self {
+            facts,
+            load,
+            controls,
+            busy: busy(plan, facts, load).or_else(|| busy_throughout(facts, controls)),
+        }
+    }
+
+    /// Whether what is bad in this trial and was good in a control one can only be the server's.
+    pub(super) fn is_good(&self) -> bool {
+        self.busy.is_none() && self.controls.are_good()
+    }
+
+    /// Why nobody can tell whether time was lost by the server, if so; `goes_on` says whether as much is lost by the others alone.
+    pub(super) fn unclear(
+        &self,
+        lost: &Lost<'_>,
+        goes_on: impl Fn(&[&Operation]) -> bool,
+    ) -> Option<Unclear> {
+        let (from, until) = lost.judged;
+        let wanted = self.load.operations.iter().copied();
+        let wanted = wanted.filter(|op| op.intended >= from && op.intended < until.max(from));
+        let late = share_late(wanted);
+        if late > MOST_LATE {
+            let share = percent((late * 100.0).round() / 100.0);
+            return Some(Unclear::Busy(format!(
+                "this machine was too busy: the harness itself was more than 10 ms late with {share} of its operations"
+            )));
+        }
+        if let Some(busy) = &self.busy {
+            return Some(Unclear::Busy(busy.clone()));
+        }
+        if self.controls.are_all_busy() {
+            return Some(Unclear::Busy(
+                "this machine was too busy in the control trials, too".to_owned(),
+            ));
+        }
+        let stalled = stalled(self.facts, lost.of);
+        if let Some(stalled) = stalled
+            && !goes_on(&without_stalls(self.facts, lost.operations))
+        {
+            return Some(Unclear::Disk(stalled));
+        }
+        catches_up(lost).then_some(Unclear::CatchingUp)
+    }
+}
+
+/// That tasks waited for a core in this trial and in all control trials. In one of them alone it may be the server's own threads that
+/// wait for each other, as one that is caught in its own retries has them.
+fn busy_throughout(facts: &Facts, controls: Controls) -> Option<String> {
+    let waits = |share: &f64| *share >= MOST_WAITED;
+    let here = facts.cores.and_then(|cores| cores.waited).filter(waits)?;
+    let there = controls.waited.filter(waits)?;
+    let share = |share: f64| percent((share * 100.0).round().min(100.0) / 100.0);
+    Some(format!(
+        "this machine was too busy to judge times: some task waited for a core for {} of the time, and for {} in the control trials",
+        share(here),
+        share(there)
+    ))
+}
+
+/// Whether the waits become shorter from operation to operation: what the clients had to keep back in the outage is still being worked
+/// off, so more is asked of the server than the plan offers.
+fn catches_up(lost: &Lost<'_>) -> bool {
+    let (from, until) = lost.judged;
+    let judged = lost.operations.iter();
+    let judged = judged.filter(|op| op.intended >= from && op.intended < until);
+    let waits: Vec<f64> = judged
+        .map(|op| op.finished.since(op.intended).as_ms())
+        .collect();
+    let (first, second) = waits.split_at(waits.len() / 2);
+    let is_shorter = median(first)
+        .zip(median(second))
+        .is_some_and(|(first, second)| second <= SHORTER * first);
+    is_shorter && trend(&waits).is_some_and(|trend| trend <= TREND)
+}
+
+/// The share of these that the harness itself handed out late.
+pub(in crate::measure) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
+    let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
+        let is_late = op.dispatched.since(op.intended) > BUSY;
+        (late + u32::from(is_late), all + 1)
+    });
+    f64::from(late) / f64::from(all.max(1))
+}
+
+/// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it
+/// is about as slow without a fault.
+fn stalled(facts: &Facts, (from, end): (Elapsed, Elapsed)) -> Option<Span> {
+    let share = |from: Elapsed, end: Elapsed| {
+        let (_, stalled) = facts.disk_stalled(from, end);
+        stalled.as_us() as f64 / end.since(from).as_us().max(1) as f64
+    };
+    let before = facts.baseline().zip(facts.fault());
+    let usual = before.map_or(0.0, |(from, fault)| share(from, fault));
+    let (_, stalled) = facts.disk_stalled(from, end);
+    (stalled > Span::ZERO && share(from, end) > 2.0 * usual).then_some(stalled)
+}
+
+/// The operations without those that waited while the disk stood still, and otherwise no longer than on any busy machine.
+fn without_stalls<'a>(facts: &Facts, operations: &[&'a Operation]) -> Vec<&'a Operation> {
+    let met_a_stall = |op: &Operation| {
+        let (stalled, _) = facts.disk_stalled(op.intended, op.finished);
+        let waited = op.finished.since(op.intended);
+        stalled > Span::ZERO && waited <= stalled + LONG
+    };
+    let operations = operations.iter().copied();
+    operations.filter(|op| !met_a_stall(op)).collect()
+}
+
+impl fmt::Display for Unclear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(stalled) => f.write_str(&waited_for_disk(*stalled)),
+            Self::Busy(why) => write!(f, "{why}: run it again on a quiet one"),
+            Self::CatchingUp => f.write_str(
+                "the clients were still working off what had gathered in the outage when the load ended: make windows.settle longer",
+            ),
+        }
+    }
+}
