@@ -60,6 +60,18 @@ pub(super) enum Standing {
     Later(Fate),
 }
 
+impl Standing {
+    /// Whether it is counted as another user's.
+    pub(super) const fn is_anothers(self) -> bool {
+        matches!(
+            self,
+            Self::RefusedBefore(Refusal::WrongIdentity)
+                | Self::Counted(Fate::Refused(Refusal::WrongIdentity))
+                | Self::Later(Fate::Refused(Refusal::WrongIdentity))
+        )
+    }
+}
+
 /// The sessions that began, each with its operations; `operations` in the order of each client's doing.
 pub(super) fn sessions<'a>(
     kind: Writes,

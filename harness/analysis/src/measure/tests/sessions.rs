@@ -255,7 +255,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             ended[2].clone(),
             anothers,
         ],
-        counts(|n| n.logged_out = 1),
+        counts(|n| (n.logged_out, n.wrong_identity_later) = (1, 1)),
         writes(0, 0),
     );
     assert_eq!(
