@@ -434,26 +434,36 @@ impl<'a> Session<'a> {
         Some(self.look(shown))
     }
 
-    /// A server need not show the state when it ends a session: then the last look before shows it as well, if
-    /// nothing was changed after it that it could not show.
+    /// The last look before the logout shows the state, if nothing was changed after it: a goodbye may show that of a
+    /// logged-out user. What the goodbye shows counts where there is no such look, or where that was a stale one. Else the
+    /// look does that came before the last changes, if it could show all that counts.
     fn look_at_logout(&self, logout: &'a Operation) -> Option<Look<'_>> {
-        if let Some(shown) = Shown::by(self.kind, logout) {
-            return Some(self.look(shown));
-        }
-        let check = self.last_check?;
-        let look = self.look(Shown::by_look(self.kind, check)?);
+        let goodbye = Shown::by(self.kind, logout).map(|shown| self.look(shown));
+        let Some((check, look)) = self.last_check.and_then(|check| {
+            let shown = Shown::by_look(self.kind, check)?;
+            Some((check, self.look(shown)))
+        }) else {
+            return goodbye;
+        };
         if self.last_change <= check.sent {
-            return Some(look);
+            let is_whole = |look: &Look<'_>| {
+                let balance = self.written.balance(*look);
+                balance.is_some_and(|balance| !balance.is_older)
+            };
+            return match is_whole(&look) {
+                true => Some(look),
+                false => goodbye.filter(is_whole).or(Some(look)),
+            };
         }
         let covers_all = match self.kind {
             // A counter must show all that was acknowledged, also what came after such a look.
             Writes::Counter => false,
             Writes::Set | Writes::List => self.written.last_before() <= check.sent,
         };
-        covers_all.then_some(Look {
+        goodbye.or(covers_all.then_some(Look {
             until: check.sent,
             ..look
-        })
+        }))
     }
 
     fn look(&self, shown: Shown<'a>) -> Look<'a> {
