@@ -250,7 +250,12 @@ impl Flow {
             (Step::Login, Named::Nobody) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NamesNobody));
             }
+            (Step::Logout, Named::Own) => rules.goodbye_names.set(rules.identity.is_some()),
             (_, Named::Own) | (Step::Act | Step::Logout, Named::Unsaid) => {}
+            // Many a goodbye speaks to a logged-out user, of whatever session. One that used to name its user does not.
+            (Step::Logout, Named::Nobody | Named::Stranger) if !rules.goodbye_names.get() => {
+                return Ok(ReplyMeaning::acknowledged(None));
+            }
             _ if session.is_replaced_by(cookies) => {
                 return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
             }
@@ -270,7 +275,9 @@ impl Flow {
         }
         if turn.step == Step::Logout {
             // A logout takes the cookie away; the read-back must still show it, as a thief would.
-            return Ok(ReplyMeaning::acknowledged(counter));
+            let is_its_own = rules.identity.is_some() && named == Named::Own;
+            let shown = counter.filter(|counter| is_its_own || !session.is_as_begun(*counter));
+            return Ok(ReplyMeaning::acknowledged(shown));
         }
         if rules.identity.is_some() {
             session.take_cookies(cookies);

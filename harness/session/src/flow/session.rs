@@ -230,6 +230,11 @@ impl Session {
         value < self.base
     }
 
+    /// Whether the counter is as at the login, though the session went on: a user without a session may be shown the same.
+    pub(super) const fn is_as_begun(&self, value: u64) -> bool {
+        value <= self.first && value < self.base
+    }
+
     /// The writes of this session among the values a reply shows. What carries the mark of no write at all is
     /// none of ours, and neither is what an earlier session of the same user wrote.
     pub(super) fn recognize(&self, user: User, values: &[String]) -> ShownWrites {
