@@ -70,6 +70,8 @@ struct SessionRules {
     renews_at_check: Cell<Option<bool>>,
     /// Whether the reply to a change ever showed the counter.
     act_shows: Cell<bool>,
+    /// Whether the reply to a logout ever named its user.
+    goodbye_names: Cell<bool>,
 }
 
 /// A flow that cannot be carried out.
@@ -290,6 +292,7 @@ impl Flow {
             renews_at_act: Cell::new(None),
             renews_at_check: Cell::new(None),
             act_shows: Cell::new(false),
+            goodbye_names: Cell::new(false),
         })
     }
 
@@ -367,6 +370,9 @@ impl Flow {
     pub fn begin(&self, step: Step, session: &mut Session) -> Turn {
         let place = self.place(step);
         let request = &self.requests[place];
+        if step == Step::Logout {
+            session.leave();
+        }
         let mut left = vec![place];
         left.extend(request.before.iter().rev());
         Turn {

@@ -167,14 +167,16 @@ impl Ledger {
     ) {
         let is_logged_out = session.is_logged_out();
         let looks = session.looks();
-        if is_logged_out {
-            self.oddities.logged_out_yet_anothers += u64::from(looks.name_another());
-        }
         self.oddities.writes_unnumbered += session.written.unnumbered();
         let is_known = looks.know_it(session.kind());
         // Where a stranger is answered like a known user, such an answer tells nothing.
         let is_zombie = is_logged_out && is_known && !facts.stranger_known;
         let standing = session.standing(facts, answered);
+        if is_logged_out && looks.name_another() {
+            self.oddities.logged_out_yet_anothers += 1;
+            // A session that was another user's before its logout is counted as that.
+            self.sessions.wrong_identity_later += u64::from(!standing.is_anothers());
+        }
         if standing != Standing::LoggedOut {
             self.sessions.zombie_later += u64::from(is_zombie);
         }

@@ -35,10 +35,12 @@ pub(super) struct Session<'a> {
     checks: Vec<&'a Operation>,
     /// The last look by which the new process told of it, before the session was logged out.
     last_check: Option<&'a Operation>,
-    /// The last look between two faults by which it was known then.
+    /// The last look between two faults, or while one was under way, by which it was known then.
     calm_check: Option<&'a Operation>,
     /// T0 of the last fault before its logout, where another fault came after that.
     logout_after: Option<Elapsed>,
+    /// When a fault that was under way at its logout had last hit a node.
+    logout_amid: Option<Elapsed>,
     /// When the last change that may have been applied was over.
     last_change: Option<Elapsed>,
     /// The final looks at it.
@@ -58,6 +60,18 @@ pub(super) enum Standing {
     RefusedBefore(Refusal),
     /// Begun after the fault.
     Later(Fate),
+}
+
+impl Standing {
+    /// Whether it is counted as another user's.
+    pub(super) const fn is_anothers(self) -> bool {
+        matches!(
+            self,
+            Self::RefusedBefore(Refusal::WrongIdentity)
+                | Self::Counted(Fate::Refused(Refusal::WrongIdentity))
+                | Self::Later(Fate::Refused(Refusal::WrongIdentity))
+        )
+    }
 }
 
 /// The sessions that began, each with its operations; `operations` in the order of each client's doing.
@@ -107,6 +121,7 @@ impl<'a> Session<'a> {
             last_check: None,
             calm_check: None,
             logout_after: None,
+            logout_amid: None,
             last_change: None,
             looks: Looks::default(),
         }
@@ -145,7 +160,7 @@ impl<'a> Session<'a> {
                 };
                 if ended && self.logout.is_none() {
                     self.logout = Some(operation);
-                    self.learn_logout_between_faults(facts, operation);
+                    self.learn_logout_before_effect(facts, operation);
                 }
             }
             Step::Act => {
@@ -183,23 +198,24 @@ impl<'a> Session<'a> {
         }
         if is_news {
             self.last_check = Some(look);
-        } else if look
-            .sent
-            .is_some_and(|sent| facts.effect_confirmed_before(sent).is_some())
-        {
+        } else if look.sent.is_some_and(|sent| {
+            let after = facts.effect_confirmed_before(sent);
+            after.or(facts.effect_begun_before(sent)).is_some()
+        }) {
             self.calm_check = Some(look);
         }
     }
 
-    /// A user who logs out between two faults takes with him what the first one did: a look after its T0 tells of that.
-    fn learn_logout_between_faults(&mut self, facts: &Facts, logout: &Operation) {
-        let confirmed = logout
-            .sent
-            .and_then(|sent| facts.effect_confirmed_before(sent));
-        self.logout_after = confirmed.filter(|_| facts.is_before_effect(logout));
-        if self.logout_after.is_some() {
-            let after = |look: &&Operation| look.sent > self.logout_after;
-            self.last_check = self.calm_check.filter(after);
+    /// A user who logs out between two faults takes with him what the first one did: a look after its T0 tells of that. So
+    /// does one who logs out while a fault is under way that has hit other nodes, or that lasts.
+    fn learn_logout_before_effect(&mut self, facts: &Facts, logout: &Operation) {
+        let Some(sent) = logout.sent.filter(|_| facts.is_before_effect(logout)) else {
+            return;
+        };
+        self.logout_after = facts.effect_confirmed_before(sent);
+        self.logout_amid = facts.effect_begun_before(sent);
+        if let Some(since) = self.logout_after.or(self.logout_amid) {
+            self.last_check = self.calm_check.filter(|look| look.sent > Some(since));
         }
     }
 
@@ -230,7 +246,8 @@ impl<'a> Session<'a> {
         };
         if let Some(logout) = self.logout {
             let took = self
-                .taken_between_faults(logout)
+                .taken_for_certain(facts, logout)
+                .or_else(|| self.taken_between_faults(logout))
                 .filter(|_| refused_before.is_none());
             match (logout.outcome, took) {
                 (Outcome::Acknowledged, took) if facts.is_before_effect(logout) => {
@@ -272,6 +289,19 @@ impl<'a> Session<'a> {
             Fate::Known { balance, .. } if balance == Balance::default() => None,
             fate => Some(fate),
         }
+    }
+
+    /// What a fault took for certain before the user of the session left, be its effect on other nodes still to come.
+    fn taken_for_certain(&self, facts: &Facts, logout: &'a Operation) -> Option<Fate> {
+        let login = self.login?.finished;
+        let is_it = match self.fate_before(logout) {
+            Fate::Refused(_) => !self.is_refused_between(facts),
+            Fate::Known { balance, .. } => {
+                balance.is_older && self.logout_amid.is_some_and(|begun| login <= begun)
+            }
+            Fate::Broken | Fate::Flapping | Fate::Undecided => false,
+        };
+        is_it.then(|| self.fate_before(logout))
     }
 
     /// Whether it was begun after one fault and refused before the next was sent: no fault can have taken it.
@@ -422,26 +452,36 @@ impl<'a> Session<'a> {
         Some(self.look(shown))
     }
 
-    /// A server need not show the state when it ends a session: then the last look before shows it as well, if
-    /// nothing was changed after it that it could not show.
+    /// The last look before the logout shows the state, if nothing was changed after it: a goodbye may show that of a
+    /// logged-out user. What the goodbye shows counts where there is no such look, or where that was a stale one. Else the
+    /// look does that came before the last changes, if it could show all that counts.
     fn look_at_logout(&self, logout: &'a Operation) -> Option<Look<'_>> {
-        if let Some(shown) = Shown::by(self.kind, logout) {
-            return Some(self.look(shown));
-        }
-        let check = self.last_check?;
-        let look = self.look(Shown::by_look(self.kind, check)?);
+        let goodbye = Shown::by(self.kind, logout).map(|shown| self.look(shown));
+        let Some((check, look)) = self.last_check.and_then(|check| {
+            let shown = Shown::by_look(self.kind, check)?;
+            Some((check, self.look(shown)))
+        }) else {
+            return goodbye;
+        };
         if self.last_change <= check.sent {
-            return Some(look);
+            let is_whole = |look: &Look<'_>| {
+                let balance = self.written.balance(*look);
+                balance.is_some_and(|balance| !balance.is_older)
+            };
+            return match is_whole(&look) {
+                true => Some(look),
+                false => goodbye.filter(is_whole).or(Some(look)),
+            };
         }
         let covers_all = match self.kind {
             // A counter must show all that was acknowledged, also what came after such a look.
             Writes::Counter => false,
             Writes::Set | Writes::List => self.written.last_before() <= check.sent,
         };
-        covers_all.then_some(Look {
+        goodbye.or(covers_all.then_some(Look {
             until: check.sent,
             ..look
-        })
+        }))
     }
 
     fn look(&self, shown: Shown<'a>) -> Look<'a> {

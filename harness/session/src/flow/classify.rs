@@ -7,9 +7,12 @@ use url::Url;
 
 use super::place::{Extracted, Looked, Place};
 use super::step::{self, Redirect};
-use super::template::Values;
+use super::template::{Text, Values};
 use super::{Flow, Next, ReplyMeaning, Session, SessionRules, Turn, User};
 use crate::wire::Reply;
+
+/// In so many numbers of a name that of a user is looked for: a page may be taken for one.
+const MOST_NUMBERS: usize = 4;
 
 /// A reply that is not as it should be: what that means, and which rule it broke.
 pub(super) struct Refusal {
@@ -68,8 +71,10 @@ const fn rejected(class: ErrorClass, why: Why) -> Refusal {
 enum Named {
     /// The user it should.
     Own,
-    /// Somebody else.
-    Other,
+    /// Another user of the run.
+    Another,
+    /// Somebody else, such as a guest.
+    Stranger,
     /// The reply names nobody: null, or no text.
     Nobody,
     /// Nothing is where the name should be.
@@ -239,20 +244,29 @@ impl Flow {
                 session.take_cookies(cookies);
                 return Ok(ReplyMeaning::acknowledged(counter));
             }
-            (Step::Login, Named::Other) => {
+            (Step::Login, Named::Another | Named::Stranger) => {
                 return Err(unknown(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             (Step::Login, Named::Nobody) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NamesNobody));
             }
+            (Step::Logout, Named::Own) => rules.goodbye_names.set(rules.identity.is_some()),
             (_, Named::Own) | (Step::Act | Step::Logout, Named::Unsaid) => {}
+            // Many a goodbye speaks to a logged-out user, of whatever session. One that used to name its user does not.
+            (Step::Logout, Named::Nobody | Named::Stranger) if !rules.goodbye_names.get() => {
+                return Ok(ReplyMeaning::acknowledged(None));
+            }
             _ if session.is_replaced_by(cookies) => {
                 return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
             }
             (_, Named::Nobody) => {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesNobody));
             }
-            (_, Named::Other) => {
+            // Who has logged out may be told that he is a guest.
+            (_, Named::Stranger) if session.is_left() => {
+                return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
+            }
+            (_, Named::Another | Named::Stranger) => {
                 return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             (_, Named::Unsaid) => {
@@ -261,7 +275,9 @@ impl Flow {
         }
         if turn.step == Step::Logout {
             // A logout takes the cookie away; the read-back must still show it, as a thief would.
-            return Ok(ReplyMeaning::acknowledged(counter));
+            let is_its_own = rules.identity.is_some() && named == Named::Own;
+            let shown = counter.filter(|counter| is_its_own || !session.is_as_begun(*counter));
+            return Ok(ReplyMeaning::acknowledged(shown));
         }
         if rules.identity.is_some() {
             session.take_cookies(cookies);
@@ -307,9 +323,46 @@ impl Flow {
         let written = self.templates.write(name, &values, &mut own);
         if written.is_ok() && found.as_bytes() == own {
             Named::Own
+        } else if self.is_another_users(name, &found, &values) {
+            Named::Another
         } else {
-            Named::Other
+            Named::Stranger
         }
+    }
+
+    /// Whether this is the name of another user of the run. Its number stands in it, perhaps as far from the user's own as another
+    /// number in that user's name. A bare 0 is many a server's guest.
+    fn is_another_users(&self, name: &Text, found: &str, values: &Values<'_>) -> bool {
+        if found == "0" {
+            return false;
+        }
+        let write = |user: User| {
+            let mut name_of = Vec::new();
+            let values = Values { user, ..*values };
+            let written = self.templates.write(name, &values, &mut name_of);
+            written.ok().map(|()| name_of)
+        };
+        let user = values.user;
+        let own = write(user).unwrap_or_default();
+        let own = numbers_in(&String::from_utf8_lossy(&own));
+        let shown = numbers_in(found);
+        let shifted = shown.iter().zip(&own).map(|(shown, own)| {
+            let shift = own.wrapping_sub(user.number);
+            shown.wrapping_sub(shift)
+        });
+        let logins: Vec<u32> = shown.iter().copied().chain([user.login]).collect();
+        let mut numbers = shown.iter().copied().chain(shifted);
+        numbers.any(|number| {
+            number != user.number
+                && logins.iter().any(|login| {
+                    let other = User {
+                        number,
+                        login: *login,
+                        ..user
+                    };
+                    write(other).is_some_and(|name_of| name_of == found.as_bytes())
+                })
+        })
     }
 
     /// Where replies name nobody, a session that the server began anew is known by its cookie: a new one under
@@ -432,6 +485,14 @@ fn classify_writes(
         found: Some(Box::new(found)),
         ..ReplyMeaning::acknowledged(None)
     })
+}
+
+/// The first numbers that stand in a text.
+fn numbers_in(text: &str) -> Vec<u32> {
+    let runs = text.split(|c: char| !c.is_ascii_digit());
+    runs.filter_map(|run| run.parse().ok())
+        .take(MOST_NUMBERS)
+        .collect()
 }
 
 /// Where a redirect within the target leads from the path that was asked for (RFC 9110, section 10.2.2).

@@ -28,6 +28,8 @@ pub struct Session {
     slack: u64,
     /// The server may have re-created it, and its replies would not show that.
     in_doubt: bool,
+    /// Its user has logged out, or tried to.
+    left: bool,
     /// What became of each write, where writes carry values of their own.
     writes: Vec<Write>,
     /// How often the last look before this trial showed a write, by its number.
@@ -92,6 +94,14 @@ impl Session {
 
     pub(super) const fn is_in_doubt(&self) -> bool {
         self.in_doubt
+    }
+
+    pub(super) const fn leave(&mut self) {
+        self.left = true;
+    }
+
+    pub(super) const fn is_left(&self) -> bool {
+        self.left
     }
 
     /// The counter that the session begins with.
@@ -218,6 +228,11 @@ impl Session {
     /// Whether the counter is older than acknowledged.
     pub(super) fn is_older(&self, value: u64) -> bool {
         value < self.base
+    }
+
+    /// Whether the counter is as at the login, though the session went on: a user without a session may be shown the same.
+    pub(super) const fn is_as_begun(&self, value: u64) -> bool {
+        value <= self.first && value < self.base
     }
 
     /// The writes of this session among the values a reply shows. What carries the mark of no write at all is

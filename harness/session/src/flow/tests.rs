@@ -372,6 +372,91 @@ fn each_kind_of_wrong_reply_is_told_apart() {
 }
 
 #[test]
+fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
+    for (body, class) in [
+        (r#"{"user":"guest","visits":0}"#, ErrorClass::SessionRejected),
+        (r#"{"user":"u8","visits":0}"#, ErrorClass::WrongIdentity),
+    ] {
+        let mut visit = reference();
+        visit.result(Step::Logout, said(204, ""));
+        assert_eq!(
+            visit.result(Step::ReadBack, said(200, body)),
+            (Outcome::Rejected, Some(class)),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_goodbye_may_speak_to_a_logged_out_user() {
+    for named in [r#""guest""#, "null", r#""""#] {
+        let body = format!(r#"{{"user":{named},"visits":0}}"#);
+        for cookies in [&[][..], &["session=; Max-Age=0"], &["session=guests"]] {
+            let reply = Said {
+                cookies,
+                ..said(200, &body)
+            };
+            let meaning = reference().does(Step::Logout, reply);
+            assert_eq!(meaning, ReplyMeaning::acknowledged(None), "{body}");
+            // Not where its goodbyes name the user of the session: it is not known then.
+            let mut visit = reference();
+            visit.does(Step::Logout, said(200, &own(3)));
+            let (outcome, error) = visit.result(Step::Logout, reply);
+            assert_eq!(outcome, Outcome::Rejected, "{body}");
+            assert!(error.is_some(), "{body}");
+        }
+    }
+    let another = said(200, r#"{"user":"u8","visits":3}"#);
+    let refused = (Outcome::Rejected, Some(ErrorClass::WrongIdentity));
+    assert_eq!(reference().result(Step::Logout, another), refused);
+}
+
+#[test]
+fn a_goodbye_that_names_nobody_shows_no_state_as_of_a_new_session() {
+    for (body, value) in [
+        (own(3), Some(3)),
+        // It says whose: the session was set back.
+        (own(0), Some(0)),
+        (r#"{"visits":3}"#.to_owned(), Some(3)),
+        (r#"{"visits":1}"#.to_owned(), Some(1)),
+        (r#"{"visits":0}"#.to_owned(), None),
+    ] {
+        let meaning = reference().does(Step::Logout, said(200, &body));
+        assert_eq!(meaning, ReplyMeaning::acknowledged(value), "{body}");
+    }
+}
+
+#[test]
+fn another_user_is_known_by_a_name_that_the_template_gives() {
+    for (name, body, class) in [
+        ("{{ session }}", "8", ErrorClass::WrongIdentity),
+        ("{{ session }}", "0", ErrorClass::SessionRejected),
+        ("{{ session }}", "-8", ErrorClass::SessionRejected),
+        ("user{{ session + 100 }}", "user108", ErrorClass::WrongIdentity),
+        ("user{{ session + 100 }}", "user", ErrorClass::SessionRejected),
+        ("u{{ session }}-{{ login }}", "u8-3", ErrorClass::WrongIdentity),
+        ("u{{ session }}-{{ login }}", "u7-3", ErrorClass::SessionRejected),
+        ("everybody", "u8", ErrorClass::SessionRejected),
+    ] {
+        let mut visit = Visit::new(SessionFlow {
+            identity: Some(Identity {
+                at: Extract::Body,
+                name: name.to_owned(),
+            }),
+            value: None,
+            ..SessionFlow::reference()
+        });
+        let mut turn = visit.begin(Step::Logout);
+        visit.sends(&mut turn);
+        assert_eq!(
+            visit.result(Step::ReadBack, said(200, body)),
+            (Outcome::Rejected, Some(class)),
+            "{name} {body}"
+        );
+    }
+}
+
+#[test]
 fn requests_carry_the_client_and_its_cookies() {
     let mut visit = Visit::new(SessionFlow::reference());
     let mut turn = visit.begin(Step::Login);

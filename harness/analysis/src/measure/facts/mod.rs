@@ -239,6 +239,20 @@ impl Facts {
             .max()
     }
 
+    /// When a fault had last hit a node before this moment and before T0: one of several that it hits one after the other, or one
+    /// that goes on under worse conditions.
+    pub(super) fn effect_begun_before(&self, moment: Elapsed) -> Option<Elapsed> {
+        let last = self.effect_confirmed()?;
+        let begun = self.faults.values().flat_map(|own| {
+            let faulted = own.faulted.iter();
+            faulted.map(|(node, (at, _))| match own.degrades {
+                true => own.sent_to(*node).unwrap_or(*at),
+                false => *at,
+            })
+        });
+        begun.filter(|begun| *begun < last && *begun < moment).max()
+    }
+
     /// T0 of the last of the faults that were sent by this moment.
     pub(super) fn effect_confirmed_by(&self, moment: Elapsed) -> Option<Elapsed> {
         let sent = |own: &&FaultFacts| own.sent().is_some_and(|sent| sent <= moment);

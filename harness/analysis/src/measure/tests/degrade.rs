@@ -99,6 +99,18 @@ fn times_count_from_when_conditions_are_as_before_and_nothing_is_out() {
 }
 
 #[test]
+fn a_logout_while_conditions_are_worse_hides_nothing_that_they_took() {
+    let gone = |client| op(Step::ReadBack, client, READ_BACK).rejected(ErrorClass::SessionRejected);
+    let refused = look(0, 3_490).rejected(ErrorClass::SessionRejected);
+    let trial = served(degraded())
+        .does([login(0, 1_500), refused, logout(0, 3_500), gone(0)])
+        .does([login(1, 1_500), look(1, 3_490), logout(1, 3_500), gone(1)])
+        .trial();
+    let sessions = trial.sessions;
+    assert_eq!((sessions.lost, sessions.logged_out), (1, 1), "{sessions:?}");
+}
+
+#[test]
 fn what_fails_while_conditions_are_worse_is_told_as_errors_during_the_fault() {
     let failing = failing(OVER, ErrorClass::ResponseTimeout);
     let trial = degraded()

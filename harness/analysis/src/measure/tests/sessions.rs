@@ -255,7 +255,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             ended[2].clone(),
             anothers,
         ],
-        counts(|n| n.logged_out = 1),
+        counts(|n| (n.logged_out, n.wrong_identity_later) = (1, 1)),
         writes(0, 0),
     );
     assert_eq!(
@@ -313,6 +313,31 @@ fn a_session_logged_out_after_the_fault_was_known_then() {
         zombie,
         writes(2, 0),
     );
+}
+
+#[test]
+fn a_goodbye_that_shows_the_state_of_a_logged_out_user_refutes_no_look_before_it() {
+    let began = [login(0, 500), act(0, 1_500), act(0, 2_000)];
+    let gone = meets(0, SessionRejected);
+    let survived = || one(|n| n.survived = 1);
+    let reset = || one(|n| n.reset = 1);
+    for (looked, said, expected, lost) in [
+        (2, 0, survived(), 0),
+        // A stale look.
+        (1, 2, survived(), 0),
+        (1, 0, reset(), 1),
+    ] {
+        let look = look(0, 3_400).value(looked);
+        let ended = logout(0, 3_500).value(said);
+        let all = began.iter().cloned().chain([look, ended, gone.clone()]);
+        check(Story::faulted().does(all), expected, writes(2, lost));
+    }
+    // What was changed after the look the goodbye alone can show.
+    let looked = look(0, 3_300).value(2);
+    let ended = logout(0, 3_500).value(2);
+    let all = began.into_iter();
+    let all = all.chain([looked, act(0, 3_400), ended, gone]);
+    check(Story::faulted().does(all), reset(), writes(2, 0));
 }
 
 #[test]

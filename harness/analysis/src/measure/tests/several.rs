@@ -934,6 +934,63 @@ fn a_logout_between_the_faults_hides_nothing_that_the_first_one_took() {
     );
 }
 
+/// Each of three replicas is killed in turn, from [`FAULT`] on every half second, and is back 100 ms later.
+fn rolled() -> Story {
+    let mut story = Story::new(false).planned(|plan| plan.arms[0].replicas = 3);
+    for replica in 0..3 {
+        let node = Node::Replica(replica);
+        let sent = FAULT + 500 * u64::from(replica);
+        let evidence = Evidence::BootId(match replica {
+            0 => new_boot(),
+            other => BootId::from_header(format!("new {other}").as_bytes()),
+        });
+        let returned = EventKind::TargetReturned {
+            fault: FIRST,
+            node,
+            last_failed_us: None,
+            evidence,
+            unowned: None,
+        };
+        story = story
+            .kills(FIRST, node, (sent, sent + 2), 0)
+            .starts(node, 1, sent + 10)
+            .event(sent + 100, returned);
+    }
+    let back = FAULT + 1_100;
+    story
+        .event(back, first_correct(None))
+        .enters(back, Phase::Settle)
+        .ends()
+}
+
+#[test]
+fn a_logout_in_a_rolling_restart_hides_nothing_that_an_earlier_exit_took() {
+    let acts = |client| [act(client, 1_600).value(1), act(client, 1_700).value(2)];
+    let counted = |looked: Op| {
+        let client = looked.0.client.0;
+        let trial = rolled()
+            .does([login(client, 1_500)])
+            .does(acts(client))
+            .does([looked, logout(client, 3_500), gone(client)])
+            .trial();
+        let sessions = trial.sessions;
+        (
+            sessions.lost,
+            sessions.reset,
+            sessions.logged_out,
+            trial.writes.lost,
+        )
+    };
+    let refused = look(0, 3_490).rejected(ErrorClass::SessionRejected);
+    assert_eq!(counted(refused), (1, 0, 0, 2));
+    assert_eq!(counted(look(0, 3_490).value(1)), (0, 1, 0, 1));
+    // Whole at the last look, or not looked at, or before the first exit: its user ended it.
+    assert_eq!(counted(look(0, 3_490).value(2)), (0, 0, 1, 0));
+    assert_eq!(counted(look(0, 2_990).value(2)), (0, 0, 1, 0));
+    assert_eq!(counted(look(0, 2_990).value(1)), (0, 0, 1, 0));
+    assert_eq!(counted(look(0, 3_490).failing_as(ErrorClass::ResponseTimeout)), (0, 0, 1, 0));
+}
+
 #[test]
 fn a_reply_without_a_length_is_whole_when_it_came_between_the_faults() {
     let mut calm = look(1, 3_500);

@@ -68,8 +68,8 @@ pub struct SessionCounts {
     pub reset: u64,
     /// Now names another user.
     pub wrong_identity: u64,
-    /// Names another user, and was begun after the fault, or at a login that never succeeded: a fault hands sessions to others
-    /// that way, too. Not part of `acknowledged`.
+    /// Names another user, and was begun after the fault, or logged out, or at a login that never succeeded: a fault hands
+    /// sessions to others that way, too. Not part of `acknowledged`.
     #[serde(default)]
     pub wrong_identity_later: u64,
     /// Of `logged_out`: sessions that are honoured afterwards.
