@@ -384,6 +384,41 @@ fn the_clients_outage_is_from_the_last_reply_before_the_fault_to_the_first_after
 }
 
 #[test]
+fn the_outage_of_a_command_begins_when_the_server_answers_no_more() {
+    // K at 3,000 ms, T0 at 3,400 ms, ready at 3,700 ms.
+    let requested = EventKind::FaultRequested {
+        fault: FaultId::FIRST,
+        node: Node::default(),
+        begun: "the kill command begun".to_owned(),
+    };
+    let story = Story::new(false)
+        .event(FAULT, requested)
+        .event(3_400, injected_exit())
+        .event(3_410, executed(1, 3_410))
+        .event(3_700, returned(Node::default(), new_boot()))
+        .event(3_700, first_correct(None))
+        .enters(3_700, Phase::Settle)
+        .ends();
+    let outage = |story: Story| story.trial().outage;
+    let at = |ms, error_ms| Some(Time::At { ms, error_ms });
+    let by_signal = story.clone().serves(BASELINE, 3_390, 10);
+    assert_eq!(outage(by_signal), at(700.0, 292.0));
+    let story = story.ended_by_command();
+    // The last reply came at 3,381 ms; that it was the last of the old server is certain from T0 on.
+    let serves = story.clone().serves(BASELINE, 3_390, 10);
+    let trial = serves.trial();
+    assert_eq!(trial.outage, at(319.0, 311.0));
+    assert_eq!(trial.errors.during.scheduled, 1);
+    assert_eq!(trial.chain.killed, Some(-400.0));
+    // Some users were out before others.
+    let refuses = serves.clone().does([look(1, 3_099).finished(3_100).rejected(ServerError)]);
+    assert_eq!(outage(refuses), at(600.0, 592.0));
+    // It served nobody from the begin on.
+    let hangs = story.serves(BASELINE, FAULT, 10);
+    assert_eq!(outage(hangs), at(700.0, 692.0));
+}
+
+#[test]
 fn an_outage_that_does_not_end_is_beyond_the_load() {
     let story = Story::never_recovered()
         .serves(BASELINE, FAULT, 10)
