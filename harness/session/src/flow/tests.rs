@@ -374,7 +374,10 @@ fn each_kind_of_wrong_reply_is_told_apart() {
 #[test]
 fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
     for (body, class) in [
-        (r#"{"user":"guest","visits":0}"#, ErrorClass::SessionRejected),
+        (
+            r#"{"user":"guest","visits":0}"#,
+            ErrorClass::SessionRejected,
+        ),
         (r#"{"user":"u8","visits":0}"#, ErrorClass::WrongIdentity),
     ] {
         let mut visit = reference();
@@ -432,10 +435,26 @@ fn another_user_is_known_by_a_name_that_the_template_gives() {
         ("{{ session }}", "8", ErrorClass::WrongIdentity),
         ("{{ session }}", "0", ErrorClass::SessionRejected),
         ("{{ session }}", "-8", ErrorClass::SessionRejected),
-        ("user{{ session + 100 }}", "user108", ErrorClass::WrongIdentity),
-        ("user{{ session + 100 }}", "user", ErrorClass::SessionRejected),
-        ("u{{ session }}-{{ login }}", "u8-3", ErrorClass::WrongIdentity),
-        ("u{{ session }}-{{ login }}", "u7-3", ErrorClass::SessionRejected),
+        (
+            "user{{ session + 100 }}",
+            "user108",
+            ErrorClass::WrongIdentity,
+        ),
+        (
+            "user{{ session + 100 }}",
+            "user",
+            ErrorClass::SessionRejected,
+        ),
+        (
+            "u{{ session }}-{{ login }}",
+            "u8-3",
+            ErrorClass::WrongIdentity,
+        ),
+        (
+            "u{{ session }}-{{ login }}",
+            "u7-3",
+            ErrorClass::SessionRejected,
+        ),
         ("everybody", "u8", ErrorClass::SessionRejected),
     ] {
         let mut visit = Visit::new(SessionFlow {
