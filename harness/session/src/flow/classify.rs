@@ -256,6 +256,10 @@ impl Flow {
             (Step::Logout, Named::Nobody | Named::Stranger) if !rules.goodbye_names.get() => {
                 return Ok(ReplyMeaning::acknowledged(None));
             }
+            // With whatever cookie: another user's content is not shown to a stranger.
+            (_, Named::Another) => {
+                return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
+            }
             _ if session.is_replaced_by(cookies) => {
                 return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
             }
@@ -266,7 +270,7 @@ impl Flow {
             (_, Named::Stranger) if session.is_left() => {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
             }
-            (_, Named::Another | Named::Stranger) => {
+            (_, Named::Stranger) => {
                 return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             (_, Named::Unsaid) => {

@@ -357,6 +357,20 @@ fn each_kind_of_wrong_reply_is_told_apart() {
             Some("session=other"),
             (Rejected, Some(E::SessionRecreated)),
         ),
+        (
+            Step::Check,
+            200,
+            r#"{"user":"u8","visits":3}"#.into(),
+            Some("session=other"),
+            (Rejected, Some(E::WrongIdentity)),
+        ),
+        (
+            Step::Act,
+            200,
+            r#"{"user":"u8","visits":3}"#.into(),
+            Some("session=; Max-Age=0"),
+            (Rejected, Some(E::WrongIdentity)),
+        ),
     ] {
         let cookies: Vec<&str> = cookie.into_iter().collect();
         let reply = Said {
