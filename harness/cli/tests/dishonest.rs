@@ -26,6 +26,8 @@ enum Flow {
     Booted,
     /// As `Named`, with a demand that no write is counted twice.
     Once,
+    /// Replies name the user, and show which writes there are.
+    Listed,
     /// Replies name nobody and show no counter; sessions are only looked at.
     ReadOnly,
     /// The user's name is taken from the address.
@@ -56,6 +58,9 @@ impl Flow {
             Self::Once => format!(
                 "{named}[gate]\nlost_sessions = 0\nlost_writes = 0\nduplicated_writes = 0\nphantom_writes = 0\n"
             ),
+            Self::Listed => format!(
+                "[session]\nvalue = \"/items\"\nwrites = \"list\"\n{name}{login}{act}json = {{ item = \"{{{{ write }}}}\" }}\n{check}"
+            ),
             Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
             Self::Echoed => format!(
                 "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
@@ -84,7 +89,7 @@ impl Flow {
     }
 }
 
-use Flow::{Booted, Echoed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated};
+use Flow::{Booted, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated};
 
 /// What loses something, and how users see it.
 const DISHONEST: &[(&str, &[Flow])] = &[
@@ -123,6 +128,9 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("stores-two-of-three", &[Named]),
     ("counts-twice-later", &[Once]),
     ("counts-twice", &[Named, Once]),
+    ("drops-later", &[Listed]),
+    ("replays-twice", &[Listed]),
+    ("merges-users", &[Listed]),
     ("then-errors", &[Named, Stateless]),
     ("then-unavailable", &[Named, Stateless]),
     ("then-silence", &[Named, Stateless]),
@@ -166,7 +174,7 @@ const BREAKS_SESSIONS: &[&str] = &[
 ];
 
 /// Flows that tell a known session from a stranger's: with them the twin passes.
-const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, ReadOnly, Stateless];
+const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, Listed, ReadOnly, Stateless];
 
 /// How the corpus is tried.
 struct Pace {

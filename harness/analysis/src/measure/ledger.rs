@@ -14,13 +14,15 @@ use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::FaultedSessions;
 use super::writes::Balance;
-use crate::measure::{SessionCounts, WriteCounts};
+use crate::measure::{SessionCounts, WriteCounts, WritesBeside};
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) sessions: SessionCounts,
     pub(super) writes: WriteCounts,
+    /// What is wrong with the writes that no fault has taken.
+    pub(super) beside: WritesBeside,
     pub(super) faulted: FaultedSessions,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
@@ -97,6 +99,7 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     for session in &sessions {
         ledger.enter((facts, suspects.as_ref()), session, &answered);
     }
+    ledger.beside.lost_later = ledger.oddities.writes_lost_later;
     if are_replies_late(plan, facts, operations) {
         ledger.loss_window_ms = None;
     }
@@ -278,6 +281,7 @@ impl Ledger {
             lost_later,
             duplicated,
             phantom,
+            unexplained,
         } = balance;
         let acknowledged = session.written.acknowledged_before();
         let writes = &mut self.writes;
@@ -293,6 +297,7 @@ impl Ledger {
             writes.unverifiable += acknowledged - lost;
         }
         self.oddities.writes_lost_later += lost_later;
+        self.beside.excess = self.beside.excess.saturating_add(unexplained);
         match suspects {
             Some(suspects) => self.lay_writes((facts, suspects), session, (fate, balance)),
             None => {
@@ -347,6 +352,7 @@ impl Ledger {
             }
             Fate::Known { balance, later: _ } => {
                 let excess = balance.duplicated.saturating_add(balance.phantom);
+                self.beside.excess = self.beside.excess.saturating_add(balance.unexplained);
                 oddities.writes_lost_later += balance.lost + balance.lost_later;
                 oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
                 oddities.stale_reads_later += session.stale_checks();

@@ -55,7 +55,7 @@ pub use types::{
     Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss,
     LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
     Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
-    Windowed, WriteCounts,
+    Windowed, WriteCounts, WritesBeside,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

@@ -92,6 +92,7 @@ pub(super) fn analyze(
         sessions: ledger.sessions,
         faulted: ledger.faulted,
         writes: ledger.writes,
+        writes_beside: ledger.beside,
         errors,
         latency,
         availability: load.availability(plan.load.objective),

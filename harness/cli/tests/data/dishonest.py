@@ -19,6 +19,8 @@ class Honest:
     stores_sessions = True
     stores_visits = True
     boot_header = None
+    # What the visit at hand carries, if it carries anything.
+    item = ()
 
     def __init__(self, port, folder):
         self.port, self.folder = port, folder
@@ -33,12 +35,13 @@ class Honest:
         self.log = os.open(os.path.join(folder, "log"), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with open(os.path.join(folder, "log"), encoding="utf-8") as lines:
             for line in lines:
-                kind, sid, *user = line.split()
+                kind, sid, *more = line.split()
                 if kind == "L":
-                    self.sessions[sid] = {"user": user[0], "visits": 0}
+                    self.sessions[sid] = {"user": more[0], "visits": 0, "items": []}
                     self.old.add(sid)
                 elif kind == "V" and sid in self.sessions:
                     self.sessions[sid]["visits"] += 1
+                    self.sessions[sid]["items"] += more
 
     def write(self, line):
         os.write(self.log, line.encode() + b"\n")
@@ -56,6 +59,7 @@ class Honest:
             if session is None:
                 return self.stranger(cookie, method)
             if (method, path) == ("POST", "/visit"):
+                self.item = [json.loads(body)["item"]] if body else []
                 return self.visit(cookie, session)
             return self.me(cookie, session)
 
@@ -66,13 +70,14 @@ class Honest:
         sid = f"{user}.{os.urandom(6).hex()}"
         if self.stores_sessions:
             self.write(f"L {sid} {user}")
-        self.sessions[sid] = {"user": user, "visits": 0}
+        self.sessions[sid] = {"user": user, "visits": 0, "items": []}
         return self.reply(self.sessions[sid], cookie=sid)
 
     def visit(self, sid, session):
         if self.stores_visits:
-            self.write(f"V {sid}")
+            self.write(" ".join(["V", sid, *self.item]))
         session["visits"] += 1
+        session.setdefault("items", []).extend(self.item)
         return self.me(sid, session)
 
     def me(self, sid, session):
@@ -220,6 +225,34 @@ class Twice(Honest):
         if self.again:
             super().visit(sid, session)
         return answer
+
+
+class DropsLater(Honest):
+    """After a restart the visits of old sessions are acknowledged, and thrown away."""
+
+    def visit(self, sid, session):
+        if sid in self.old:
+            return self.me(sid, session)
+        return super().visit(sid, session)
+
+
+class ReplaysTwice(Honest):
+    """A restart reads the log twice."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        for session in self.sessions.values():
+            session["items"] *= 2
+
+
+class MergesUsers(Honest):
+    """A restart gives each session the items of all."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        every = [item for session in self.sessions.values() for item in session["items"]]
+        for session in self.sessions.values():
+            session["items"] = list(every)
 
 
 class AlwaysTwice(Honest):
@@ -543,6 +576,10 @@ BEHAVIOURS = {
     "stores-two-of-three": EveryThird,
     "counts-twice-later": Twice,
     "counts-twice": AlwaysTwice,
+    # Items are wrong beside the loss.
+    "drops-later": DropsLater,
+    "replays-twice": ReplaysTwice,
+    "merges-users": MergesUsers,
     # It comes back, and…
     "then-errors": after_restart(error, good=6),
     "then-unavailable": after_restart(unavailable, good=6),

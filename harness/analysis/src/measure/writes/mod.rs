@@ -58,6 +58,8 @@ pub(super) struct Balance {
     pub(super) duplicated: u64,
     /// Shown though rejected or never sent.
     pub(super) phantom: u64,
+    /// Of values of their own: those of both that no second try explains.
+    pub(super) unexplained: u64,
 }
 
 impl<'a> Shown<'a> {
