@@ -307,6 +307,21 @@ fn no_dishonest_server_passes() {
 }
 
 #[test]
+fn what_expires_by_itself_is_not_laid_to_a_slow_start() {
+    let runs = try_all(vec![("expires-as-it-says", Named)], &LEISURE);
+    let (table, wrong) = table(&runs, &[0, 1, 2, 4, 130]);
+    assert_eq!(wrong, 0, "{table}");
+    let lost = "sessions were lost without any fault";
+    let (_, _, run) = &runs[0];
+    let summary = run.summary();
+    let arm = &summary.arms[0];
+    // On a busy machine it may not have been measured at all.
+    if arm.trials > 0 && was_measured(run) {
+        assert!(summary.reasons.iter().any(|why| why.contains(lost)), "{table}");
+    }
+}
+
+#[test]
 fn the_honest_twin_passes_under_the_same_flows() {
     let cases = HONEST.iter().map(|flow| ("honest", *flow)).collect();
     let runs = try_all(cases, &LEISURE);

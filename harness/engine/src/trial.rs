@@ -8,7 +8,7 @@ use std::time::Duration;
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Fault, Plan};
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
@@ -232,8 +232,9 @@ impl<S: Seams> Trial<'_, S> {
             load.trigger().count_from(clock.now());
             let mut settle = self.planned.settle(self.plan);
             if self.planned.is_control() {
-                // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
-                settle += self.plan.length_of_faults();
+                // A trial without a fault lasts as long as one that is back from its faults: what expires by itself expires here, too.
+                let back_in = |fault: &Fault| self.recovery_from(fault);
+                settle += self.plan.length_of_faults_and(back_in);
             }
             tokio::time::sleep(settle.into()).await;
             life::wait_until_served(self, load.trigger()).await;
@@ -360,7 +361,8 @@ impl<S: Seams> Trial<'_, S> {
     /// tried again for as long as the start may take.
     pub(super) async fn open_sessions(&self, load: &mut S::Load) -> Result<(), Early> {
         let clock = self.site.clock;
-        let deadline = clock.now() + self.arm.target.ready.within;
+        let begun = clock.now();
+        let deadline = begun + self.arm.target.ready.within;
         loop {
             let opened = load.open().await?;
             let (wanted, failed) = (opened.wanted, opened.wanted - opened.open);
@@ -378,6 +380,7 @@ impl<S: Seams> Trial<'_, S> {
                 )));
             }
             tokio::time::sleep(OPEN_PAUSE).await;
+            self.progress.borrow_mut().opened_in = clock.now().since(begun);
         }
     }
 

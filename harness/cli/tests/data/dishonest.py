@@ -355,6 +355,24 @@ class Expires(Forgetful):
         return answer
 
 
+class SlowStart(Honest):
+    """An honest server whose sessions live for 2.5 s, and that takes 3 s to start."""
+
+    def handle(self, method, path, cookie, body):
+        is_over = cookie and time.time() - float(cookie.split("-")[-1]) > 2.5
+        return self.stranger(cookie, method) if is_over else super().handle(method, path, cookie, body)
+
+    def login(self, user):
+        sid = f"{user}.{os.urandom(6).hex()}-{time.time()}"
+        self.write(f"L {sid} {user}")
+        self.sessions[sid] = {"user": user, "visits": 0, "items": []}
+        return self.reply(self.sessions[sid], cookie=sid)
+
+    def run(self):
+        time.sleep(3)
+        super().run()
+
+
 class Echoes(Forgetful):
     """Has no sessions at all: who asks is told what the address says."""
 
@@ -610,6 +628,7 @@ BEHAVIOURS = {
     # It fails without any fault.
     "evicts": Evicts,
     "expires": Expires,
+    "expires-as-it-says": SlowStart,
     # Nobody could tell a session from a stranger.
     "echoes": Echoes,
     "static": Static,
