@@ -36,6 +36,8 @@ enum Flow {
     Static,
     /// Without sessions.
     Stateless,
+    /// Likewise, and nothing is said of the reply.
+    Unexpecting,
 }
 
 impl Flow {
@@ -71,6 +73,7 @@ impl Flow {
             Self::Stateless => {
                 "[operation]\nrequest = \"GET /\"\nexpect = { body = \"welcome\" }\n".to_owned()
             }
+            Self::Unexpecting => "[operation]\nrequest = \"GET /\"\n".to_owned(),
         }
     }
 
@@ -89,7 +92,10 @@ impl Flow {
     }
 }
 
-use Flow::{Booted, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated};
+use Flow::{
+    Booted, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated,
+    Unexpecting,
+};
 
 /// What loses something, and how users see it.
 const DISHONEST: &[(&str, &[Flow])] = &[
@@ -141,6 +147,7 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("errors-at-once", &[Named, Stateless]),
     ("silent-at-once", &[Named]),
     ("flaps", &[Named, Stateless]),
+    ("empty-later", &[Stateless, Unexpecting]),
     ("is-slow", &[Named, Stateless]),
     ("only-logs-in", &[Named]),
     ("cannot-show", &[Named]),
@@ -174,7 +181,16 @@ const BREAKS_SESSIONS: &[&str] = &[
 ];
 
 /// Flows that tell a known session from a stranger's: with them the twin passes.
-const HONEST: &[Flow] = &[Named, Nameless, Terminated, Once, Listed, ReadOnly, Stateless];
+const HONEST: &[Flow] = &[
+    Named,
+    Nameless,
+    Terminated,
+    Once,
+    Listed,
+    ReadOnly,
+    Stateless,
+    Unexpecting,
+];
 
 /// How the corpus is tried.
 struct Pace {
@@ -317,7 +333,10 @@ fn what_expires_by_itself_is_not_laid_to_a_slow_start() {
     let arm = &summary.arms[0];
     // On a busy machine it may not have been measured at all.
     if arm.trials > 0 && was_measured(run) {
-        assert!(summary.reasons.iter().any(|why| why.contains(lost)), "{table}");
+        assert!(
+            summary.reasons.iter().any(|why| why.contains(lost)),
+            "{table}"
+        );
     }
 }
 

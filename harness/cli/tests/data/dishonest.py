@@ -255,6 +255,13 @@ class MergesUsers(Honest):
             session["items"] = list(every)
 
 
+class EmptyLater(Honest):
+    """After a restart every page is empty."""
+
+    def front_page(self):
+        return self.reply("" if self.again else "welcome")
+
+
 class AlwaysTwice(Honest):
     def visit(self, sid, session):
         super().visit(sid, session)
@@ -609,6 +616,7 @@ BEHAVIOURS = {
     "errors-at-once": after_restart(error),
     "silent-at-once": after_restart(silence),
     "flaps": after_restart(flaps),
+    "empty-later": EmptyLater,
     "is-slow": after_restart(slowly),
     "only-logs-in": after_restart(only_logins),
     "cannot-show": after_restart(all_but_checks),

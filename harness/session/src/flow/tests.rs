@@ -490,6 +490,50 @@ fn another_user_is_known_by_a_name_that_the_template_gives() {
 }
 
 #[test]
+fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() {
+    let asked = |method: &str, expect: Expect| {
+        let request = Request {
+            expect,
+            ..Request::new(method, "/")
+        };
+        let flow = Flow::new(&Workload::Stateless(Box::new(request)), PORT);
+        Visit {
+            flow: flow.expect("a flow"),
+            session: Session::default(),
+        }
+    };
+    let right = (Outcome::Acknowledged, None);
+    let wrong = (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer));
+    let after = |mut visit: Visit, before: &[&str], reply: Said<'_>| {
+        for body in before {
+            assert_eq!(visit.result(Step::Check, said(200, body)), right);
+        }
+        visit.flow.expect_bodies_as_before();
+        visit.result(Step::Check, reply)
+    };
+    let get = || asked("GET", Expect::default());
+    let always = ["welcome"; 10];
+    assert_eq!(after(get(), &always, said(200, "")), wrong);
+    assert_eq!(after(get(), &always, said(200, "later")), right);
+    assert_eq!(after(get(), &always, said(204, "")), right);
+    assert_eq!(after(get(), &always[1..], said(200, "")), right);
+    let sometimes = [&always[..], &[""]].concat();
+    assert_eq!(after(get(), &sometimes, said(200, "")), right);
+    assert_eq!(
+        after(asked("POST", Expect::default()), &always, said(200, "")),
+        right
+    );
+    let any_page = Expect {
+        status: vec![StatusRange {
+            first: 200,
+            last: 200,
+        }],
+        ..Expect::default()
+    };
+    assert_eq!(after(asked("GET", any_page), &always, said(200, "")), right);
+}
+
+#[test]
 fn requests_carry_the_client_and_its_cookies() {
     let mut visit = Visit::new(SessionFlow::reference());
     let mut turn = visit.begin(Step::Login);

@@ -119,13 +119,19 @@ fn writes_that_are_wrong_and_that_no_fault_took_are_counted_beside_the_loss() {
     assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4])])), (0, 0));
     // Acknowledged after the fault, and thrown away, of a session that stood at it and of a later one.
     let later = |client| write(client, 3_400, 5);
-    assert_eq!(beside(four_and([later(0), shows(0, &[1, 2, 3, 4])])), (1, 0));
+    assert_eq!(
+        beside(four_and([later(0), shows(0, &[1, 2, 3, 4])])),
+        (1, 0)
+    );
     let begun_later = [login(1, 3_300), later(1), shows(1, &[])];
     assert_eq!(beside(begun_later.to_vec()), (1, 0));
     // Shown again, never sent, another user's.
     assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 4])])), (0, 1));
     assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 9])])), (0, 1));
-    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4]).foreign(2)])), (0, 2));
+    assert_eq!(
+        beside(four_and([shows(0, &[1, 2, 3, 4]).foreign(2)])),
+        (0, 2)
+    );
     // One that was tried again may have been stored twice.
     let mut told = four();
     told[4].0.tries = 2;
