@@ -129,6 +129,7 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("shows-a-random-number", &[Named]),
     ("shows-all-requests", &[Named]),
     ("shows-the-number-of-users", &[Named]),
+    ("stores-logins-later", &[Named, ReadOnly]),
     ("forgets-visits", &[Named, Nameless, Terminated]),
     ("buffers", &[Named, Nameless, Terminated]),
     ("stores-two-of-three", &[Named]),

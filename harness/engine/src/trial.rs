@@ -195,6 +195,12 @@ impl<S: Seams> Trial<'_, S> {
     async fn measure(&self, mut load: S::Load, hands: Calls) -> Result<(S::Load, bool), Early> {
         let clock = self.site.clock;
         let begin = clock.now() + LOAD_LEAD;
+        let faults = self.planned.faults.iter();
+        let first = faults.map(|planned| planned.after).min();
+        let windows = &self.plan.windows;
+        let baseline_end = begin + windows.warm_up + windows.baseline;
+        let first_fault = baseline_end + first.unwrap_or(Span::ZERO);
+        load.trigger().plan_fault(first_fault);
         load.run(begin);
         let book = Book {
             recorder: self.site.recorder.clone(),
@@ -202,7 +208,6 @@ impl<S: Seams> Trial<'_, S> {
             trial: self.planned.id,
         };
         let watch = self.seams.watch(health::checkups(self), book)?;
-        let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
         let ended_early = self.progress.borrow_mut().ended_early.take();
         if let Some(problem) = ended_early {
@@ -210,16 +215,8 @@ impl<S: Seams> Trial<'_, S> {
         }
         self.wait_until(begin + windows.warm_up).await;
         self.enter(Phase::Baseline);
-        let baseline_end = begin + windows.warm_up + windows.baseline;
-        let first = self
-            .planned
-            .faults
-            .iter()
-            .map(|planned| planned.after)
-            .min();
         load.trigger().count_from(begin + windows.warm_up);
-        self.wait_until(baseline_end + first.unwrap_or(Span::ZERO))
-            .await;
+        self.wait_until(first_fault).await;
         life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();

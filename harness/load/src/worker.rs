@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use comeback_model::ids::{ClientId, Seed, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::plan::{Load, Retry};
+use comeback_model::plan::{Load, Retry, Workload};
 use comeback_model::schedule::{ArrivalStream, clients_of};
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -29,6 +29,8 @@ const SWEEP: Duration = Duration::from_millis(10);
 /// Logins and read-backs in flight at once, so that a backlog of connections is not overrun. A slow server gets no more than it can
 /// answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
 const BURST: u64 = 128;
+/// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
+const NEWCOMERS: [u64; 3] = [200, 100, 40];
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -144,7 +146,10 @@ struct Worker {
     seed: Cell<Seed>,
     index: u32,
     shared: Rc<Shared>,
+    /// Those of the schedule, and after them the newcomers.
     clients: Rc<[Rc<Waits>]>,
+    /// How many of them are newcomers: they log in right before the fault, and do nothing else.
+    newcomers: usize,
     pacer: Pacer,
     sink: Rc<Sink>,
 }
@@ -178,9 +183,17 @@ impl Worker {
             panicked: Cell::new(false),
             saturated: RefCell::default(),
         });
-        let clients = (0..clients_of(&setup.load, index))
-            .map(|place| {
-                let id = ClientId(place * setup.load.workers + index);
+        let newcomers = match index == 0 && !setup.closed && needs_newcomers(&setup.load) {
+            true => NEWCOMERS.len(),
+            false => 0,
+        };
+        let own = clients_of(&setup.load, index);
+        let own = (0..own).map(|place| place * setup.load.workers + index);
+        let more = (0..newcomers as u32).map(|place| setup.load.clients + place);
+        let clients = own
+            .chain(more)
+            .map(|id| {
+                let id = ClientId(id);
                 let waits = Rc::new(Waits::default());
                 let client = Client::new(id, Rc::clone(&shared), Rc::clone(&waits));
                 tokio::task::spawn_local(client.run());
@@ -191,6 +204,7 @@ impl Worker {
             index,
             shared,
             clients,
+            newcomers,
             pacer: Pacer::new()?,
             sink: Rc::new(sink),
             seed: Cell::new(setup.seed),
@@ -242,13 +256,36 @@ impl Worker {
         if !self.shared.flow.has_sessions() {
             return Opened::default();
         }
-        let clients = self.clients.iter().map(Rc::as_ref);
-        self.burst(clients, || Job::LogIn).await;
+        let (own, _) = self.split_newcomers();
+        self.burst(own.iter().map(Rc::as_ref), || Job::LogIn).await;
         Opened {
             open: self.shared.logins.get(),
-            wanted: self.clients.len() as u32,
+            wanted: own.len() as u32,
             refusal: self.shared.refusal.get(),
         }
+    }
+
+    /// The schedule's clients, and the newcomers.
+    fn split_newcomers(&self) -> (&[Rc<Waits>], &[Rc<Waits>]) {
+        self.clients.split_at(self.clients.len() - self.newcomers)
+    }
+
+    /// Has each newcomer log in at its moment before the planned fault.
+    async fn let_newcomers_in(&self) {
+        let (_, newcomers) = self.split_newcomers();
+        let Some(fault) = self.shared.trigger.planned_fault() else {
+            return std::future::pending().await;
+        };
+        for (waits, ahead_ms) in newcomers.iter().zip(NEWCOMERS) {
+            let ahead = Span::from_ms(ahead_ms).as_us();
+            let at = Elapsed::from_us(fault.as_us().saturating_sub(ahead));
+            tokio::time::sleep_until(self.setup.clock.instant(at)).await;
+            let mut tally = self.shared.tally.get();
+            tally.scheduled += 1;
+            self.shared.tally.set(tally);
+            self.dispatch(waits, Job::LogIn);
+        }
+        std::future::pending().await
     }
 
     /// Gives each of these clients a job, a bounded number at a time, and waits for all.
@@ -277,6 +314,7 @@ impl Worker {
         let workers = load.workers;
         // The opening logins are not the schedule's.
         self.shared.tally.take();
+        let mut newcomers = std::pin::pin!(self.let_newcomers_in());
         for arrival in ArrivalStream::new(&load, self.seed.get(), self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();
@@ -284,6 +322,7 @@ impl Worker {
                 tokio::select! {
                     biased;
                     command = commands.recv() => return self.end_arrivals(command).await,
+                    () = &mut newcomers => {}
                     waited = self.pacer.wait_until(clock.instant(intended)) => waited?,
                 }
                 now = clock.now();
@@ -376,6 +415,14 @@ impl Worker {
     }
 }
 
+/// Whether no login would come right before the fault otherwise: nobody logs out, and so nobody logs in anew.
+fn needs_newcomers(load: &Load) -> bool {
+    match &load.workload {
+        Workload::Stateless(_) => false,
+        Workload::Sessions(flow) => flow.logout.is_none() || flow.mix.logout == 0,
+    }
+}
+
 /// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
 /// must not sit out the time-outs of a dead server.
 async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Output = T>) {
@@ -415,8 +462,7 @@ fn hand_on(shared: &Shared, sink: &Sink) {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::{Request, Workload};
-    use comeback_model::units::Span;
+    use comeback_model::plan::Request;
 
     use super::*;
 

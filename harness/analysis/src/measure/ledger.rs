@@ -35,6 +35,8 @@ pub(super) struct Ledger {
     pub(super) begun: u64,
     /// The trial is one of a storm.
     is_storm: bool,
+    /// How many clients the schedule has. Those with higher numbers are newcomers, who logged in right before the fault.
+    clients: u32,
     /// The first session that lost something, in words.
     pub(super) counterexample: Option<String>,
     /// What the user of that session met, a sentence each.
@@ -74,6 +76,7 @@ pub(super) struct Oddities {
 pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
     let mut ledger = Ledger {
         is_storm: plan.storm.is_some(),
+        clients: plan.load.clients,
         ..Ledger::default()
     };
     let writes = match &plan.load.workload {
@@ -163,7 +166,17 @@ impl Ledger {
         let is_known = looks.know_it(session.kind());
         // Where a stranger is answered like a known user, such an answer tells nothing.
         let is_zombie = is_logged_out && is_known && !facts.stranger_known;
-        let standing = session.standing(facts, answered);
+        let standing = match session.standing(facts, answered) {
+            // Where a stranger is answered like a known user, one who did nothing but log in was never at stake.
+            Standing::Counted(Fate::Undecided)
+                if facts.stranger_known
+                    && session.written.is_empty()
+                    && session.id().is_some_and(|id| id.client.0 >= self.clients) =>
+            {
+                return;
+            }
+            standing => standing,
+        };
         if is_logged_out && looks.name_another() {
             self.oddities.logged_out_yet_anothers += 1;
             // A session that was another user's before its logout is counted as that.

@@ -380,6 +380,31 @@ class SlowStart(Honest):
         super().run()
 
 
+class StoresLater(Honest):
+    """A login is acknowledged at once, and stored 250 ms later, or with the first visit."""
+
+    stores_sessions = False
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        self.unstored = {}
+
+    def login(self, user):
+        answer = super().login(user)
+        sid = list(self.sessions)[-1]
+        self.unstored[sid] = user
+        threading.Timer(0.25, self.store, (sid,)).start()
+        return answer
+
+    def visit(self, sid, session):
+        self.store(sid)
+        return super().visit(sid, session)
+
+    def store(self, sid):
+        if user := self.unstored.pop(sid, None):
+            self.write(f"L {sid} {user}")
+
+
 class Echoes(Forgetful):
     """Has no sessions at all: who asks is told what the address says."""
 
@@ -595,6 +620,8 @@ BEHAVIOURS = {
     "shows-a-random-number": value_is(lambda self, session: random.randrange(10**6)),
     "shows-all-requests": value_is(lambda self, session: self.requests),
     "shows-the-number-of-users": value_is(lambda self, session: len(self.sessions)),
+    # Sessions of late are gone.
+    "stores-logins-later": StoresLater,
     # Visits are gone.
     "forgets-visits": Remembers,
     "buffers": Buffered,
