@@ -209,6 +209,8 @@ impl Trial<'_, Real> {
         let finished = Finished::default();
         let sink = finished.clone();
         let mut setup = self.setup();
+        // No fault comes.
+        setup.newcomers = false;
         // How many log in at once follows from the rate, and nothing is known yet.
         setup.load.rate = knee::LEAST_OFFERED;
         let mut load =

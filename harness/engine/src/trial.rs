@@ -346,6 +346,7 @@ impl<S: Seams> Trial<'_, S> {
             retry: self.arm.retry,
             seed: self.planned.load_seed,
             closed: self.plan.storm.is_some(),
+            newcomers: self.plan.storm.is_none(),
             endpoint: self.placement.reached(self.arm.front()),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache(),

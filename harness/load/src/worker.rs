@@ -57,6 +57,8 @@ pub struct Setup {
     pub behind_cache: Option<Endpoint>,
     /// Whether replies come through a balancer, which may say what replica they are about.
     pub balanced: bool,
+    /// Some of the clients log in right before the planned fault only, where nobody else does.
+    pub newcomers: bool,
     /// The run's clock.
     pub clock: Clock,
 }
@@ -146,10 +148,11 @@ struct Worker {
     seed: Cell<Seed>,
     index: u32,
     shared: Rc<Shared>,
-    /// Those of the schedule, and after them the newcomers.
     clients: Rc<[Rc<Waits>]>,
-    /// How many of them are newcomers: they log in right before the fault, and do nothing else.
+    /// So many of them, the last ones, are newcomers: they log in right before the fault.
     newcomers: usize,
+    /// How many of those have come.
+    come: Cell<usize>,
     pacer: Pacer,
     sink: Rc<Sink>,
 }
@@ -183,17 +186,10 @@ impl Worker {
             panicked: Cell::new(false),
             saturated: RefCell::default(),
         });
-        let newcomers = match index == 0 && !setup.closed && needs_newcomers(&setup.load) {
-            true => NEWCOMERS.len(),
-            false => 0,
-        };
-        let own = clients_of(&setup.load, index);
-        let own = (0..own).map(|place| place * setup.load.workers + index);
-        let more = (0..newcomers as u32).map(|place| setup.load.clients + place);
-        let clients = own
-            .chain(more)
-            .map(|id| {
-                let id = ClientId(id);
+        let own = clients_of(&setup.load, index) as usize;
+        let clients: Rc<[Rc<Waits>]> = (0..clients_of(&setup.load, index))
+            .map(|place| {
+                let id = ClientId(place * setup.load.workers + index);
                 let waits = Rc::new(Waits::default());
                 let client = Client::new(id, Rc::clone(&shared), Rc::clone(&waits));
                 tokio::task::spawn_local(client.run());
@@ -204,7 +200,12 @@ impl Worker {
             index,
             shared,
             clients,
-            newcomers,
+            // Of few clients not too many.
+            newcomers: match index == 0 && setup.newcomers && needs_newcomers(&setup.load) {
+                true => NEWCOMERS.len().min(own / 4),
+                false => 0,
+            },
+            come: Cell::new(0),
             pacer: Pacer::new()?,
             sink: Rc::new(sink),
             seed: Cell::new(setup.seed),
@@ -265,7 +266,7 @@ impl Worker {
         }
     }
 
-    /// The schedule's clients, and the newcomers.
+    /// Those who are there from the beginning, and the newcomers.
     fn split_newcomers(&self) -> (&[Rc<Waits>], &[Rc<Waits>]) {
         self.clients.split_at(self.clients.len() - self.newcomers)
     }
@@ -284,8 +285,18 @@ impl Worker {
             tally.scheduled += 1;
             self.shared.tally.set(tally);
             self.dispatch(waits, Job::LogIn);
+            self.come.set(self.come.get() + 1);
         }
         std::future::pending().await
+    }
+
+    /// Who does what the schedule has for a client: another one, if that is a newcomer who has not come.
+    fn stand_in_for(&self, place: usize) -> usize {
+        let there = self.clients.len() - self.newcomers;
+        match place < there + self.come.get() {
+            true => place,
+            false => place % there,
+        }
     }
 
     /// Gives each of these clients a job, a bounded number at a time, and waits for all.
@@ -327,7 +338,7 @@ impl Worker {
                 }
                 now = clock.now();
             }
-            let place = (arrival.client.0 / workers) as usize;
+            let place = self.stand_in_for((arrival.client.0 / workers) as usize);
             if self.setup.closed && !self.clients[place].are_idle() {
                 continue;
             }

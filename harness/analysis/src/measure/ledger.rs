@@ -35,8 +35,6 @@ pub(super) struct Ledger {
     pub(super) begun: u64,
     /// The trial is one of a storm.
     is_storm: bool,
-    /// How many clients the schedule has. Those with higher numbers are newcomers, who logged in right before the fault.
-    clients: u32,
     /// The first session that lost something, in words.
     pub(super) counterexample: Option<String>,
     /// What the user of that session met, a sentence each.
@@ -76,7 +74,6 @@ pub(super) struct Oddities {
 pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
     let mut ledger = Ledger {
         is_storm: plan.storm.is_some(),
-        clients: plan.load.clients,
         ..Ledger::default()
     };
     let writes = match &plan.load.workload {
@@ -171,7 +168,7 @@ impl Ledger {
             Standing::Counted(Fate::Undecided)
                 if facts.stranger_known
                     && session.written.is_empty()
-                    && session.id().is_some_and(|id| id.client.0 >= self.clients) =>
+                    && session.is_a_newcomers(facts) =>
             {
                 return;
             }
