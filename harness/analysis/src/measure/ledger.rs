@@ -1,6 +1,8 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
-use comeback_model::ids::Node;
+use std::collections::BTreeSet;
+
+use comeback_model::ids::{Node, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::{Plan, Workload};
 use comeback_model::units::{Elapsed, Span};
@@ -23,6 +25,8 @@ pub(super) struct Ledger {
     pub(super) writes: WriteCounts,
     /// What is wrong with the writes that no fault has taken.
     pub(super) beside: WritesBeside,
+    /// Sessions that stood at the fault and lack nothing, and show nothing twice that a second try explains.
+    pub(super) whole: BTreeSet<SessionId>,
     pub(super) faulted: FaultedSessions,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
@@ -181,6 +185,11 @@ impl Ledger {
         }
         if standing != Standing::LoggedOut {
             self.sessions.zombie_later += u64::from(is_zombie);
+        }
+        if let Standing::Counted(Fate::Known { balance, .. }) = standing
+            && balance.may_refute_nothing()
+        {
+            self.whole.extend(session.id());
         }
         match standing {
             Standing::Counted(fate) => {

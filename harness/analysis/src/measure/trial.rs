@@ -40,8 +40,9 @@ pub(super) fn analyze(
     }
     sort_by_client(&mut operations);
     let operations: Vec<&Operation> = operations.iter().collect();
-    let load = Load::new(plan, facts, &operations);
+    let mut load = Load::new(plan, facts, &operations);
     let mut ledger = ledger::keep(plan, facts, &operations);
+    load.whole_at_last = std::mem::take(&mut ledger.whole);
     let idle_kill = facts.idle_kill();
     if let Some(kill) = idle_kill.filter(IdleKill::took_something) {
         // The trial came to nothing else.
