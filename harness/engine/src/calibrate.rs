@@ -213,6 +213,8 @@ impl Trial<'_, Real> {
         let patience_ms = fit::longest_timeout_ms(self.plan.load.timeout, left_open(self.plan));
         setup.load.rate = knee::LEAST_OFFERED * setup.load.timeout.as_ms() / patience_ms;
         setup.load.timeout = Span::from_us((patience_ms * 1_000.0) as u64);
+        // No fault comes.
+        setup.newcomers = false;
         let mut load =
             Generator::start(&setup, move |done| sink.add(done)).map_err(EngineError::Load)?;
         let clock = self.site.clock;

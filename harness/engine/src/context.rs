@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{BootId, FaultId, Incarnation, Node, TrialId};
-use comeback_model::plan::fault::Invalid;
+use comeback_model::plan::fault::{Effect, Invalid};
 use comeback_model::plan::{Arm, Fault, Plan, Target};
 use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
@@ -66,6 +66,10 @@ pub(super) struct Former {
 pub(super) struct Progress {
     /// The phase it is in, if one was entered.
     pub(super) phase: Option<Phase>,
+    /// How long each node took to be up for the first time.
+    pub(super) started_in: BTreeMap<Node, Span>,
+    /// How long logins failed after that.
+    pub(super) opened_in: Span,
     /// The boot ids of a node so far.
     pub(super) boots: BTreeMap<Node, Vec<BootId>>,
     /// The work that a probe of a node must do correctly, and how long that took, from the rehearsal.
@@ -259,6 +263,30 @@ impl<S> Trial<'_, S> {
         match self.is_after_kill {
             true => within.max(self.plan.windows.horizon),
             false => within,
+        }
+    }
+
+    /// How long it may take to be back from a fault, by what the nodes took to be up for the first time. A start after a crash has
+    /// more to read, and what was there is not measured to the millisecond.
+    pub(super) fn recovery_from(&self, fault: &Fault) -> Span {
+        let progress = self.progress.borrow();
+        let horizon = self.plan.windows.horizon;
+        let back_in = |node: Node| {
+            let started_in = progress.started_in.get(&node).copied();
+            let start = started_in.unwrap_or_default() + progress.opened_in;
+            let start = Span::from_us(start.as_us() / 4 * 5).min(horizon);
+            start + self.arm.target_of(node).restart_after
+        };
+        let nodes = fault.aim.candidates(self.arm.replicas).into_iter();
+        let nodes = nodes.filter(|node| progress.started_in.contains_key(node));
+        match fault.effect {
+            Effect::Ends(_) => nodes.map(back_in).max().unwrap_or_default(),
+            Effect::Replaces => {
+                let drain = fault.needs.drain.unwrap_or_default();
+                let turns = nodes.map(|node| drain + back_in(node));
+                turns.fold(Span::ZERO, |sum, turn| sum + turn)
+            }
+            Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => Span::ZERO,
         }
     }
 

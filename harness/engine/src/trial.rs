@@ -8,7 +8,7 @@ use std::time::Duration;
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Fault, Plan};
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
@@ -195,6 +195,12 @@ impl<S: Seams> Trial<'_, S> {
     async fn measure(&self, mut load: S::Load, hands: Calls) -> Result<(S::Load, bool), Early> {
         let clock = self.site.clock;
         let begin = clock.now() + LOAD_LEAD;
+        let faults = self.planned.faults.iter();
+        let first = faults.map(|planned| planned.after).min();
+        let windows = &self.plan.windows;
+        let baseline_end = begin + windows.warm_up + windows.baseline;
+        let first_fault = baseline_end + first.unwrap_or(Span::ZERO);
+        load.trigger().plan_fault(first_fault);
         load.run(begin);
         let book = Book {
             recorder: self.site.recorder.clone(),
@@ -202,7 +208,6 @@ impl<S: Seams> Trial<'_, S> {
             trial: self.planned.id,
         };
         let watch = self.seams.watch(health::checkups(self), book)?;
-        let windows = &self.plan.windows;
         self.enter(Phase::WarmUp);
         let ended_early = self.progress.borrow_mut().ended_early.take();
         if let Some(problem) = ended_early {
@@ -210,16 +215,8 @@ impl<S: Seams> Trial<'_, S> {
         }
         self.wait_until(begin + windows.warm_up).await;
         self.enter(Phase::Baseline);
-        let baseline_end = begin + windows.warm_up + windows.baseline;
-        let first = self
-            .planned
-            .faults
-            .iter()
-            .map(|planned| planned.after)
-            .min();
         load.trigger().count_from(begin + windows.warm_up);
-        self.wait_until(baseline_end + first.unwrap_or(Span::ZERO))
-            .await;
+        self.wait_until(first_fault).await;
         life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
@@ -232,8 +229,9 @@ impl<S: Seams> Trial<'_, S> {
             load.trigger().count_from(clock.now());
             let mut settle = self.planned.settle(self.plan);
             if self.planned.is_control() {
-                // A trial without a fault lasts as long as one whose faults are over: what expires by itself expires here, too.
-                settle += self.plan.length_of_faults();
+                // A trial without a fault lasts as long as one that is back from its faults: what expires by itself expires here, too.
+                let back_in = |fault: &Fault| self.recovery_from(fault);
+                settle += self.plan.length_of_faults_and(back_in);
             }
             tokio::time::sleep(settle.into()).await;
             life::wait_until_served(self, load.trigger()).await;
@@ -348,6 +346,7 @@ impl<S: Seams> Trial<'_, S> {
             retry: self.arm.retry,
             seed: self.planned.load_seed,
             closed: self.plan.storm.is_some(),
+            newcomers: self.plan.storm.is_none(),
             endpoint: self.placement.reached(self.arm.front()),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache(),
@@ -360,7 +359,8 @@ impl<S: Seams> Trial<'_, S> {
     /// tried again for as long as the start may take.
     pub(super) async fn open_sessions(&self, load: &mut S::Load) -> Result<(), Early> {
         let clock = self.site.clock;
-        let deadline = clock.now() + self.arm.target.ready.within;
+        let begun = clock.now();
+        let deadline = begun + self.arm.target.ready.within;
         loop {
             let opened = load.open().await?;
             let (wanted, failed) = (opened.wanted, opened.wanted - opened.open);
@@ -378,6 +378,7 @@ impl<S: Seams> Trial<'_, S> {
                 )));
             }
             tokio::time::sleep(OPEN_PAUSE).await;
+            self.progress.borrow_mut().opened_in = clock.now().since(begun);
         }
     }
 

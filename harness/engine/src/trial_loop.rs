@@ -140,12 +140,16 @@ impl<'t, S: Seams> TrialLoop<'t, S> {
                 .await?;
         }
         let mut within = trial.start_within(node);
-        let until = clock.now() + within;
+        let begun = clock.now();
+        let until = begun + within;
         let mut number = Incarnation(0);
         let mut running = Running::new(launch(trial, node, number).map_err(Early::Target)?);
         loop {
             let up = nodes::await_first_start(trial, &mut running.process, within);
             let Err(early) = self.run(up).await? else {
+                let took = clock.now().since(begun);
+                let started_in = &mut trial.progress.borrow_mut().started_in;
+                started_in.insert(node, took);
                 return Ok(running);
             };
             number = Incarnation(number.0 + 1);

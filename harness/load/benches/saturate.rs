@@ -55,6 +55,7 @@ fn main() {
         seed: Seed(1),
         endpoint: Endpoint::tcp(Protocol::Http, args.port),
         closed: false,
+        newcomers: false,
         boot_header: None,
         behind_cache: None,
         retry: None,

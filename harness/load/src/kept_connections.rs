@@ -79,6 +79,7 @@ fn setup(port: u16, keep_alive: bool, flow: SessionFlow) -> Setup {
         seed: Seed(1),
         endpoint: Endpoint::tcp(Protocol::Http, port),
         closed: false,
+        newcomers: false,
         boot_header: None,
         behind_cache: None,
         retry: None,

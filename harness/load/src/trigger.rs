@@ -72,6 +72,8 @@ struct Inner {
     failed: AtomicU64,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
+    /// When it is planned, in µs; 0 where newcomers need not come before it.
+    planned: AtomicU64,
 }
 
 impl fmt::Debug for Inner {
@@ -201,6 +203,17 @@ impl Trigger {
     /// had outlived the fault.
     pub fn look_before_logouts(&self) {
         self.0.looks.store(true, Ordering::Release);
+    }
+
+    /// The first fault is planned for this moment, or would be: newcomers log in right before it.
+    pub fn plan_fault(&self, at: Elapsed) {
+        self.0.planned.store(at.as_us(), Ordering::Release);
+    }
+
+    /// When the first fault is planned, if that is known.
+    pub(super) fn planned_fault(&self) -> Option<Elapsed> {
+        let at = self.0.planned.load(Ordering::Acquire);
+        (at > 0).then(|| Elapsed::from_us(at))
     }
 
     /// No longer: a new trial begins, and its fault is far.

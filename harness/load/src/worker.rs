@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use comeback_model::ids::{ClientId, Seed, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::plan::{Load, Retry};
+use comeback_model::plan::{Load, Retry, Workload};
 use comeback_model::schedule::{ArrivalStream, clients_of};
-use comeback_model::units::Elapsed;
+use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
@@ -29,6 +29,8 @@ const SWEEP: Duration = Duration::from_millis(10);
 /// Logins and read-backs in flight at once, so that a backlog of connections is not overrun. A slow server gets no more than it can
 /// answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
 const BURST: u64 = 128;
+/// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
+const NEWCOMERS: [u64; 3] = [200, 100, 40];
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -55,6 +57,8 @@ pub struct Setup {
     pub behind_cache: Option<Endpoint>,
     /// Whether replies come through a balancer, which may say what replica they are about.
     pub balanced: bool,
+    /// Some of the clients log in right before the planned fault only, where nobody else does.
+    pub newcomers: bool,
     /// The run's clock.
     pub clock: Clock,
 }
@@ -145,6 +149,10 @@ struct Worker {
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
+    /// So many of them, the last ones, are newcomers: they log in right before the fault.
+    newcomers: usize,
+    /// How many of those have come.
+    come: Cell<usize>,
     pacer: Pacer,
     sink: Rc<Sink>,
 }
@@ -178,7 +186,8 @@ impl Worker {
             panicked: Cell::new(false),
             saturated: RefCell::default(),
         });
-        let clients = (0..clients_of(&setup.load, index))
+        let own = clients_of(&setup.load, index) as usize;
+        let clients: Rc<[Rc<Waits>]> = (0..clients_of(&setup.load, index))
             .map(|place| {
                 let id = ClientId(place * setup.load.workers + index);
                 let waits = Rc::new(Waits::default());
@@ -191,6 +200,12 @@ impl Worker {
             index,
             shared,
             clients,
+            // Of few clients not too many.
+            newcomers: match index == 0 && setup.newcomers && needs_newcomers(&setup.load) {
+                true => NEWCOMERS.len().min(own / 4),
+                false => 0,
+            },
+            come: Cell::new(0),
             pacer: Pacer::new()?,
             sink: Rc::new(sink),
             seed: Cell::new(setup.seed),
@@ -242,12 +257,45 @@ impl Worker {
         if !self.shared.flow.has_sessions() {
             return Opened::default();
         }
-        let clients = self.clients.iter().map(Rc::as_ref);
-        self.burst(clients, || Job::LogIn).await;
+        let (own, _) = self.split_newcomers();
+        self.burst(own.iter().map(Rc::as_ref), || Job::LogIn).await;
         Opened {
             open: self.shared.logins.get(),
-            wanted: self.clients.len() as u32,
+            wanted: own.len() as u32,
             refusal: self.shared.refusal.get(),
+        }
+    }
+
+    /// Those who are there from the beginning, and the newcomers.
+    fn split_newcomers(&self) -> (&[Rc<Waits>], &[Rc<Waits>]) {
+        self.clients.split_at(self.clients.len() - self.newcomers)
+    }
+
+    /// Has each newcomer log in at its moment before the planned fault.
+    async fn let_newcomers_in(&self) {
+        let (_, newcomers) = self.split_newcomers();
+        let Some(fault) = self.shared.trigger.planned_fault() else {
+            return std::future::pending().await;
+        };
+        for (waits, ahead_ms) in newcomers.iter().zip(NEWCOMERS) {
+            let ahead = Span::from_ms(ahead_ms).as_us();
+            let at = Elapsed::from_us(fault.as_us().saturating_sub(ahead));
+            tokio::time::sleep_until(self.setup.clock.instant(at)).await;
+            let mut tally = self.shared.tally.get();
+            tally.scheduled += 1;
+            self.shared.tally.set(tally);
+            self.dispatch(waits, Job::LogIn);
+            self.come.set(self.come.get() + 1);
+        }
+        std::future::pending().await
+    }
+
+    /// Who does what the schedule has for a client: another one, if that is a newcomer who has not come.
+    fn stand_in_for(&self, place: usize) -> usize {
+        let there = self.clients.len() - self.newcomers;
+        match place < there + self.come.get() {
+            true => place,
+            false => place % there,
         }
     }
 
@@ -277,6 +325,7 @@ impl Worker {
         let workers = load.workers;
         // The opening logins are not the schedule's.
         self.shared.tally.take();
+        let mut newcomers = std::pin::pin!(self.let_newcomers_in());
         for arrival in ArrivalStream::new(&load, self.seed.get(), self.index) {
             let intended = start + arrival.at;
             let mut now = clock.now();
@@ -284,11 +333,12 @@ impl Worker {
                 tokio::select! {
                     biased;
                     command = commands.recv() => return self.end_arrivals(command).await,
+                    () = &mut newcomers => {}
                     waited = self.pacer.wait_until(clock.instant(intended)) => waited?,
                 }
                 now = clock.now();
             }
-            let place = (arrival.client.0 / workers) as usize;
+            let place = self.stand_in_for((arrival.client.0 / workers) as usize);
             if self.setup.closed && !self.clients[place].are_idle() {
                 continue;
             }
@@ -376,6 +426,14 @@ impl Worker {
     }
 }
 
+/// Whether no login would come right before the fault otherwise: nobody logs out, and so nobody logs in anew.
+fn needs_newcomers(load: &Load) -> bool {
+    match &load.workload {
+        Workload::Stateless(_) => false,
+        Workload::Sessions(flow) => flow.logout.is_none() || flow.mix.logout == 0,
+    }
+}
+
 /// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
 /// must not sit out the time-outs of a dead server.
 async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Output = T>) {
@@ -415,8 +473,7 @@ fn hand_on(shared: &Shared, sink: &Sink) {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::{Request, Workload};
-    use comeback_model::units::Span;
+    use comeback_model::plan::Request;
 
     use super::*;
 

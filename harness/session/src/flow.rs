@@ -46,6 +46,19 @@ pub struct Flow {
     keyed: bool,
     /// Users act.
     acts: bool,
+    /// Whether replies had a body so far, where there are no sessions.
+    bodies: Bodies,
+}
+
+/// What is known of the bodies of replies.
+#[derive(Debug)]
+struct Bodies {
+    /// How many were there.
+    seen: Cell<u32>,
+    /// None was empty.
+    were_all_there: Cell<bool>,
+    /// Nothing more is learned: what comes is judged by it.
+    is_learned: Cell<bool>,
 }
 
 /// Where the steps' requests are.
@@ -185,6 +198,11 @@ impl Flow {
             session: None,
             keyed: false,
             acts: false,
+            bodies: Bodies {
+                seen: Cell::new(0),
+                were_all_there: Cell::new(true),
+                is_learned: Cell::new(false),
+            },
         };
         match workload {
             Workload::Stateless(request) => {

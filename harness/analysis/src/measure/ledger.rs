@@ -1,6 +1,8 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
-use comeback_model::ids::Node;
+use std::collections::BTreeSet;
+
+use comeback_model::ids::{Node, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::{Plan, Workload};
 use comeback_model::units::{Elapsed, Span};
@@ -14,13 +16,17 @@ use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::FaultedSessions;
 use super::writes::Balance;
-use crate::measure::{Doubted, SessionCounts, WriteCounts};
+use crate::measure::{Doubted, SessionCounts, WriteCounts, WritesBeside};
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) sessions: SessionCounts,
     pub(super) writes: WriteCounts,
+    /// What is wrong with the writes that no fault has taken.
+    pub(super) beside: WritesBeside,
+    /// Sessions that stood at the fault and lack nothing, and show nothing twice that a second try explains.
+    pub(super) whole: BTreeSet<SessionId>,
     pub(super) faulted: FaultedSessions,
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
@@ -97,6 +103,7 @@ pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Led
     for session in &sessions {
         ledger.enter((facts, suspects.as_ref()), session, &answered);
     }
+    ledger.beside.lost_later = ledger.oddities.writes_lost_later;
     if are_replies_late(plan, facts, operations) {
         ledger.loss_window_ms = None;
     }
@@ -171,7 +178,17 @@ impl Ledger {
         let is_known = looks.know_it(session.kind());
         // Where a stranger is answered like a known user, such an answer tells nothing.
         let is_zombie = is_logged_out && is_known && !facts.stranger_known;
-        let standing = session.standing(facts, answered);
+        let standing = match session.standing(facts, answered) {
+            // Where a stranger is answered like a known user, one who did nothing but log in was never at stake.
+            Standing::Counted(Fate::Undecided)
+                if facts.stranger_known
+                    && session.written.is_empty()
+                    && session.is_a_newcomers(facts) =>
+            {
+                return;
+            }
+            standing => standing,
+        };
         if is_logged_out && looks.name_another() {
             self.oddities.logged_out_yet_anothers += 1;
             // A session that was another user's before its logout is counted as that.
@@ -179,6 +196,11 @@ impl Ledger {
         }
         if standing != Standing::LoggedOut {
             self.sessions.zombie_later += u64::from(is_zombie);
+        }
+        if let Standing::Counted(Fate::Known { balance, .. }) = standing
+            && balance.may_refute_nothing()
+        {
+            self.whole.extend(session.id());
         }
         match standing {
             Standing::Counted(fate) => {
@@ -289,6 +311,7 @@ impl Ledger {
             lost_later,
             duplicated,
             phantom,
+            unexplained,
         } = balance;
         let acknowledged = session.written.acknowledged_before();
         let writes = &mut self.writes;
@@ -304,6 +327,7 @@ impl Ledger {
             writes.unverifiable += acknowledged - lost;
         }
         self.oddities.writes_lost_later += lost_later;
+        self.beside.excess = self.beside.excess.saturating_add(unexplained);
         match suspects {
             Some(suspects) => self.lay_writes((facts, suspects), session, (fate, balance)),
             None => {
@@ -358,6 +382,7 @@ impl Ledger {
             }
             Fate::Known { balance, later: _ } => {
                 let excess = balance.duplicated.saturating_add(balance.phantom);
+                self.beside.excess = self.beside.excess.saturating_add(balance.unexplained);
                 oddities.writes_lost_later += balance.lost + balance.lost_later;
                 oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
                 oddities.stale_reads_later += session.stale_checks();

@@ -26,6 +26,8 @@ pub(super) struct Load<'a> {
     pub(super) operations: Vec<&'a Operation>,
     /// Sessions that a last look was answered correctly of.
     pub(super) known_at_last: BTreeSet<SessionId>,
+    /// Sessions that lack nothing at last, by the ledger.
+    pub(super) whole_at_last: BTreeSet<SessionId>,
     /// When operations ceased to be wanted; absent when the trial has none.
     pub(super) end: Option<Elapsed>,
 }
@@ -64,6 +66,7 @@ impl<'a> Load<'a> {
             timeout: plan.load.timeout,
             spans: spans(plan, facts, &operations),
             known_at_last: looks.map(|look| look.session()).collect(),
+            whole_at_last: BTreeSet::new(),
             operations,
             end,
         }

@@ -56,7 +56,7 @@ pub use types::{
     Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss,
     LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
     Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Unclear, Void,
-    WhileDown, Windowed, WriteCounts,
+    WhileDown, Windowed, WriteCounts, WritesBeside,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

@@ -12,6 +12,7 @@ use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, upper_tail};
 
+use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part, latency_us};
 use super::{NotBack, Return, Shortfall, TrialAnalysis, Unclear};
@@ -523,7 +524,12 @@ pub(super) fn telling<'a, 'l>(
         // One that is known at last, and refused what was asked of it, is not lost: it is not served.
         let is_refused =
             op.error == Some(ErrorClass::ClientError) && load.known_at_last.contains(&op.session());
-        op.step != Step::Login && may_be_a_loss(op) && !is_refused && !is_begun_after(op)
+        // Nor is it the loss of a session that lacks nothing: it is served wrongly. A cache may have been late.
+        let is_wrong = op.error == Some(ErrorClass::WrongAnswer)
+            && load.whole_at_last.contains(&op.session())
+            && !is_from_cache(op);
+        let is_other = is_refused || is_wrong || is_begun_after(op);
+        op.step != Step::Login && may_be_a_loss(op) && !is_other
     };
     let late = |op: &Operation| op.dispatched.since(op.intended) > LATE;
     let all = load.operations.iter().copied();

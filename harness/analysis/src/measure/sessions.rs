@@ -225,6 +225,13 @@ impl<'a> Session<'a> {
         login.is_some_and(|login| login.step == Step::ReadBack)
     }
 
+    /// Whether its user logged in for the first time when the load was measured already: right before the fault.
+    pub(super) fn is_a_newcomers(&self, facts: &Facts) -> bool {
+        let login = self.login.filter(|login| login.generation == 0);
+        let baseline = facts.baseline();
+        login.is_some_and(|login| baseline.is_some_and(|from| login.intended >= from))
+    }
+
     /// Which session it is.
     pub(super) fn id(&self) -> Option<SessionId> {
         self.login.map(Operation::session)

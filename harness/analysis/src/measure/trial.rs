@@ -32,10 +32,11 @@ pub(super) fn analyze(
     sort_by_client(&mut operations);
     let whole = cut::doubt(plan, facts, &mut operations);
     let operations: Vec<&Operation> = operations.iter().collect();
-    let load = Load::new(plan, facts, &operations);
+    let mut load = Load::new(plan, facts, &operations);
     let mut ledger = ledger::keep(plan, facts, &operations);
     let doubted = whole.map(|whole| ledger.doubted_if(&whole));
     let doubted = doubted.unwrap_or_default();
+    load.whole_at_last = std::mem::take(&mut ledger.whole);
     let idle_kill = facts.idle_kill();
     if let Some(kill) = idle_kill.filter(IdleKill::took_something) {
         // The trial came to nothing else.
@@ -90,6 +91,7 @@ pub(super) fn analyze(
         faulted: ledger.faulted,
         writes: ledger.writes,
         doubted,
+        writes_beside: ledger.beside,
         errors,
         latency,
         availability: load.availability(plan.load.objective),

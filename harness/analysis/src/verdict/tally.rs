@@ -241,9 +241,30 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     }
     let idle = || idle_fault(arm).map(|(fault, held_back)| no_write_at(&fault, held_back));
     never_acknowledged(count, arm)
+        .or_else(|| wrong_beside(count, arm))
         .or_else(idle)
         .or_else(|| met_nothing(count, arm))
         .or_else(|| met_too_little(arm))
+}
+
+/// That writes went wrong which no fault has taken: what the server kept it may have kept by chance.
+fn wrong_beside(count: Count, arm: &ArmAnalysis) -> Option<String> {
+    let trials = || arm.faulted().filter(|_| count == Count::LostWrites);
+    let sum = |of: fn(&TrialAnalysis) -> u64| trials().map(of).fold(0, u64::saturating_add);
+    let lost = sum(|trial| trial.writes_beside.lost_later);
+    let excess = sum(|trial| trial.writes_beside.excess);
+    let mut wrong = Vec::new();
+    if lost > 0 {
+        let writes = counted(lost, "write");
+        wrong.push(format!("{writes} acknowledged after the fault are absent: the server loses writes without another one"));
+    }
+    if excess > 0 {
+        let writes = counted(excess, "value");
+        wrong.push(format!(
+            "{writes} too many are shown: `duplicated_writes == 0` and `phantom_writes == 0` demand that none is"
+        ));
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
 /// That too few kills of a storm met a write: the others prove nothing.

@@ -19,6 +19,8 @@ class Honest:
     stores_sessions = True
     stores_visits = True
     boot_header = None
+    # What the visit at hand carries, if it carries anything.
+    item = ()
 
     def __init__(self, port, folder):
         self.port, self.folder = port, folder
@@ -33,12 +35,13 @@ class Honest:
         self.log = os.open(os.path.join(folder, "log"), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with open(os.path.join(folder, "log"), encoding="utf-8") as lines:
             for line in lines:
-                kind, sid, *user = line.split()
+                kind, sid, *more = line.split()
                 if kind == "L":
-                    self.sessions[sid] = {"user": user[0], "visits": 0}
+                    self.sessions[sid] = {"user": more[0], "visits": 0, "items": []}
                     self.old.add(sid)
                 elif kind == "V" and sid in self.sessions:
                     self.sessions[sid]["visits"] += 1
+                    self.sessions[sid]["items"] += more
 
     def write(self, line):
         os.write(self.log, line.encode() + b"\n")
@@ -56,6 +59,7 @@ class Honest:
             if session is None:
                 return self.stranger(cookie, method)
             if (method, path) == ("POST", "/visit"):
+                self.item = [json.loads(body)["item"]] if body else []
                 return self.visit(cookie, session)
             return self.me(cookie, session)
 
@@ -66,13 +70,14 @@ class Honest:
         sid = f"{user}.{os.urandom(6).hex()}"
         if self.stores_sessions:
             self.write(f"L {sid} {user}")
-        self.sessions[sid] = {"user": user, "visits": 0}
+        self.sessions[sid] = {"user": user, "visits": 0, "items": []}
         return self.reply(self.sessions[sid], cookie=sid)
 
     def visit(self, sid, session):
         if self.stores_visits:
-            self.write(f"V {sid}")
+            self.write(" ".join(["V", sid, *self.item]))
         session["visits"] += 1
+        session.setdefault("items", []).extend(self.item)
         return self.me(sid, session)
 
     def me(self, sid, session):
@@ -222,6 +227,41 @@ class Twice(Honest):
         return answer
 
 
+class DropsLater(Honest):
+    """After a restart the visits of old sessions are acknowledged, and thrown away."""
+
+    def visit(self, sid, session):
+        if sid in self.old:
+            return self.me(sid, session)
+        return super().visit(sid, session)
+
+
+class ReplaysTwice(Honest):
+    """A restart reads the log twice."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        for session in self.sessions.values():
+            session["items"] *= 2
+
+
+class MergesUsers(Honest):
+    """A restart gives each session the items of all."""
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        every = [item for session in self.sessions.values() for item in session["items"]]
+        for session in self.sessions.values():
+            session["items"] = list(every)
+
+
+class EmptyLater(Honest):
+    """After a restart every page is empty."""
+
+    def front_page(self):
+        return self.reply("" if self.again else "welcome")
+
+
 class AlwaysTwice(Honest):
     def visit(self, sid, session):
         super().visit(sid, session)
@@ -320,6 +360,49 @@ class Expires(Forgetful):
         sid = list(self.sessions)[-1]
         threading.Timer(0.2, self.sessions.pop, (sid, None)).start()
         return answer
+
+
+class SlowStart(Honest):
+    """An honest server whose sessions live for 2.5 s, and that takes 3 s to start."""
+
+    def handle(self, method, path, cookie, body):
+        is_over = cookie and time.time() - float(cookie.split("-")[-1]) > 2.5
+        return self.stranger(cookie, method) if is_over else super().handle(method, path, cookie, body)
+
+    def login(self, user):
+        sid = f"{user}.{os.urandom(6).hex()}-{time.time()}"
+        self.write(f"L {sid} {user}")
+        self.sessions[sid] = {"user": user, "visits": 0, "items": []}
+        return self.reply(self.sessions[sid], cookie=sid)
+
+    def run(self):
+        time.sleep(3)
+        super().run()
+
+
+class StoresLater(Honest):
+    """A login is acknowledged at once, and stored 250 ms later, or with the first visit."""
+
+    stores_sessions = False
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        self.unstored = {}
+
+    def login(self, user):
+        answer = super().login(user)
+        sid = list(self.sessions)[-1]
+        self.unstored[sid] = user
+        threading.Timer(0.25, self.store, (sid,)).start()
+        return answer
+
+    def visit(self, sid, session):
+        self.store(sid)
+        return super().visit(sid, session)
+
+    def store(self, sid):
+        if user := self.unstored.pop(sid, None):
+            self.write(f"L {sid} {user}")
 
 
 class Echoes(Forgetful):
@@ -537,12 +620,18 @@ BEHAVIOURS = {
     "shows-a-random-number": value_is(lambda self, session: random.randrange(10**6)),
     "shows-all-requests": value_is(lambda self, session: self.requests),
     "shows-the-number-of-users": value_is(lambda self, session: len(self.sessions)),
+    # Sessions of late are gone.
+    "stores-logins-later": StoresLater,
     # Visits are gone.
     "forgets-visits": Remembers,
     "buffers": Buffered,
     "stores-two-of-three": EveryThird,
     "counts-twice-later": Twice,
     "counts-twice": AlwaysTwice,
+    # Items are wrong beside the loss.
+    "drops-later": DropsLater,
+    "replays-twice": ReplaysTwice,
+    "merges-users": MergesUsers,
     # It comes back, and…
     "then-errors": after_restart(error, good=6),
     "then-unavailable": after_restart(unavailable, good=6),
@@ -554,6 +643,7 @@ BEHAVIOURS = {
     "errors-at-once": after_restart(error),
     "silent-at-once": after_restart(silence),
     "flaps": after_restart(flaps),
+    "empty-later": EmptyLater,
     "is-slow": after_restart(slowly),
     "only-logs-in": after_restart(only_logins),
     "cannot-show": after_restart(all_but_checks),
@@ -573,6 +663,7 @@ BEHAVIOURS = {
     # It fails without any fault.
     "evicts": Evicts,
     "expires": Expires,
+    "expires-as-it-says": SlowStart,
     # Nobody could tell a session from a stranger.
     "echoes": Echoes,
     "static": Static,

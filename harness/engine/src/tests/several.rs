@@ -550,4 +550,19 @@ async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
     assert_eq!(length_of_settle(paused()).await, one + Span::from_ms(700));
     let late = paused().then(Span::from_ms(900), "pause", &lasts, Aim::Replica(0));
     assert_eq!(length_of_settle(late).await, one + Span::from_ms(1_600));
+    // And as one that is back from its fault: a quarter more than the first start took, after the plan's pause.
+    let starts_in =
+        |ms: u64| move |its: &mut super::mock::Behaviour| its.ready_after = Some(Span::from_ms(ms));
+    let slow = one_replica().node(REPLICA_0, starts_in(80));
+    let slow = slow.restart_after(Span::from_ms(500));
+    assert_eq!(length_of_settle(slow).await, one + Span::from_ms(600));
+    // Of each replica that is replaced in turn.
+    let rolled = |ms| {
+        let scenario = two_replicas().with_balancer();
+        let scenario = scenario.node(REPLICA_0, starts_in(ms));
+        let scenario = scenario.node(REPLICA_1, starts_in(ms));
+        let drain = json!({ "drain": false });
+        length_of_settle(scenario.fault("rolling_restart", &drain, Aim::AllReplicas))
+    };
+    assert_eq!(rolled(80).await, rolled(40).await + Span::from_ms(100));
 }

@@ -174,7 +174,13 @@ impl Plan {
     /// How long after the first fault's earliest moment the last of them is over, at most: each comes at its moment, and holds as
     /// long as its effect says.
     pub fn length_of_faults(&self) -> Span {
-        let over = |fault: &Fault| fault.after + fault.jitter + fault.effect.lasts();
+        self.length_of_faults_and(|_| Span::ZERO)
+    }
+
+    /// As [`Self::length_of_faults`], where it takes so long to be back from each of them.
+    pub fn length_of_faults_and(&self, back_in: impl Fn(&Fault) -> Span) -> Span {
+        let over =
+            |fault: &Fault| fault.after + fault.jitter + fault.effect.lasts() + back_in(fault);
         // The first one's moment is drawn, too, and all others count from it.
         let latest = |(place, fault): (usize, &Fault)| match place {
             0 => over(fault),

@@ -14,6 +14,9 @@ use crate::wire::Reply;
 /// In so many numbers of a name that of a user is looked for: a page may be taken for one.
 const MOST_NUMBERS: usize = 4;
 
+/// So many replies must have had a body for one without to be wrong.
+const LEAST_BODIES: u32 = 10;
+
 /// A reply that is not as it should be: what that means, and which rule it broke.
 pub(super) struct Refusal {
     outcome: Outcome,
@@ -28,6 +31,8 @@ pub(super) enum Why {
     Status,
     /// The body or a header is not as `expect` says.
     Expectation,
+    /// It is empty, and none was before.
+    Empty,
     /// The value number n of `capture` is not where it should be.
     Capture(usize),
     /// It is the page for logged-out users, or a status that says so.
@@ -169,7 +174,10 @@ impl Flow {
             return Ok(None);
         }
         match &self.session {
-            None => Ok(Some(ReplyMeaning::acknowledged(None))),
+            None => match self.lacks_its_body(request, looked.reply) {
+                true => Err(unknown(ErrorClass::WrongAnswer, Why::Empty)),
+                false => Ok(Some(ReplyMeaning::acknowledged(None))),
+            },
             // A common page names nobody. Its cookies are stored, as by a browser.
             Some(_) if turn.step == Step::Get => {
                 session.take_cookies(looked.reply.cookies);
@@ -179,6 +187,30 @@ impl Flow {
                 .conclude(turn, rules, request, user, session, looked)
                 .map(Some),
         }
+    }
+
+    /// Whether a page is empty that never was before the fault, where nothing is said of what it must show.
+    fn lacks_its_body(&self, request: &step::CompiledRequest, reply: &Reply<'_>) -> bool {
+        // These have none (RFC 9110, sections 15.3.5 and 15.3.6).
+        let may_be_empty = matches!(reply.status, 204 | 205) || !is_success(reply.status);
+        if may_be_empty || !request.is_get() || !request.expect.is_empty() {
+            return false;
+        }
+        let bodies = &self.bodies;
+        match (bodies.is_learned.get(), reply.body.is_empty()) {
+            (false, true) => bodies.were_all_there.set(false),
+            (false, false) => bodies.seen.set(bodies.seen.get().saturating_add(1)),
+            (true, is_empty) => {
+                let always = bodies.were_all_there.get() && bodies.seen.get() >= LEAST_BODIES;
+                return is_empty && always;
+            }
+        }
+        false
+    }
+
+    /// From now on an empty page is wrong, if none was before.
+    pub fn expect_bodies_as_before(&self) {
+        self.bodies.is_learned.set(true);
     }
 
     /// Errors that any request of an operation may meet, its expectations aside.
@@ -256,6 +288,10 @@ impl Flow {
             (Step::Logout, Named::Nobody | Named::Stranger) if !rules.goodbye_names.get() => {
                 return Ok(ReplyMeaning::acknowledged(None));
             }
+            // With whatever cookie: another user's content is not shown to a stranger.
+            (_, Named::Another) => {
+                return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
+            }
             _ if session.is_replaced_by(cookies) => {
                 return Err(rejected(ErrorClass::SessionRecreated, Why::NewCookie));
             }
@@ -266,7 +302,7 @@ impl Flow {
             (_, Named::Stranger) if session.is_left() => {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
             }
-            (_, Named::Another | Named::Stranger) => {
+            (_, Named::Stranger) => {
                 return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             (_, Named::Unsaid) => {

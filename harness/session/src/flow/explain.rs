@@ -30,6 +30,7 @@ impl Flow {
             Some((_, why)) => match why {
                 Why::Status
                 | Why::Expectation
+                | Why::Empty
                 | Why::Capture(_)
                 | Why::NameMissing
                 | Why::ValueMissing => true,
@@ -68,6 +69,8 @@ impl Flow {
         Some(match why {
             Why::Status => wrong_status(turn.step, &request.expect, reply),
             Why::Expectation => self.unmet(&request.expect, &looked, &values),
+            Why::Empty => "the reply is empty, and none was before the fault; where that is right, say so: expect = { status = 200 }"
+                .to_owned(),
             Why::Capture(number) => {
                 let (name, place) = request.capture.get(number)?;
                 format!("capture.{name}: {}", nothing_at(place, &looked))

@@ -204,6 +204,11 @@ impl Compiler<'_> {
 }
 
 impl Expected {
+    /// Whether nothing is asked for.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.status.is_empty() && self.body.is_none() && self.headers.is_empty()
+    }
+
     /// Whether this status is asked for by name.
     pub(super) fn names_status(&self, status: u16) -> bool {
         self.status.iter().any(|range| range.contains(status))
@@ -271,6 +276,11 @@ impl Expected {
 }
 
 impl CompiledRequest {
+    /// Whether it asks for a page, and changes nothing.
+    pub(super) fn is_get(&self) -> bool {
+        matches!(&self.call, Compiled::Http { method, .. } if method == "GET")
+    }
+
     /// Headers its reply is looked at for.
     pub(super) fn headers(&self) -> Vec<String> {
         let captured = self.capture.iter().map(|(_, place)| place);

@@ -357,6 +357,20 @@ fn each_kind_of_wrong_reply_is_told_apart() {
             Some("session=other"),
             (Rejected, Some(E::SessionRecreated)),
         ),
+        (
+            Step::Check,
+            200,
+            r#"{"user":"u8","visits":3}"#.into(),
+            Some("session=other"),
+            (Rejected, Some(E::WrongIdentity)),
+        ),
+        (
+            Step::Act,
+            200,
+            r#"{"user":"u8","visits":3}"#.into(),
+            Some("session=; Max-Age=0"),
+            (Rejected, Some(E::WrongIdentity)),
+        ),
     ] {
         let cookies: Vec<&str> = cookie.into_iter().collect();
         let reply = Said {
@@ -374,7 +388,10 @@ fn each_kind_of_wrong_reply_is_told_apart() {
 #[test]
 fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
     for (body, class) in [
-        (r#"{"user":"guest","visits":0}"#, ErrorClass::SessionRejected),
+        (
+            r#"{"user":"guest","visits":0}"#,
+            ErrorClass::SessionRejected,
+        ),
         (r#"{"user":"u8","visits":0}"#, ErrorClass::WrongIdentity),
     ] {
         let mut visit = reference();
@@ -432,10 +449,26 @@ fn another_user_is_known_by_a_name_that_the_template_gives() {
         ("{{ session }}", "8", ErrorClass::WrongIdentity),
         ("{{ session }}", "0", ErrorClass::SessionRejected),
         ("{{ session }}", "-8", ErrorClass::SessionRejected),
-        ("user{{ session + 100 }}", "user108", ErrorClass::WrongIdentity),
-        ("user{{ session + 100 }}", "user", ErrorClass::SessionRejected),
-        ("u{{ session }}-{{ login }}", "u8-3", ErrorClass::WrongIdentity),
-        ("u{{ session }}-{{ login }}", "u7-3", ErrorClass::SessionRejected),
+        (
+            "user{{ session + 100 }}",
+            "user108",
+            ErrorClass::WrongIdentity,
+        ),
+        (
+            "user{{ session + 100 }}",
+            "user",
+            ErrorClass::SessionRejected,
+        ),
+        (
+            "u{{ session }}-{{ login }}",
+            "u8-3",
+            ErrorClass::WrongIdentity,
+        ),
+        (
+            "u{{ session }}-{{ login }}",
+            "u7-3",
+            ErrorClass::SessionRejected,
+        ),
         ("everybody", "u8", ErrorClass::SessionRejected),
     ] {
         let mut visit = Visit::new(SessionFlow {
@@ -454,6 +487,50 @@ fn another_user_is_known_by_a_name_that_the_template_gives() {
             "{name} {body}"
         );
     }
+}
+
+#[test]
+fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() {
+    let asked = |method: &str, expect: Expect| {
+        let request = Request {
+            expect,
+            ..Request::new(method, "/")
+        };
+        let flow = Flow::new(&Workload::Stateless(Box::new(request)), PORT);
+        Visit {
+            flow: flow.expect("a flow"),
+            session: Session::default(),
+        }
+    };
+    let right = (Outcome::Acknowledged, None);
+    let wrong = (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer));
+    let after = |mut visit: Visit, before: &[&str], reply: Said<'_>| {
+        for body in before {
+            assert_eq!(visit.result(Step::Check, said(200, body)), right);
+        }
+        visit.flow.expect_bodies_as_before();
+        visit.result(Step::Check, reply)
+    };
+    let get = || asked("GET", Expect::default());
+    let always = ["welcome"; 10];
+    assert_eq!(after(get(), &always, said(200, "")), wrong);
+    assert_eq!(after(get(), &always, said(200, "later")), right);
+    assert_eq!(after(get(), &always, said(204, "")), right);
+    assert_eq!(after(get(), &always[1..], said(200, "")), right);
+    let sometimes = [&always[..], &[""]].concat();
+    assert_eq!(after(get(), &sometimes, said(200, "")), right);
+    assert_eq!(
+        after(asked("POST", Expect::default()), &always, said(200, "")),
+        right
+    );
+    let any_page = Expect {
+        status: vec![StatusRange {
+            first: 200,
+            last: 200,
+        }],
+        ..Expect::default()
+    };
+    assert_eq!(after(asked("GET", any_page), &always, said(200, "")), right);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ErrorClass::{ClientError, SessionRejected, Unsent, WrongIdentity};
 
 use super::sessions::{check, counts, one, writes};
 use super::*;
-use crate::measure::{SessionCounts, WriteCounts};
+use crate::measure::{SessionCounts, WriteCounts, WritesBeside};
 
 /// A trial with a fault, judged alike whether its writes go into a set or into a list.
 #[track_caller]
@@ -107,6 +107,36 @@ fn a_write_shown_twice_is_duplicated_each_time_but_one() {
             ..writes(4, 0)
         },
     );
+}
+
+#[test]
+fn writes_that_are_wrong_and_that_no_fault_took_are_counted_beside_the_loss() {
+    let beside = |told: Vec<Op>| Story::faulted().writing(Writes::List).does(told).trial();
+    let beside = |told| {
+        let WritesBeside { lost_later, excess } = beside(told).writes_beside;
+        (lost_later, excess)
+    };
+    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4])])), (0, 0));
+    // Acknowledged after the fault, and thrown away, of a session that stood at it and of a later one.
+    let later = |client| write(client, 3_400, 5);
+    assert_eq!(
+        beside(four_and([later(0), shows(0, &[1, 2, 3, 4])])),
+        (1, 0)
+    );
+    let begun_later = [login(1, 3_300), later(1), shows(1, &[])];
+    assert_eq!(beside(begun_later.to_vec()), (1, 0));
+    // Shown again, never sent, another user's.
+    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 4])])), (0, 1));
+    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 9])])), (0, 1));
+    assert_eq!(
+        beside(four_and([shows(0, &[1, 2, 3, 4]).foreign(2)])),
+        (0, 2)
+    );
+    // One that was tried again may have been stored twice.
+    let mut told = four();
+    told[4].0.tries = 2;
+    told.push(shows(0, &[1, 2, 3, 4, 4]));
+    assert_eq!(beside(told), (0, 0));
 }
 
 #[test]

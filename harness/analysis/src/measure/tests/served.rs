@@ -49,6 +49,22 @@ fn a_server_that_is_served_to_the_end_is_back_for_good() {
 }
 
 #[test]
+fn refuted_replies_count_where_nothing_is_lost_that_would_explain_them() {
+    let told = |found: u64| {
+        let began = (0..10).flat_map(|client| [login(client, 500), act(client, 1_500)]);
+        let looks = (RECOVERED + 10..SETTLED).step_by(10).enumerate();
+        let looks = looks.map(|(place, at)| look(place as u32 % 10, at).value(0).refuted());
+        let story = back().serves(RECOVERED, RECOVERED + 10, 10);
+        let story = story.does(began).does(looks);
+        story
+            .does((0..10).map(|client| finds(client, found)))
+            .trial()
+    };
+    assert!(told(1).not_back().is_some());
+    assert_eq!(told(0).not_back(), None);
+}
+
+#[test]
 fn a_server_that_answers_once_and_then_fails_is_not_back() {
     let failing = steadily(RECOVERED + 10, SETTLED, 10).map(|op| op.rejected(ServerError));
     is_not_back(

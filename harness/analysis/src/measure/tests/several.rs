@@ -988,7 +988,10 @@ fn a_logout_in_a_rolling_restart_hides_nothing_that_an_earlier_exit_took() {
     assert_eq!(counted(look(0, 3_490).value(2)), (0, 0, 1, 0));
     assert_eq!(counted(look(0, 2_990).value(2)), (0, 0, 1, 0));
     assert_eq!(counted(look(0, 2_990).value(1)), (0, 0, 1, 0));
-    assert_eq!(counted(look(0, 3_490).failing_as(ErrorClass::ResponseTimeout)), (0, 0, 1, 0));
+    assert_eq!(
+        counted(look(0, 3_490).failing_as(ErrorClass::ResponseTimeout)),
+        (0, 0, 1, 0)
+    );
 }
 
 #[test]

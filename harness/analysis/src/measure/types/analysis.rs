@@ -7,7 +7,7 @@ use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
     Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
     LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
-    TimelineWindow, Void, Windowed, WriteCounts,
+    TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 
 /// One trial, understood.
@@ -50,6 +50,8 @@ pub struct TrialAnalysis {
     pub writes: WriteCounts,
     /// What may be lost beyond that: nobody knows whether it was acknowledged.
     pub doubted: Doubted,
+    /// What is wrong with the writes that no fault has taken.
+    pub writes_beside: WritesBeside,
     /// What became of the users' journeys; absent where there are no sessions.
     pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.

@@ -26,7 +26,7 @@ pub use tallies::{
 pub use time::Time;
 pub use trial::{
     BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, IdleKill, LaidLoss,
-    MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void,
+    MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void, WritesBeside,
 };
 
 use comeback_model::ids::ArmId;

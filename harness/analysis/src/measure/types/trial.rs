@@ -143,6 +143,15 @@ impl IdleKill {
     }
 }
 
+/// What the final looks lack or show too much, and no fault has taken: a server of which that is so may keep what it had by chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WritesBeside {
+    /// Acknowledged after T0, and absent.
+    pub lost_later: u64,
+    /// Of writes with values of their own: shown though never sent, or again though sent once.
+    pub excess: u64,
+}
+
 /// Why one correct reply was not a recovery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotBack {

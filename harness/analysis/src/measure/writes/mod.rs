@@ -58,6 +58,16 @@ pub(super) struct Balance {
     pub(super) duplicated: u64,
     /// Shown though rejected or never sent.
     pub(super) phantom: u64,
+    /// Of values of their own: those of both that no second try explains.
+    pub(super) unexplained: u64,
+}
+
+impl Balance {
+    /// Whether no look at the session may be refuted by what the fault took, or by a write that was tried again.
+    pub(super) const fn may_refute_nothing(&self) -> bool {
+        let shows_too_much = self.duplicated > 0 || self.phantom > 0;
+        !self.is_older && (!shows_too_much || self.unexplained > 0)
+    }
 }
 
 impl<'a> Shown<'a> {

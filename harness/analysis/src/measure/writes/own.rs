@@ -13,6 +13,8 @@ pub(in crate::measure) struct Own {
     writes: BTreeMap<u32, Write>,
     /// Those that are of the trial before.
     carried: BTreeSet<u32>,
+    /// Those that were sent more than once.
+    retried: BTreeSet<u32>,
     /// Sent without a number: whether they are shown cannot be told.
     unnumbered: u64,
 }
@@ -57,6 +59,9 @@ impl Own {
             Known::Indeterminate => Write::Indeterminate,
             Known::Rejected | Known::NeverSent => Write::Absent,
         };
+        if act.tries > 1 {
+            self.retried.insert(number);
+        }
         self.writes
             .entry(number)
             .and_modify(|former| *former = former.or(write))
@@ -157,6 +162,13 @@ impl Own {
             phantom: u64::from(found.foreign.saturating_sub(foreign)),
             ..Balance::default()
         };
+        // One that was tried again may have been stored twice, in the trial before, too.
+        let may_be_twice =
+            |number: &&u32| self.retried.contains(number) || self.carried.contains(number);
+        let once = found.writes.iter().filter(|number| !may_be_twice(number));
+        let once: Vec<u32> = once.copied().collect();
+        let different: HashSet<u32> = once.iter().copied().collect();
+        let again = once.len() - different.len();
         for number in &shown {
             let may_be = match self.writes.get(number) {
                 Some(Write::Acknowledged { .. } | Write::Indeterminate) => true,
@@ -185,6 +197,7 @@ impl Own {
                 (false, true) => {}
             }
         }
+        balance.unexplained = again as u64 + balance.phantom;
         balance.is_older = balance.lost > 0 || balance.lost_later > 0;
         balance.is_older_than_before = balance.lost > 0;
         Some(balance)

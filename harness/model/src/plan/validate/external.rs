@@ -71,7 +71,7 @@ impl Plan {
                     .to_owned(),
             }));
         }
-        self.validate_ends()?;
+        self.validate_ends(broken);
         if self.storm.is_some() {
             broken.add(Err(PlanError {
                 field: Field::External,
@@ -133,12 +133,12 @@ impl Plan {
     }
 
     /// What is compared must be ended in the same way.
-    fn validate_ends(&self) -> Result<(), PlanError> {
+    fn validate_ends(&self, broken: &mut Broken) {
         for (index, arm) in self.arms.iter().enumerate() {
             let is_base = |other: &&Arm| arm.baseline.as_ref() == Some(&other.name);
             let base = self.arms.iter().find(is_base);
             if let Some(base) = base.filter(|base| !arm.ends_as(base)) {
-                return Err(PlanError {
+                broken.add(Err(PlanError {
                     field: Field::External,
                     arm: Some(index),
                     part: None,
@@ -147,10 +147,9 @@ impl Plan {
                          commands differ by the port, unit or pid file of the server, or the name of the arm, alone",
                         base.name
                     ),
-                });
+                }));
             }
         }
-        Ok(())
     }
 
     /// Each arm must have a server of its own: else it would be compared with itself.
