@@ -212,7 +212,10 @@ pub(crate) fn plan_differences(
             base.storm.is_some() != new.storm.is_some(),
             "whether it is a storm",
         ),
-        (base.faults != new.faults, "its fault"),
+        (
+            base.faults != new.faults || base.chaos != new.chaos,
+            "its fault",
+        ),
         (base.surroundings != new.surroundings, "its surroundings"),
         (
             pause(base_arm) != pause(new_arm),
