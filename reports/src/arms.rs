@@ -74,17 +74,31 @@ impl<'a> RunView<'a> {
 
     /// The fault, as `SIGKILL`.
     pub(crate) fn fault(&self) -> String {
-        self.analysis.header.plan.first_fault().words.noun.clone()
+        match self.is_drawn() {
+            true => "a drawn fault".to_owned(),
+            false => self.analysis.header.plan.first_fault().words.noun.clone(),
+        }
     }
 
     /// Whether the process had no chance to do anything about it.
     pub(crate) fn is_kill(&self) -> bool {
-        self.analysis.header.plan.first_fault().effect.is_kill()
+        let plan = &self.analysis.header.plan;
+        match self.is_drawn() {
+            true => plan.faults.iter().all(|fault| fault.effect.is_kill()),
+            false => plan.first_fault().effect.is_kill(),
+        }
     }
 
-    /// The effect on the nodes that the first fault hits.
-    pub(crate) fn effect(&self) -> Effect {
-        self.analysis.header.plan.first_fault().effect
+    /// Whether a trial's first fault is one of several, by a draw.
+    fn is_drawn(&self) -> bool {
+        let plan = &self.analysis.header.plan;
+        plan.chaos.is_some() && plan.faults.len() > 1
+    }
+
+    /// The effect on the nodes that the first fault hits, where it is the same in each trial.
+    pub(crate) fn effect(&self) -> Option<Effect> {
+        let first = self.analysis.header.plan.first_fault().effect;
+        (!self.is_drawn()).then_some(first)
     }
 
     /// Whether no fault ends anything, so that there is no outage from a kill to a reply.
@@ -93,11 +107,18 @@ impl<'a> RunView<'a> {
         faults.all(|fault| fault.effect.degrades())
     }
 
-    /// Whether the fault takes the processes, and what they hold in memory.
+    /// Whether a fault takes the processes, and what they hold in memory.
     pub(crate) fn takes_memory(&self) -> bool {
-        match self.effect() {
-            Effect::Ends(_) | Effect::Replaces => true,
-            Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => false,
+        let mut faults = self.analysis.header.plan.faults.iter();
+        faults.any(|fault| takes_memory(fault.effect))
+    }
+
+    /// Whether the fault that a trial begins with does so, whichever that is.
+    pub(crate) fn all_take_memory(&self) -> bool {
+        let plan = &self.analysis.header.plan;
+        match self.is_drawn() {
+            true => plan.faults.iter().all(|fault| takes_memory(fault.effect)),
+            false => takes_memory(plan.first_fault().effect),
         }
     }
 
@@ -123,7 +144,10 @@ impl<'a> RunView<'a> {
 
     /// The name of the moment at which the fault hits.
     pub(crate) fn fault_noun(&self) -> &str {
-        &self.analysis.header.plan.first_fault().words.short
+        match self.is_drawn() {
+            true => "fault",
+            false => &self.analysis.header.plan.first_fault().words.short,
+        }
     }
 
     /// Whether the traffic has sessions at all.
@@ -132,6 +156,14 @@ impl<'a> RunView<'a> {
             self.analysis.header.plan.load.workload,
             Workload::Sessions(_)
         )
+    }
+}
+
+/// Whether an effect takes the processes.
+const fn takes_memory(effect: Effect) -> bool {
+    match effect {
+        Effect::Ends(_) | Effect::Replaces => true,
+        Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => false,
     }
 }
 

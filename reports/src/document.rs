@@ -188,6 +188,12 @@ fn level(run: &RunView<'_>) -> String {
             run.takes()
         );
     }
+    if !run.all_take_memory() {
+        return format!(
+            "In every trial that counts, each fault was seen to have its effect. One that ends a process {}",
+            run.takes()
+        );
+    }
     let chance = if run.is_kill() {
         ""
     } else {

@@ -161,6 +161,7 @@ pub(super) fn prepare(plan: Plan, args: &BaselineArgs) -> Result<(Plan, Option<S
     if earlier.masked().load != plan.masked().load
         || earlier.windows != plan.windows
         || earlier.faults != plan.faults
+        || earlier.chaos != plan.chaos
         || earlier.surroundings != plan.surroundings
     {
         warn(

@@ -23,7 +23,7 @@ pub(super) use self::target::TargetArgs;
 use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
-use comeback_experiment::document::{ArmPart, FaultPart, RatePart, StepPart, Words};
+use comeback_experiment::document::{ArmPart, ChaosPart, FaultPart, RatePart, StepPart, Words};
 use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
 };
@@ -70,6 +70,18 @@ pub(super) struct What {
         help_heading = "Fault"
     )]
     faults: Vec<FaultPart>,
+    /// Draw so many faults in each trial, by the seed (see --fault)
+    ///
+    /// Each comes after the recovery from the one before: --chaos 5,quiet=2s,spread=1s. Keys: faults, quiet, spread, span, at. What is
+    /// drawn from is said by --fault, whose weight=N says how often: --fault kill:weight=3 --fault pause:lasts=300ms.
+    #[arg(
+        long,
+        value_name = "FAULTS",
+        conflicts_with = "kill",
+        help_heading = "Fault",
+        hide_short_help = true
+    )]
+    chaos: Option<ChaosPart>,
     /// Which processes of the server get the fault [default: group]
     #[arg(long, value_parser = choice::<Reach>(), value_name = "WHOM", help_heading = "Fault", hide_short_help = true)]
     fault_to: Option<Reach>,
@@ -197,6 +209,10 @@ impl What {
         self.storm.apply_to(document).map_err(CliError::Usage)?;
         if !self.faults.is_empty() {
             document.fault.clone_from(&self.faults);
+            document.chaos = None;
+        }
+        if let Some(chaos) = &self.chaos {
+            document.draw_faults(chaos);
         }
         if let Some(signal) = self.kill {
             document.fault_mut().send(signal);

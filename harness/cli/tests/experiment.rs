@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "experiment/chaos.rs"]
+mod chaos;
 #[path = "experiment/connections.rs"]
 mod connections;
 #[path = "experiment/crash_loop.rs"]

@@ -97,6 +97,7 @@ fn plan(target: Target) -> Plan {
                 )
                 .unwrap(),
         ],
+        chaos: None,
         surroundings: Vec::new(),
         load: Load {
             clients: SESSIONS,

@@ -72,7 +72,7 @@ pub fn check_faults(plan: &Plan) -> Result<(), String> {
 /// The header of a run's journal. Its schedule follows from plan and seed.
 pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header {
     Header {
-        comeback_journal: journal::UNSPLIT,
+        comeback_journal: journal::version_of(&plan, false),
         written_by: env!("CARGO_PKG_VERSION").to_owned(),
         started,
         seed,
@@ -96,7 +96,7 @@ pub fn shard_of(header: Header, shard: Shard) -> Result<Header, String> {
     let shards = Shards::new(shard.count(), vec![held])?;
     let whole = schedule::expand_split(&header.plan, header.seed, shard.count());
     Ok(Header {
-        comeback_journal: journal::VERSION,
+        comeback_journal: journal::version_of(&header.plan, true),
         schedule: whole.of_shards(&shards, header.plan.in_each_round()),
         shards: Some(shards),
         ..header

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use comeback_model::event::Mark;
 use comeback_model::ids::{FaultId, Node};
-use comeback_model::plan::fault::{On, OnEvent};
+use comeback_model::plan::fault::{Fault, On, OnEvent};
 use comeback_model::units::Elapsed;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -224,12 +224,24 @@ fn names(hands: &Injection) -> String {
 /// A trial without a fault lasts as long as the longest with one: it counts up to the last event of each range, and waits for a line of
 /// output all the time that it may take.
 pub(super) async fn wait_out<S>(trial: &Trial<'_, S>, baseline_end: Elapsed) {
+    let mut begin = baseline_end;
+    for stretch in trial.plan.stretches() {
+        wait_out_stretch(trial, stretch, begin).await;
+        begin = trial.site.clock.now();
+    }
+}
+
+async fn wait_out_stretch<S>(
+    trial: &Trial<'_, S>,
+    stretch: Vec<(FaultId, &Fault)>,
+    begin: Elapsed,
+) {
     let clock = trial.site.clock;
-    let waits = trial.plan.named_faults().map(async |(id, fault)| {
+    let waits = stretch.into_iter().map(async |(id, fault)| {
         let Some(on) = &fault.on else {
             return;
         };
-        tokio::time::sleep_until(clock.instant(baseline_end + fault.after)).await;
+        tokio::time::sleep_until(clock.instant(begin + fault.after)).await;
         match &on.event {
             // That it never comes is known of the trials with a fault.
             OnEvent::Acknowledgement(_) | OnEvent::Sent(_) => drop(await_load(trial, id).await),

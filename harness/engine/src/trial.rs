@@ -195,8 +195,8 @@ impl<S: Seams> Trial<'_, S> {
     async fn measure(&self, mut load: S::Load, hands: Calls) -> Result<(S::Load, bool), Early> {
         let clock = self.site.clock;
         let begin = clock.now() + LOAD_LEAD;
-        let faults = self.planned.faults.iter();
-        let first = faults.map(|planned| planned.after).min();
+        let first = self.planned.stretches().next().unwrap_or_default();
+        let first = first.iter().map(|planned| planned.after).min();
         let windows = &self.plan.windows;
         let baseline_end = begin + windows.warm_up + windows.baseline;
         let first_fault = baseline_end + first.unwrap_or(Span::ZERO);
@@ -246,12 +246,29 @@ impl<S: Seams> Trial<'_, S> {
         Ok((load, recovered))
     }
 
-    /// Injects every fault at its moment, and waits until all is back from each; whether it is. A fault that misses ends the trial
-    /// when the others are over: what they show of the service is known by then.
+    /// Injects every fault at its moment, and waits until all is back from each; whether it is. What comes in the calm comes only
+    /// when all is: else there is no calm.
     async fn inject_all(&self, baseline_end: Elapsed, calls: Calls) -> Result<bool, Early> {
-        let faults = self.planned.faults.iter();
-        let injected = faults.map(|planned| async {
-            self.wait_until(baseline_end + planned.after).await;
+        let mut begin = baseline_end;
+        for stretch in self.planned.stretches() {
+            if !self.inject_stretch(stretch, begin, &calls).await? {
+                return Ok(false);
+            }
+            begin = self.site.clock.now();
+        }
+        Ok(true)
+    }
+
+    /// The same of faults that count from one moment. A fault that misses ends the trial when the others are over: what they show of
+    /// the service is known by then.
+    async fn inject_stretch(
+        &self,
+        stretch: &[PlannedInjection],
+        begin: Elapsed,
+        calls: &Calls,
+    ) -> Result<bool, Early> {
+        let injected = stretch.iter().map(|planned| async {
+            self.wait_until(begin + planned.after).await;
             match self.inject_and_recover(planned, calls.clone()).await {
                 Err(Early::Target(missed @ EventKind::FaultMissed { .. })) => Ok(Err(missed)),
                 Err(early) => Err(early),

@@ -10,6 +10,7 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::chaos::ChaosPart;
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, RatePart, Statuses, Text, Words};
@@ -53,6 +54,8 @@ pub struct Document {
     #[serde(default, deserialize_with = "super::faults::read_one_or_more")]
     #[schemars(with = "super::faults::OneOrMore<FaultPart>")]
     pub fault: Vec<FaultPart>,
+    /// The faults of each trial are drawn by the seed, in place of `fault`. Default: each trial has those of `fault`.
+    pub chaos: Option<ChaosPart>,
     /// Faults that hold for the whole of every trial, without a fault too: a list, or a table if there is only one. Default: none.
     #[serde(default, deserialize_with = "super::faults::read_one_or_more")]
     #[schemars(with = "super::faults::OneOrMore<SurroundingPart>")]

@@ -56,7 +56,12 @@ pub struct FaultPart {
     /// When a further fault is injected, counted from the moment of the first one; the first may still be going on. The first fault
     /// has none. Default: 0s.
     pub after: Option<Span>,
-    /// The moment of the fault is drawn uniformly from this span after `at` or `after`. Default: 250ms for the first fault, 0s
+    /// In place of `after`: the fault comes in the calm, so long after all faults before it were recovered from. Where one was not, it does
+    /// not come. All faults behind one with `quiet` have it, too. The first fault has none.
+    pub quiet: Option<Span>,
+    /// How often `[chaos]` draws this choice, as a share of the sum of all weights. A fault of a list has none. Default: 1.
+    pub weight: Option<u32>,
+    /// The moment of the fault is drawn uniformly from this span after `at`, `after` or `quiet`. Default: 250ms for the first fault, 0s
     /// for the others.
     pub spread: Option<Span>,
     /// How long its effect may take to be confirmed. Later, the fault did not land. Default: 5s.
@@ -223,6 +228,7 @@ impl FaultPart {
         };
         Ok(Fault {
             after: self.after.unwrap_or(Span::ZERO),
+            quiet: self.quiet,
             ..planned
         })
     }

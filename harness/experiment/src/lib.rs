@@ -4,6 +4,7 @@
 //! place (`resolve`) adds the defaults and makes the plan. Nothing is started here. Called by the program, the
 //! library and `architectures`. The caller passes a catalogue of the kinds of faults.
 
+pub mod chaos;
 pub mod choice;
 pub mod document;
 pub mod faults;

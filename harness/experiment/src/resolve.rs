@@ -11,8 +11,9 @@ use comeback_model::plan::{
 };
 use comeback_model::units::Span;
 
+use super::chaos::place_of;
 use super::document::{
-    BalancerPart, CachePart, DeployPart, FaultPart, RetryPart, StepPart, StorePart, TargetPart,
+    BalancerPart, CachePart, ChaosPart, DeployPart, RetryPart, StepPart, StorePart, TargetPart,
 };
 use super::fill;
 use super::problem::PartProblem;
@@ -95,6 +96,7 @@ pub fn resolve(
             .unwrap_or_else(|| Plan::usual_replacements(trials)),
         controls: document.controls.unwrap_or(1),
         faults,
+        chaos: document.chaos.as_ref().map(ChaosPart::to_chaos),
         surroundings,
         load: document.load.to_load(workload),
         calibration: document.load.to_calibration(open_windows(document)),
@@ -465,17 +467,13 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
         .collect()
 }
 
-/// The faults of the document, where each is one; a kill where none is said.
+/// The faults of the document, or the choices from which those of a trial are drawn, where each is one.
 fn faults(
     document: &Document,
     catalogue: &dyn Catalogue,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<Fault>> {
-    let place = |index: usize| vec![Key::from("fault"), index.into()];
-    let said = match document.fault.as_slice() {
-        [] => vec![FaultPart::default()],
-        parts => parts.to_vec(),
-    };
+    let said = document.faults_or_choices(problems);
     let is_external = document.is_external();
     let mut faults = Vec::with_capacity(said.len());
     for (index, part) in said.iter().enumerate() {
@@ -484,7 +482,8 @@ fn faults(
             Err(Invalid { field, problem }) => {
                 let name = field.clone().unwrap_or_else(|| "fault".to_owned());
                 let field = field.map(|field| Key::from(field.as_str()));
-                let place = place(index).into_iter().chain(field);
+                let place = place_of(document.chaos.is_some(), index);
+                let place = place.into_iter().chain(field);
                 problems.push(Problem::at(place.collect::<Vec<_>>(), name, problem));
             }
         }
@@ -516,7 +515,10 @@ fn surroundings(
 
 /// When the first fault comes, where that is said.
 fn baseline(document: &Document) -> Option<Span> {
-    document.fault.first().and_then(|part| part.at)
+    match &document.chaos {
+        Some(chaos) => chaos.at,
+        None => document.fault.first().and_then(|part| part.at),
+    }
 }
 
 /// Which windows an experiment says nothing about. Those of a storm have no meaning, but for the horizon.
@@ -587,8 +589,11 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Some(arm) => vec![vec!["arm".into(), arm.into(), key.into()]],
         None => vec![place(&["arm"])],
     };
-    let of_fault =
-        |id: FaultId, key: &str| vec![vec!["fault".into(), id.place().into(), key.into()]];
+    let of_fault = |id: FaultId, key: &str| {
+        let mut place = place_of(document.chaos.is_some(), id.place());
+        place.push(key.into());
+        vec![place]
+    };
     let of_server = |at: &[&str]| places_of(error.part.map_or("target", Part::name), at, arm);
     let places = match error.field {
         Field::Name => vec![place(&["name"])],
@@ -631,10 +636,17 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
             if document.fault.len() <= 1 {
                 places.reverse();
             }
+            if document.chaos.is_some() {
+                places.insert(0, place(&["chaos", "choice"]));
+            }
             places.push(place(&["storm"]));
             places
         }
-        Field::FaultKind(id) => match id.place().checked_sub(plan.faults.len()) {
+        Field::Chaos("") => vec![place(&["chaos"])],
+        Field::Chaos(key) => vec![place(&["chaos", key])],
+        Field::ChaosWeight(id) => of_fault(id, "weight"),
+        Field::FaultQuiet(id) => of_fault(id, "quiet"),
+        Field::FaultKind(id) => match id.place().checked_sub(plan.count_of_faults()) {
             Some(index) => vec![vec!["surroundings".into(), index.into(), "kind".into()]],
             None => of_fault(id, "kind"),
         },
@@ -658,7 +670,10 @@ fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Problem {
         Field::Get => vec![place(&["operation", "request"])],
         Field::Baseline if arm.is_some() => of_arm("baseline"),
         Field::Baseline => [
-            of_fault(FaultId::FIRST, "at"),
+            match document.chaos {
+                Some(_) => vec![place(&["chaos", "at"])],
+                None => of_fault(FaultId::FIRST, "at"),
+            },
             vec![place(&["windows", "window"])],
         ]
         .concat(),

@@ -26,6 +26,10 @@ impl Document {
         let Some(storm) = &self.storm else {
             return Ok(None);
         };
+        if self.chaos.is_some() {
+            let what = "a storm repeats one fault, and chaos draws several: remove one of the two";
+            return Err(Problem::at(vec!["chaos".into()], "chaos", what));
+        }
         let kills = storm.kills.unwrap_or(KILLS);
         if kills == 0 {
             let place = vec!["storm".into(), "kills".into()];

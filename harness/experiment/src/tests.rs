@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chaos;
+
 use std::path::Path;
 
 use comeback_faults::Faults;

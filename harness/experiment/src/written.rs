@@ -47,11 +47,11 @@ impl fmt::Display for Unwritable {
 impl std::error::Error for Unwritable {}
 
 /// Keys that stay although they may repeat a default: they say what the experiment is about.
-const KEPT: [&str; 8] = [
-    "name", "seed", "trials", "controls", "kind", "sessions", "rate", "command",
+const KEPT: [&str; 9] = [
+    "name", "seed", "trials", "controls", "kind", "faults", "sessions", "rate", "command",
 ];
 /// The parts of a file, in their order.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "target",
     "balancer",
     "cache",
@@ -62,14 +62,16 @@ const SECTIONS: [&str; 14] = [
     "load",
     "surroundings",
     "fault",
+    "chaos",
     "deploy",
     "windows",
     "gate",
     "retry",
 ];
 /// Keys that come before all others of their part, in this order.
-const FIRST: [&str; 9] = [
-    "name", "kind", "command", "request", "seed", "trials", "controls", "at", "after",
+const FIRST: [&str; 11] = [
+    "name", "kind", "weight", "command", "request", "seed", "trials", "controls", "at", "after",
+    "quiet",
 ];
 
 /// Writes a plan, such that the same plan follows from the text.
@@ -174,7 +176,10 @@ fn has_same_gates(one: &Plan, other: &Plan) -> bool {
 fn difference(one: &Plan, other: &Plan) -> &'static str {
     if one.arms != other.arms {
         "arms"
-    } else if one.faults != other.faults || one.surroundings != other.surroundings {
+    } else if one.faults != other.faults
+        || one.chaos != other.chaos
+        || one.surroundings != other.surroundings
+    {
         "faults"
     } else if one.load != other.load {
         "load"
@@ -247,11 +252,15 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     let mut faults = Vec::new();
     for (index, one) in plan.faults.iter().enumerate() {
         let mut part = fault(one)?;
-        match index {
-            0 => part.put("at", plan.windows.baseline)?,
-            _ => part.put("after", one.after)?,
+        match (&plan.chaos, index, one.quiet) {
+            (Some(chaos), _, _) => part.put_some("weight", chaos.weights.get(index))?,
+            (None, 0, _) => part.put("at", plan.windows.baseline)?,
+            (None, _, None) => part.put("after", one.after)?,
+            (None, _, Some(quiet)) => part.put("quiet", quiet)?,
         }
-        part.put("spread", one.jitter)?;
+        if plan.chaos.is_none() {
+            part.put("spread", one.jitter)?;
+        }
         match &one.on {
             None => part.put("within", one.within)?,
             Some(on) => event(&mut part, on)?,
@@ -259,7 +268,20 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
         part.put("lands_within", one.lands_within)?;
         faults.push(part.0);
     }
-    whole.put("fault", faults)?;
+    match &plan.chaos {
+        None => whole.put("fault", faults)?,
+        Some(chaos) => {
+            let first = plan.first_fault();
+            let mut part = Part::default();
+            part.put("faults", chaos.faults)?;
+            part.put_some("quiet", first.quiet)?;
+            part.put("spread", first.jitter)?;
+            part.put_some("span", chaos.span)?;
+            part.put("at", plan.windows.baseline)?;
+            part.put("choice", faults)?;
+            whole.put("chaos", part.0)?;
+        }
+    }
     let surroundings = plan.surroundings.iter().map(|one| Ok(fault(one)?.0));
     let surroundings: Vec<Table> = surroundings.collect::<Result<_, Unwritable>>()?;
     if !surroundings.is_empty() {
@@ -582,15 +604,19 @@ fn text_of(table: &Table) -> String {
     text
 }
 
-/// A table, and the steps of a session as tables of their own.
+/// A table, and the steps of a session, and lists of tables, as tables of their own.
 fn write_part(text: &mut String, name: &str, part: &Table) {
-    let is_step = |value: &Value| value.get("request").is_some();
+    let is_step = |value: &Value| value.get("request").is_some() || is_list_of_tables(value);
     text.push_str(&format!("\n[{name}]\n"));
     write_keys(text, part.iter().filter(|(_, value)| !is_step(value)));
     for (step, value) in part.iter().filter(|(_, value)| is_step(value)) {
         if let Value::Table(value) = value {
             text.push_str(&format!("\n[{name}.{step}]\n"));
             write_keys(text, value.iter());
+        }
+        for item in value.as_array().into_iter().flatten() {
+            text.push_str(&format!("\n[[{name}.{step}]]\n"));
+            write_keys(text, item.as_table().into_iter().flatten());
         }
     }
 }

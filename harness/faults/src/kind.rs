@@ -203,6 +203,7 @@ fn plan<K: Kind>(parameters: &Parameters, said: Said) -> Result<Fault, Invalid> 
         within: said.within.unwrap_or(K::WITHIN),
         on: None,
         after: Span::ZERO,
+        quiet: None,
         jitter: said.jitter.unwrap_or(SPREAD),
         lands_within: said.lands_within.unwrap_or(CONFIRM_WITHIN),
         effect: kind.effect(),

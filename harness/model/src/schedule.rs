@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ArmId, ClientId, FaultId, Node, Seed, TrialId};
 use crate::operation::Step;
 use crate::plan::fault::{Mark, Nth};
-use crate::plan::{Aim, Arrivals, Fault, Load, Plan, Workload};
+use crate::plan::{Aim, Arrivals, Chaos, Fault, Load, Plan, Workload};
 use crate::shard::Shards;
 use crate::units::Span;
 
@@ -62,8 +62,13 @@ impl Schedule {
                 let fault = plan.fault(planned.fault);
                 planned.after + fault.map_or(Span::ZERO, |fault| fault.effect.lasts())
             };
-            let last = trial.faults.iter().map(over).max();
-            length += before + trial.settle(plan) + last.unwrap_or_else(|| plan.length_of_faults());
+            let faults = match trial.is_control() {
+                true => plan.length_of_faults(),
+                false => trial.stretches().fold(Span::ZERO, |sum, stretch| {
+                    sum + stretch.iter().map(over).max().unwrap_or(Span::ZERO)
+                }),
+            };
+            length += before + trial.settle(plan) + faults;
         }
         length
     }
@@ -110,8 +115,11 @@ pub struct PlannedTrial {
 pub struct PlannedInjection {
     /// Which.
     pub fault: FaultId,
-    /// Its moment, after the baseline's end.
+    /// Its moment, after the baseline's end; of one in the calm, after that began.
     pub after: Span,
+    /// Whether it comes in the calm after all before it: when all was back from them, and none that comes later had begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_calm: bool,
     /// The nodes that it is for.
     pub nodes: Vec<Node>,
 }
@@ -148,6 +156,7 @@ impl From<StoredTrial> for PlannedTrial {
         faults.extend(stored.fault_after.map(|after| PlannedInjection {
             fault: FaultId::FIRST,
             after,
+            in_calm: false,
             nodes: Vec::new(),
         }));
         Self {
@@ -174,6 +183,11 @@ impl PlannedTrial {
     pub fn faulted(&self) -> BTreeSet<Node> {
         let nodes = self.faults.iter().flat_map(|planned| &planned.nodes);
         nodes.copied().collect()
+    }
+
+    /// Its faults in stretches: each begins in the calm after the one before it.
+    pub fn stretches(&self) -> impl Iterator<Item = &[PlannedInjection]> {
+        self.faults.chunk_by(|_, next| !next.in_calm)
     }
 
     /// What of the load a fault of the trial waits for, and after which share of a write's usual time it comes. An arm's
@@ -242,20 +256,61 @@ fn nodes_of(aim: Aim, replicas: u32, mut drawn: Draws) -> Vec<Node> {
 
 /// The faults of a trial whose first one comes `after` the baseline's end. All others draw from streams of their own, one for
 /// each purpose: another fault in the plan changes no draw but its own.
-fn injections(plan: &Plan, replicas: u32, load_seed: Seed, after: Span) -> Vec<PlannedInjection> {
+fn injections(
+    (plan, replicas): (&Plan, u32),
+    load_seed: Seed,
+    choices: Draws,
+    first: Span,
+) -> Vec<PlannedInjection> {
     let place = |(id, fault): (FaultId, &Fault)| PlannedInjection {
         fault: id,
-        after: match id {
-            FaultId::FIRST => after,
-            _ => {
-                let jitter = fault.jitter.as_us().max(1);
-                let drawn = Draw::delay(load_seed, id).below(jitter);
-                after + fault.after + Span::from_us(drawn)
-            }
+        after: match (id, fault.quiet) {
+            (FaultId::FIRST, _) => first,
+            (_, None) => first + fault.after + Draw::lateness(load_seed, id, fault),
+            (_, Some(quiet)) => quiet + Draw::lateness(load_seed, id, fault),
         },
+        in_calm: fault.quiet.is_some(),
         nodes: nodes_of(fault.aim, replicas, Draw::victim(load_seed, id)),
     };
-    plan.named_faults().map(place).collect()
+    match &plan.chaos {
+        Some(chaos) => drawn((chaos, choices), (plan, replicas), load_seed, first),
+        None => plan.named_faults().map(place).collect(),
+    }
+}
+
+/// The faults of a trial that are drawn: one choice for each place, as long as they fit into the span. A place draws the same
+/// whatever comes after it, so that more faults in a plan go on where fewer end. All arms have the same faults in the same turn.
+fn drawn(
+    (chaos, mut choices): (&Chaos, Draws),
+    (plan, replicas): (&Plan, u32),
+    load_seed: Seed,
+    first: Span,
+) -> Vec<PlannedInjection> {
+    let mut planned = Vec::with_capacity(chaos.faults as usize);
+    let mut length = Span::ZERO;
+    for place in 0..chaos.faults {
+        let choice = choices.weighted(&chaos.weights);
+        let fault = &plan.faults[choice];
+        let id = plan.id_in(place, choice);
+        let in_calm = place > 0;
+        let late = Span::from_us(choices.below(fault.jitter.as_us().max(1)));
+        let after = match in_calm {
+            false => first,
+            true => fault.quiet.unwrap_or(Span::ZERO) + late,
+        };
+        // The span begins with the first one's moment.
+        length += fault.effect.lasts() + if in_calm { after } else { Span::ZERO };
+        if in_calm && chaos.span.is_some_and(|span| length > span) {
+            break;
+        }
+        planned.push(PlannedInjection {
+            fault: id,
+            after,
+            in_calm,
+            nodes: nodes_of(fault.aim, replicas, Draw::victim(load_seed, id)),
+        });
+    }
+    planned
 }
 
 /// The surroundings of a trial. They draw by their place among themselves: another fault in the plan changes nothing of them.
@@ -320,7 +375,12 @@ fn expand_with(plan: &Plan, seed: Seed, spares: u32) -> Schedule {
             let is_control = controls.get(round).is_some_and(|control| *control);
             let faults = match is_control {
                 true => Vec::new(),
-                false => injections(plan, plan.arms[arm].replicas, load_seed, after),
+                false => injections(
+                    (plan, plan.arms[arm].replicas),
+                    load_seed,
+                    Draw::choices(seed, turns[arm]),
+                    after,
+                ),
             };
             trials.push(PlannedTrial {
                 id: TrialId(trials.len() as u32 + 1),
@@ -353,6 +413,7 @@ impl Draw {
     const DELAY: u64 = 0x4445_4c41_5900_0000;
     const ACT: u64 = 0x4143_5400_0000_0000;
     const ENDING: u64 = 0x454e_4449_4e47_0000;
+    const CHOICE: u64 = 0x4348_4f49_4345_0000;
     /// Sets surroundings apart from faults; a plan has fewer of those.
     const SURROUNDING: u32 = 0x8000;
 
@@ -379,6 +440,17 @@ impl Draw {
     /// How late it comes; of the first fault that is drawn with the trial.
     fn delay(load_seed: Seed, FaultId(fault): FaultId) -> Draws {
         Draws::new(load_seed.0 ^ Self::DELAY ^ u64::from(fault))
+    }
+
+    /// How much later than its plan says it comes.
+    fn lateness(load_seed: Seed, id: FaultId, fault: &Fault) -> Span {
+        let jitter = fault.jitter.as_us().max(1);
+        Span::from_us(Self::delay(load_seed, id).below(jitter))
+    }
+
+    /// Which faults a trial has, by its turn among those of its arm, and how late they come.
+    fn choices(seed: Seed, turn: u32) -> Draws {
+        Draws::new(seed.0 ^ Self::CHOICE ^ u64::from(turn))
     }
 
     /// What it does to a node; it is for several replicas, or for one node of another kind.
@@ -546,6 +618,18 @@ impl Draws {
     /// Uniform in 0..bound, by multiply-shift (bias below bound/2^64).
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A place in this list, as often as its weight is a share of the sum of all; the last where that is nothing.
+    fn weighted(&mut self, weights: &[u32]) -> usize {
+        let total = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let mut drawn = self.below(total);
+        let hit = weights.iter().position(|weight| {
+            let is_it = drawn < u64::from(*weight);
+            drawn = drawn.saturating_sub((*weight).into());
+            is_it
+        });
+        hit.unwrap_or(weights.len().saturating_sub(1))
     }
 
     /// Uniform in (0, 1]: 53 random bits, never 0, so that its logarithm is finite.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::TrialId;
-use comeback_model::journal::{Header, Machine, VERSION};
+use comeback_model::journal::{Header, Machine, version_of};
 use comeback_model::schedule::{self, PlannedTrial, Schedule};
 use comeback_model::shard::Shards;
 
@@ -138,7 +138,7 @@ impl Part {
         let Some(shards) = header.shards.clone() else {
             return Err(MergeError::NoShard(folder.to_owned()));
         };
-        if header.comeback_journal != VERSION {
+        if header.comeback_journal != version_of(&header.plan, true) {
             return Err(MergeError::OtherVersion(folder.to_owned()));
         }
         ended &= !recorded.is_torn();

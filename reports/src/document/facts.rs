@@ -2,8 +2,9 @@
 
 use comeback_analysis::summary::ShardsSummary;
 use comeback_model::journal::Machine;
-use comeback_model::plan::{Arrivals, Fault, Plan, Workload};
+use comeback_model::plan::{Arrivals, Chaos, Fault, Plan, Workload};
 use comeback_model::shard::ranges;
+use comeback_model::units::Span;
 use serde::Serialize;
 
 use crate::RenderError;
@@ -50,7 +51,16 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         Fact::new("trials", trials),
     ];
     facts.extend(run.summary.shards.as_ref().map(shards));
-    facts.extend(plan.faults.iter().enumerate().map(fault));
+    facts.extend(plan.chaos.as_ref().map(|chaos| drawn(plan, chaos)));
+    facts.extend(
+        plan.faults
+            .iter()
+            .enumerate()
+            .map(|listed| match &plan.chaos {
+                Some(chaos) => choice(listed, chaos),
+                None => fault(listed),
+            }),
+    );
     facts.extend([
         Fact::new("load", load(plan)),
         Fact::new("each trial", windows(plan)),
@@ -120,6 +130,7 @@ fn fault((place, fault): (usize, &Fault)) -> Fact {
             "at a random moment within {} after the baseline",
             span(fault.jitter)
         ),
+        _ if fault.quiet.is_some() => in_calm(fault),
         _ if fault.jitter.is_zero() => format!("{} after the first fault", span(fault.after)),
         _ => format!(
             "{} after the first fault, and up to {} later",
@@ -127,15 +138,59 @@ fn fault((place, fault): (usize, &Fault)) -> Fact {
             span(fault.jitter)
         ),
     };
+    Fact::new("fault", waited_for(fault, &when))
+}
+
+/// When a fault comes that has a quiet time.
+fn in_calm(fault: &Fault) -> String {
+    let quiet = span(fault.quiet.unwrap_or(Span::ZERO));
+    match fault.jitter.is_zero() {
+        true => format!("{quiet} after the recovery from all before it"),
+        false => format!(
+            "{quiet} and up to {} more after the recovery from all before it",
+            span(fault.jitter)
+        ),
+    }
+}
+
+/// How the faults of each trial are drawn.
+fn drawn(plan: &Plan, chaos: &Chaos) -> Fact {
+    let first = plan.first_fault();
+    let within = chaos.span.map_or_else(String::new, |most| {
+        format!(
+            ", fewer where they would take longer than {} without the recoveries",
+            span(most)
+        )
+    });
+    Fact::new(
+        "faults of a trial",
+        format!(
+            "{}, drawn by the seed{within}: the first within {} after the baseline, each other {}",
+            counted(chaos.faults.into(), "fault"),
+            span(first.jitter),
+            in_calm(first)
+        ),
+    )
+}
+
+/// A fault that may be drawn, and how often it is.
+fn choice((place, fault): (usize, &Fault), chaos: &Chaos) -> Fact {
+    let total: u64 = chaos.weights.iter().map(|weight| u64::from(*weight)).sum();
+    let weight = chaos.weights.get(place).copied().unwrap_or(0);
+    let often = format!("drawn in {weight} of {total}");
+    Fact::new("choice", waited_for(fault, &often))
+}
+
+/// What is done, and when; of a fault that waits for an event how long that may take.
+fn waited_for(fault: &Fault, when: &str) -> String {
     let done = &fault.words.done;
-    let told = match &fault.on {
+    match &fault.on {
         None => format!("{done}, {when}"),
         Some(on) => format!(
             "{done} (the wait for it begins {when}, and lasts {} at most)",
             span(on.comes_within)
         ),
-    };
-    Fact::new("fault", told)
+    }
 }
 
 fn may_be_extended(plan: &Plan) -> String {

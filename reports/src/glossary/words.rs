@@ -59,9 +59,17 @@ pub(super) static ALL: &[Word] = &[
         forms: &[],
         meaning: Meaning::Told(|run| {
             let meaning = match run.effect() {
-                Effect::StandsStill(_) => "The moment when every process was seen to stand still.",
-                Effect::Degrades(_) => "The moment when the conditions were as before the fault.",
-                Effect::Ends(_) | Effect::Replaces | Effect::Surrounds => {
+                None => {
+                    "The moment when the effect of a fault was confirmed: the exit of the old process, that every process stood still, or \
+                     that the conditions were as before."
+                }
+                Some(Effect::StandsStill(_)) => {
+                    "The moment when every process was seen to stand still."
+                }
+                Some(Effect::Degrades(_)) => {
+                    "The moment when the conditions were as before the fault."
+                }
+                Some(Effect::Ends(_) | Effect::Replaces | Effect::Surrounds) => {
                     "The moment when the exit of the old process was confirmed, not when the signal was sent."
                 }
             };
@@ -341,7 +349,7 @@ pub(super) static ALL: &[Word] = &[
          store. If it serves another user's content even once, the run fails.",
     ),
     word_of(
-        |run| run.analysis.header.plan.faults.len() > 1,
+        |run| run.analysis.header.plan.count_of_faults() > 1,
         "sent",
         &["sent, median"],
         "The moment when a fault was sent: the time from the first fault of the trial.",

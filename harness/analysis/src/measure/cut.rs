@@ -50,7 +50,7 @@ pub(super) fn doubt(plan: &Plan, facts: &Facts, operations: &mut [Operation]) ->
 /// nothing off. A proxy may close connections in its place as long as the fault lasts.
 fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
     let closing = plan
-        .named_faults()
+        .possible_faults()
         .filter(|(_, fault)| fault.holds_back.closes && !facts.control);
     let closed = closing
         .filter_map(|(id, _)| facts.of_fault(id))

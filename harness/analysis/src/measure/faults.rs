@@ -7,15 +7,16 @@ use comeback_model::plan::{Listener, Plan};
 
 use super::facts::{Facts, FaultFacts};
 use super::load::Load;
-use super::planned::{are_several, effect_of, ids, name_of};
+use super::planned::{are_several, choice_of, effect_of, ids, name_of};
 use super::served::{self, Usual};
 use super::types::{FaultAnalysis, NotBack, Return};
 use super::{Time, injection, recovery};
 
 /// Whether every fault of the plan took effect.
 pub(super) fn all_landed(plan: &Plan, facts: &Facts) -> bool {
-    let landed = |fault| facts.of_fault(fault).is_some_and(FaultFacts::landed);
-    !facts.control && ids(plan).all(landed)
+    let landed = |fault: &FaultId| facts.of_fault(*fault).is_some_and(FaultFacts::landed);
+    let wanted = ids(plan, facts);
+    !facts.control && !wanted.is_empty() && wanted.iter().all(landed)
 }
 
 /// Why the trial lacks a fault that it should have had. One that was never sent, since an earlier one was not recovered from for
@@ -24,7 +25,11 @@ pub(super) fn missed(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<Stri
     if facts.control {
         return None;
     }
-    ids(plan).find_map(|fault| {
+    let wanted = ids(plan, facts);
+    if wanted.is_empty() {
+        return Some("the schedule names no fault for it".to_owned());
+    }
+    wanted.into_iter().find_map(|fault| {
         let own = facts.of_fault(fault);
         if !own.is_some_and(FaultFacts::was_signalled) && is_held_up(facts) {
             return None;
@@ -91,7 +96,7 @@ pub(super) fn each(
         let returned = served::returned_from(fault, plan, facts, load, usual);
         analyze(plan, facts, load, fault, (listener, returned.as_ref()))
     };
-    ids(plan).map(analyze).collect()
+    ids(plan, facts).into_iter().map(analyze).collect()
 }
 
 fn analyze(
@@ -128,6 +133,7 @@ fn analyze(
     FaultAnalysis {
         id: fault,
         name: name_of(plan, fault),
+        choice: choice_of(plan, fault),
         landed: own.landed(),
         sent_ms: own
             .sent()

@@ -63,7 +63,7 @@ pub fn analyze(journal: &Journal) -> Analysis {
         header: &journal.header,
         torn: journal.torn,
         operated: operations.keys().copied().collect(),
-        facts: course.0.finish(journal.header.plan.faults.len()),
+        facts: course.0.finish(&journal.header),
     };
     let read = |pending: &[PendingTrial<'_>]| {
         let pending = pending.iter();
@@ -92,7 +92,7 @@ pub fn analyze_stored<E>(
         header: &outline.header,
         torn: outline.torn,
         operated: outline.trials().map(|(trial, _)| trial).collect(),
-        facts: course.0.finish(outline.header.plan.faults.len()),
+        facts: course.0.finish(&outline.header),
     };
     run.analyze(read)
 }

@@ -31,7 +31,7 @@ pub(super) fn held_back(
             !is_over && own.sent().is_some_and(|sent| sent <= until)
         })
     };
-    let faults = plan.named_faults().filter(|(fault, _)| held(*fault));
+    let faults = plan.possible_faults().filter(|(fault, _)| held(*fault));
     let all = faults.map(|(_, fault)| fault).chain(&plan.surroundings);
     // Clients have a store asked by others, and nobody knows in how many round trips: when the write itself arrived is not known.
     let of_one_trip = |fault: &Fault| {

@@ -4,14 +4,12 @@ use comeback_model::ids::FaultId;
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::{Effect, Fault};
 
-/// The faults of a plan, in its order.
-pub(super) fn planned(plan: &Plan) -> &[Fault] {
-    &plan.faults
-}
+use super::facts::Facts;
 
 /// The fault as it was planned.
 fn fault_of(plan: &Plan, fault: FaultId) -> Option<&Fault> {
-    planned(plan).get(fault.0 as usize)
+    let is_one = fault.place() < plan.count_of_faults();
+    plan.fault(fault).filter(|_| is_one)
 }
 
 /// What becomes of the nodes that a fault hits.
@@ -24,27 +22,45 @@ pub(super) fn is_by_command(plan: &Plan, fault: FaultId) -> bool {
     plan.has_kill_command() && effect_of(plan, fault).is_some_and(Effect::ends)
 }
 
-/// What people call a fault: by its kind, and by its number among several of that kind.
+/// What people call a fault: by its kind, and by its number among several of that kind. One that was drawn by its kind, the place
+/// in its trial and, among several choices of that kind, the choice: `kill 3`, `kill 3 (choice 2)`.
 pub(super) fn name_of(plan: &Plan, fault: FaultId) -> String {
     let Some(kind) = fault_of(plan, fault).map(|fault| &fault.kind) else {
         return format!("fault {}", fault.0);
     };
     let alike = |until: usize| {
-        let faults = planned(plan).iter().take(until);
+        let faults = plan.faults.iter().take(until);
         faults.filter(|other| other.kind == *kind).count()
     };
-    match alike(usize::MAX) {
-        1 => kind.clone(),
-        _ => format!("{kind} {}", alike(fault.0 as usize + 1)),
+    let (place, choice) = plan.place_of(fault);
+    match (&plan.chaos, alike(usize::MAX)) {
+        (Some(_), 1) => format!("{kind} {}", place + 1),
+        (Some(_), _) => format!("{kind} {} (choice {})", place + 1, choice + 1),
+        (None, 1) => kind.clone(),
+        (None, _) => format!("{kind} {}", alike(choice + 1)),
     }
 }
 
-/// The numbers of a plan's faults.
-pub(super) fn ids(plan: &Plan) -> impl Iterator<Item = FaultId> {
-    (0..).map(FaultId).take(planned(plan).len())
+/// The fault of the plan that one of a trial is, and what people call that: of one that was drawn its choice, wherever it came.
+pub(super) fn choice_of(plan: &Plan, fault: FaultId) -> (FaultId, String) {
+    let name = name_of(plan, fault);
+    if plan.chaos.is_none() {
+        return (fault, name);
+    }
+    let (place, choice) = plan.place_of(fault);
+    let name = name.replacen(&format!(" {}", place + 1), "", 1);
+    (FaultId(choice as u32), name)
 }
 
-/// Whether a plan has more than one fault.
+/// The faults that a trial was to have, by their numbers; where none are drawn all of the plan's.
+pub(super) fn ids(plan: &Plan, facts: &Facts) -> Vec<FaultId> {
+    match &plan.chaos {
+        Some(_) => facts.drawn.clone(),
+        None => plan.named_faults().map(|(id, _)| id).collect(),
+    }
+}
+
+/// Whether the trials of a plan may have more than one fault, or others than each other.
 pub(super) fn are_several(plan: &Plan) -> bool {
-    planned(plan).len() > 1
+    plan.count_of_faults() > 1
 }

@@ -230,7 +230,10 @@ pub(crate) fn plan_differences(
             base.storm.is_some() != new.storm.is_some(),
             "whether it is a storm",
         ),
-        (base.faults != new.faults, "its fault"),
+        (
+            base.faults != new.faults || base.chaos != new.chaos,
+            "its fault",
+        ),
         (
             ends.is_some_and(|(base, new)| !base.ends_as(&new)),
             "the command that ends it",

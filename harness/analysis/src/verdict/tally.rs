@@ -312,7 +312,8 @@ fn idle_fault(arm: &ArmAnalysis) -> Option<(String, bool)> {
     let mut met: BTreeMap<FaultId, (&str, u64, bool)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
         if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
-            let (_, tested, held_back) = met.entry(fault.id).or_insert((&fault.name, 0, false));
+            let (choice, name) = &fault.choice;
+            let (_, tested, held_back) = met.entry(*choice).or_insert((name, 0, false));
             *tested += own.tested;
             *held_back |= own.held_back;
         }

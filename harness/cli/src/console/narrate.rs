@@ -14,6 +14,8 @@ pub(super) struct Narrator {
     several: Vec<bool>,
     /// Whether there is more than one fault, so that they must be named.
     names_faults: bool,
+    /// The kinds from which the faults of each trial are drawn, if they are.
+    drawn: Vec<String>,
     /// Whether nodes are named in the present trial.
     names_nodes: bool,
     /// When the trial began.
@@ -30,7 +32,11 @@ impl Narrator {
                 .iter()
                 .map(|arm| arm.nodes().count() > 1)
                 .collect(),
-            names_faults: plan.faults.len() > 1,
+            drawn: match &plan.chaos {
+                Some(_) => plan.faults.iter().map(|fault| fault.kind.clone()).collect(),
+                None => Vec::new(),
+            },
+            names_faults: plan.count_of_faults() > 1,
             ..Self::default()
         }
     }
@@ -43,10 +49,17 @@ impl Narrator {
         }
     }
 
-    /// A fault in a sentence: the one there is, or by its place in the experiment.
+    /// A fault in a sentence: the one there is, or by its place in the experiment; one that was drawn by that in its trial.
     fn fault(&self, fault: FaultId) -> String {
         match self.names_faults {
-            true => format!("fault {}", fault.0 + 1),
+            true => {
+                let choices = self.drawn.len().max(1);
+                let kind = self.drawn.get(fault.place() % choices);
+                match kind {
+                    Some(kind) => format!("fault {} ({kind})", fault.place() / choices + 1),
+                    None => format!("fault {}", fault.place() + 1),
+                }
+            }
             false => "the fault".to_owned(),
         }
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 use comeback_model::ids::Node;
 use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
 use comeback_model::plan::{
-    Arm, Arrivals, Body, Calibration, Call, External, Fault, Listener, Plan, ReadyProbe, Request,
-    Retry, SessionFlow, Storm, Workload,
+    Arm, Arrivals, Body, Calibration, Call, Chaos, External, Fault, Listener, Plan, ReadyProbe,
+    Request, Retry, SessionFlow, Storm, Workload,
 };
 use comeback_model::schedule::{PlannedInjection, PlannedTrial, Schedule};
 use comeback_model::units::Span;
@@ -392,7 +392,7 @@ fn written(request: &Request) -> String {
 }
 
 fn tell_trial(page: &mut Page, plan: &Plan) {
-    let (windows, fault) = (&plan.windows, plan.first_fault());
+    let windows = &plan.windows;
     page.line(
         "start",
         match plan.is_external() {
@@ -424,37 +424,21 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
         &windows.baseline.to_string(),
         "baseline; everything after is compared with it",
     );
-    page.line(
-        &format!("≤ {}", fault.jitter),
-        &format!(
-            "then {}, at a moment drawn uniformly{}; its effect must be seen within {}",
-            fault.words.explained,
-            waited_for(fault),
-            fault.lands_within
-        ),
-    );
-    for further in plan.faults.iter().skip(1) {
-        let spread = match further.jitter {
-            Span::ZERO => String::new(),
-            spread => format!(" and up to {spread}"),
-        };
-        page.line(
-            &format!("+ {}", further.after),
-            &format!(
-                "{}, {}{spread} after the moment of the first{}; its effect must be seen within {}",
-                further.words.explained,
-                further.after,
-                waited_for(further),
-                further.lands_within
-            ),
-        );
+    match &plan.chaos {
+        Some(chaos) => tell_choices(page, plan, chaos),
+        None => tell_faults(page, plan),
     }
     page.line(
         &format!("≤ {}", windows.horizon),
-        match fault.effect {
-            Effect::StandsStill(_) => "recovery, until the first correct reply after SIGCONT",
-            Effect::Degrades(_) => "recovery, until the first correct reply after the fault's end",
-            Effect::Ends(_) | Effect::Replaces | Effect::Surrounds => {
+        match (&plan.chaos, plan.first_fault().effect) {
+            (Some(_), _) => {
+                "recovery from each of them, until the first correct reply after it; of a new process where the fault ended the old one"
+            }
+            (None, Effect::StandsStill(_)) => "recovery, until the first correct reply after SIGCONT",
+            (None, Effect::Degrades(_)) => {
+                "recovery, until the first correct reply after the fault's end"
+            }
+            (None, Effect::Ends(_) | Effect::Replaces | Effect::Surrounds) => {
                 "recovery, until the first correct reply of the new process"
             }
         },
@@ -475,6 +459,77 @@ fn tell_trial(page: &mut Page, plan: &Plan) {
     );
 }
 
+/// The faults that each trial has.
+fn tell_faults(page: &mut Page, plan: &Plan) {
+    let first = plan.first_fault();
+    page.line(
+        &format!("≤ {}", first.jitter),
+        &format!(
+            "then {}, at a moment drawn uniformly{}; its effect must be seen within {}",
+            first.words.explained,
+            waited_for(first),
+            first.lands_within
+        ),
+    );
+    for further in plan.faults.iter().skip(1) {
+        let spread = match further.jitter {
+            Span::ZERO => String::new(),
+            spread => format!(" and up to {spread}"),
+        };
+        let (length, since) = match further.quiet {
+            None => (further.after, "the moment of the first"),
+            Some(quiet) => (quiet, "the recovery from all before it"),
+        };
+        page.line(
+            &format!("+ {length}"),
+            &format!(
+                "{}, {length}{spread} after {since}{}; its effect must be seen within {}",
+                further.words.explained,
+                waited_for(further),
+                further.lands_within
+            ),
+        );
+    }
+}
+
+/// The faults from which those of each trial are drawn.
+fn tell_choices(page: &mut Page, plan: &Plan, chaos: &Chaos) {
+    let first = plan.first_fault();
+    let span = chaos.span.map_or_else(String::new, |span| {
+        format!(", fewer where those would take longer than {span} without the recoveries")
+    });
+    let faults = match chaos.faults {
+        1 => "a fault, drawn by the seed".to_owned(),
+        faults => format!("{faults} faults one after the other, drawn by the seed{span}"),
+    };
+    page.line(
+        &format!("≤ {}", first.jitter),
+        &format!("then {faults}; the first at a moment drawn uniformly"),
+    );
+    if chaos.faults > 1 {
+        let quiet = first.quiet.unwrap_or(Span::ZERO);
+        page.line(
+            &format!("+ {quiet}"),
+            &format!(
+                "and up to {} more between the recovery from one and the next; where one is not recovered from, no other comes",
+                first.jitter
+            ),
+        );
+    }
+    let total: u64 = chaos.weights.iter().map(|weight| u64::from(*weight)).sum();
+    for (choice, weight) in plan.faults.iter().zip(&chaos.weights) {
+        page.line(
+            &format!("{weight} of {total}"),
+            &format!(
+                "{}{}; its effect must be seen within {}",
+                choice.words.explained,
+                waited_for(choice),
+                choice.lands_within
+            ),
+        );
+    }
+}
+
 /// How long the event of a fault is waited for, if it waits for one.
 fn waited_for(fault: &Fault) -> String {
     let words = |on: &On| {
@@ -487,7 +542,10 @@ fn waited_for(fault: &Fault) -> String {
 /// The moment of a fault in a trial: from when on, and which event it waits for.
 fn moment(fault: &Fault, trial: &PlannedTrial, planned: &PlannedInjection, at_s: f64) -> String {
     let Some(on) = &fault.on else {
-        return format!("at {at_s:.3} s");
+        return match planned.in_calm {
+            true => format!("{at_s:.3} s after recovery"),
+            false => format!("at {at_s:.3} s"),
+        };
     };
     let drawn = |nth| {
         let nth = trial.nth(planned.fault, nth);
@@ -501,7 +559,10 @@ fn moment(fault: &Fault, trial: &PlannedTrial, planned: &PlannedInjection, at_s:
         OnEvent::Sent(nth) => OnEvent::Sent(drawn(*nth)),
         OnEvent::Log(_) | OnEvent::Start(_) => on.event.clone(),
     };
-    format!("{event} after {at_s:.3} s")
+    match planned.in_calm {
+        true => format!("{event} {at_s:.3} s after recovery"),
+        false => format!("{event} after {at_s:.3} s"),
+    }
 }
 
 /// The nodes that a fault is for, where an arm has several: a single server needs no name.
@@ -522,7 +583,10 @@ fn tell_planned(page: &mut Page, plan: &Plan, trial: &PlannedTrial) {
     let begun = plan.windows.warm_up + plan.windows.baseline;
     let injected = trial.faults.iter().filter_map(|planned| {
         let fault = plan.fault(planned.fault)?;
-        let at = begun + planned.after;
+        let at = match planned.in_calm {
+            true => planned.after,
+            false => begun + planned.after,
+        };
         let moment = moment(fault, trial, planned, at.as_secs());
         let to = addressees(plan, trial, &planned.nodes);
         Some(format!("{}{to} {moment}", fault.words.noun))

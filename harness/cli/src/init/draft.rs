@@ -316,6 +316,7 @@ const TAIL: &str = r#"[[fault]]
 kind = "kill"         # or terminate, abort, segfault
 at = "1s"             # the load runs undisturbed first
 spread = "250ms"      # the moment is drawn from this span after it
+# [chaos] in place of [[fault]] has the seed draw several in each trial: comeback schema experiment --markdown
 
 [gate]                # the default gates: the server comes back, and with a [session] nothing is lost
 "outage.median" = "< 5s"

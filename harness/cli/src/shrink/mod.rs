@@ -11,7 +11,10 @@ use comeback_analysis::verdict::{self, Outcome, Verdict};
 use comeback_experiment::{Written, write_plan};
 use comeback_faults::Faults;
 use comeback_model::gate::Gate;
+use comeback_model::ids::TrialId;
+use comeback_model::journal::Header;
 use comeback_model::plan::Plan;
+use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Span;
 use comeback_runs::finish::{judge, judge_and_draw};
 use comeback_runs::folder;
@@ -27,6 +30,8 @@ use super::{CliError, ci, init, print, print_aside, say};
 
 /// The name of the file if no other is asked for.
 const SMALLEST: &str = "smallest.toml";
+/// Where faults are drawn: of so many trials they are tried.
+const DRAWN_TRIALS: usize = 3;
 /// What every run with gates demands.
 const COMES_BACK: &str = "unrecovered == 0";
 
@@ -110,7 +115,7 @@ impl Size {
             arms: plan.arms.len(),
             gates: plan.gates.len(),
             trials: plan.trials,
-            faults: plan.faults.len(),
+            faults: plan.most_faults(),
             surroundings: plan.surroundings.len(),
             sessions: plan.load.clients,
             rate: plan.load.rate,
@@ -164,9 +169,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         return Err(CliError::Usage(format!("{}: {what}", run.display())));
     }
     let (arm, gate) = find_failure(stored.analysis(), run)?;
+    let drawn = drawn_trials(stored.analysis(), &arm, &gate);
     let failure = Failure {
         arm: &arm,
         gate: &gate,
+        drawn: &drawn,
     };
     let plan = args.secrets.fill_in(&stored.header().plan)?;
     let plan = with_own_gates(plan, &gate);
@@ -328,6 +335,40 @@ fn gravest(analysis: &Analysis, verdict: &Verdict, gates: &[Gate]) -> Option<(St
             .then(|| (check.arm.clone(), gate.clone()))
     });
     broken.min_by_key(|(_, gate)| gate.weight())
+}
+
+/// Where the faults of each trial were drawn: some trials of the arm, first those that break the gate by themselves.
+fn drawn_trials(analysis: &Analysis, arm: &str, gate: &Gate) -> Vec<PlannedTrial> {
+    let Header { plan, schedule, .. } = &analysis.header;
+    let mut arms = analysis.arms.iter();
+    let Some(own) = arms
+        .find(|one| one.name == arm)
+        .filter(|_| plan.chaos.is_some())
+    else {
+        return Vec::new();
+    };
+    let breaks_it = |id: TrialId| {
+        let mut alone = analysis.clone();
+        for one in alone.arms.iter_mut().filter(|one| one.name == arm) {
+            one.trials.retain(|trial| trial.control || trial.id == id);
+        }
+        let verdict = verdict::judge(&alone, std::slice::from_ref(gate), None);
+        let mut checks = verdict.checks.iter();
+        checks.any(|check| check.arm == arm && check.outcome == Outcome::Fail)
+    };
+    let ids = own.trials.iter().filter(|trial| !trial.control);
+    let ids: Vec<TrialId> = ids.map(|trial| trial.id).collect();
+    let (breaking, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| breaks_it(*id));
+    let all = || {
+        schedule
+            .trials
+            .iter()
+            .chain(&schedule.further)
+            .chain(&schedule.spares)
+    };
+    let ids = breaking.into_iter().chain(others);
+    let trials = ids.filter_map(|id| all().find(|planned| planned.id == id));
+    trials.take(DRAWN_TRIALS).cloned().collect()
 }
 
 /// The plan with the broken gate, and without those that compare with an earlier run, which no candidate has.

@@ -6,6 +6,7 @@
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::{Calibration, Plan, Workload};
+use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::Span;
 use serde::Serialize;
 
@@ -45,6 +46,8 @@ pub(super) struct Failure<'a> {
     pub(super) arm: &'a str,
     /// The gate.
     pub(super) gate: &'a Gate,
+    /// Where the faults of each trial were drawn: the trials whose faults may be what it needs, the likeliest first.
+    pub(super) drawn: &'a [PlannedTrial],
 }
 
 /// How much evidence a candidate needs.
@@ -321,8 +324,16 @@ impl<R: Runs> Reduction<'_, R> {
 
 /// The first candidates, the smallest first; the last one is the whole plan.
 pub(super) fn first_candidates(whole: &Plan, failure: Failure<'_>) -> Vec<Plan> {
-    let alone = alone(whole, failure);
-    vec![with_trials(&alone, 1), alone, whole.clone()]
+    let starts: Vec<Plan> = match failure.drawn {
+        [] => vec![whole.clone()],
+        trials => {
+            let drawn = trials.iter().map(|trial| whole.as_drawn_for(trial));
+            drawn.map(without_needless).collect()
+        }
+    };
+    let alone: Vec<Plan> = starts.iter().map(|plan| alone(plan, failure)).collect();
+    let single: Vec<Plan> = alone.iter().map(|plan| with_trials(plan, 1)).collect();
+    [single, alone, starts].concat()
 }
 
 /// The plan with the failing arm, the arm that its gate compares with, and the failing gate.
@@ -352,6 +363,9 @@ fn narrowed(candidate: &Plan, whole: &Plan, failure: Failure<'_>) -> String {
     }
     if candidate.gates != whole.gates {
         changes.push(format!("gate '{}' alone", failure.gate));
+    }
+    if candidate.chaos != whole.chaos {
+        changes.push("the faults of one of its trials".to_owned());
     }
     if candidate.trials < whole.trials {
         changes.push("one trial".to_owned());
@@ -419,13 +433,24 @@ fn without_fault(plan: &Plan, index: usize) -> Option<(Plan, String)> {
     let mut fewer = plan.clone();
     let gone = fewer.faults.remove(index);
     if index == 0 {
-        // The earliest of the others begins the trial now.
-        fewer.faults.sort_by_key(|fault| fault.after);
-        let first = fewer.faults.first().map_or(Span::ZERO, |fault| fault.after);
-        for fault in &mut fewer.faults {
+        // The earliest of the others begins the trial now. Those that come in the calm stay behind all others.
+        let others = fewer.faults.iter();
+        let counting = others.take_while(|fault| fault.quiet.is_none()).count();
+        let counting = &mut fewer.faults[..counting];
+        counting.sort_by_key(|fault| fault.after);
+        let first = counting.first().map_or(Span::ZERO, |fault| fault.after);
+        for fault in counting {
             fault.after = Span::from_us(fault.after.as_us() - first.as_us());
         }
+        fewer.faults[0].quiet = None;
     }
+    let fewer = without_needless(fewer);
+    let change = format!("without fault {} ('{}')", index + 1, gone.kind);
+    Some((fewer, change))
+}
+
+/// The plan without what no fault of it needs.
+fn without_needless(mut fewer: Plan) -> Plan {
     // A balancer is told how to drain only where a fault needs it.
     if fewer.faults.iter().all(|fault| fault.needs.drain.is_none()) {
         fewer.arms.iter_mut().for_each(|arm| arm.drain = None);
@@ -434,8 +459,7 @@ fn without_fault(plan: &Plan, index: usize) -> Option<(Plan, String)> {
     if fewer.faults.iter().all(|fault| !fault.needs.next) {
         fewer.arms.iter_mut().for_each(|arm| arm.next = None);
     }
-    let change = format!("without fault {} ('{}')", index + 1, gone.kind);
-    Some((fewer, change))
+    fewer
 }
 
 fn without_surrounding(plan: &Plan, index: usize) -> Option<(Plan, String)> {
@@ -530,6 +554,7 @@ mod tests {
         let failure = Failure {
             arm: "second",
             gate: &gate("lost_sessions == 0"),
+            drawn: &[],
         };
         let (found, ended) = reduce((plan.clone(), Seed(7)), failure, EFFORT, &mut runs);
         assert_eq!(ended, Ok(()));
@@ -635,6 +660,7 @@ mod tests {
         let failure = Failure {
             arm: "second",
             gate: &compares,
+            drawn: &[],
         };
         assert_eq!(alone(&plan, failure).arms, plan.arms);
         let bound = gate("outage.median < 2s");

@@ -40,7 +40,7 @@ const TEXTS: &[Case] = &[
         "1:1",
         &[
             "unknown key 'quux'",
-            "there are arm, balancer, cache, controls,",
+            "there are arm, balancer, cache, chaos, controls,",
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod calm;
 mod degrade;
 mod early;
 mod faults;

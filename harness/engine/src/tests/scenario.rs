@@ -110,6 +110,7 @@ fn plan() -> Plan {
         replacements: 0,
         controls: 0,
         faults: vec![fault("kill", &json!({}), Aim::Replica(0))],
+        chaos: None,
         surroundings: Vec::new(),
         load: Load {
             clients: 10,
@@ -162,6 +163,15 @@ impl Scenario {
         let fault = Fault {
             after,
             ..fault(kind, parameters, aim)
+        };
+        self.with(|plan| plan.faults.push(fault))
+    }
+
+    /// A further fault, so long after the recovery from all before it.
+    pub(super) fn then_in_calm(self, quiet: Span, kind: &str, aim: Aim) -> Self {
+        let fault = Fault {
+            quiet: Some(quiet),
+            ..fault(kind, &json!({}), aim)
         };
         self.with(|plan| plan.faults.push(fault))
     }
@@ -298,10 +308,14 @@ impl Scenario {
             Aim::Store => vec![Node::Store],
             Aim::Cache => vec![Node::Cache],
         };
-        let after = Span::from_ms(100) + fault.after;
+        let after = match fault.quiet {
+            Some(quiet) => quiet,
+            None => Span::from_ms(100) + fault.after,
+        };
         PlannedInjection {
             fault: id,
             after,
+            in_calm: fault.quiet.is_some(),
             nodes,
         }
     }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::Lines;
 use super::seal::Seal;
-use super::{EVENTS, Header, JournalError, OLDEST, SEVERAL, UNSPLIT, VERSION, unreadable};
+use super::{
+    EVENTS, Header, JournalError, OLDEST, SEVERAL, UNSPLIT, VERSION, unreadable, version_of,
+};
 use crate::event::{Event, EventKind};
 
 /// Writes one line of the events file.
@@ -91,6 +93,12 @@ fn read_header(lines: &Lines<impl BufRead>) -> Result<Header, JournalError> {
     if version.comeback_journal <= UNSPLIT && header.shards.is_some() {
         return Err(wrong(&format!(
             "version {} holds whole runs only, and this names shards",
+            version.comeback_journal
+        )));
+    }
+    if version.comeback_journal < VERSION && version_of(&header.plan, false) == VERSION {
+        return Err(wrong(&format!(
+            "version {} knows no faults that are drawn or have a quiet time, and this has some",
             version.comeback_journal
         )));
     }

@@ -46,9 +46,12 @@ use crate::shard::Shards;
 /// The version of the journal this build writes. Since 2 an operation says which write it carries and which it
 /// found, and the plan has room for any server; since 4 the ends of trials and runs are sealed; since 5
 /// a fault is stored with its kind, its effect and its words; since 6 there may be several in one trial, and what is told of
-/// one names it; since 7 it may hold some shards of a run, which must not be taken for the whole.
-pub const VERSION: u32 = 7;
-/// The version of a journal of a whole run: an older program may read it.
+/// one names it; since 7 it may hold some shards of a run, which must not be taken for the whole; since 8 a fault may come in the
+/// calm after those before it, and the faults of a trial may be drawn.
+pub const VERSION: u32 = 8;
+/// The version of a journal whose faults all count from the first one's moment, of a shard: an older program may read it.
+const SPLIT: u32 = 7;
+/// The same of a whole run.
 pub const UNSPLIT: u32 = 6;
 /// The oldest version it reads.
 const OLDEST: u32 = 3;
@@ -81,6 +84,16 @@ pub struct Header {
     /// Which shards it holds, where the run was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<Shards>,
+}
+
+/// The oldest version that says all of a run with this plan, whole or split.
+pub fn version_of(plan: &Plan, is_split: bool) -> u32 {
+    let in_calm = plan.faults.iter().any(|fault| fault.quiet.is_some());
+    match (in_calm || plan.chaos.is_some(), is_split) {
+        (true, _) => VERSION,
+        (false, true) => SPLIT,
+        (false, false) => UNSPLIT,
+    }
 }
 
 impl Header {

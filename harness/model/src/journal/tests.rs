@@ -11,7 +11,7 @@ use super::*;
 use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Outcome, ShownWrites, Step, test_operation};
-use crate::plan::test_plan;
+use crate::plan::{Plan, test_plan};
 use crate::said::Line;
 use crate::schedule::expand;
 use crate::shard::HeldShard;
@@ -220,8 +220,8 @@ fn an_event_of_a_trial_that_names_none_is_damage() {
 #[test]
 fn a_journal_of_another_version_is_refused_by_its_number() {
     let (events, operations) = sample();
-    let other = with_line(&events, 1, br#"{"comeback_journal":8,"of":"the future"}"#);
-    check_refused(&other, &operations, "journal line 1", "version 8");
+    let other = with_line(&events, 1, br#"{"comeback_journal":9,"of":"the future"}"#);
+    check_refused(&other, &operations, "journal line 1", "version 9");
     let other = with_line(&events, 1, br#"{"comeback_journal":1,"of":"the past"}"#);
     check_refused(&other, &operations, "journal line 1", "version 1");
 }
@@ -256,7 +256,7 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
     let (lines, rows) = written(&events, &operations);
     assert!(header().is_sealed());
     let old = String::from_utf8(lines).expect("it is text");
-    let old = old.replacen("\"comeback_journal\":7", "\"comeback_journal\":3", 1);
+    let old = old.replacen("\"comeback_journal\":8", "\"comeback_journal\":3", 1);
     let unsealed: String = old
         .lines()
         .map(|line| match line.split_once(",\"seal\"") {
@@ -882,5 +882,38 @@ proptest! {
         let (whole_events, whole_operations) = sample();
         let _ = read(&events[..], &whole_operations[..]);
         let _ = read(&whole_events[..], &operations[..]);
+    }
+}
+
+#[test]
+fn drawn_faults_and_quiet_times_are_not_read_from_an_older_version_which_would_ignore_them() {
+    let (events, operations) = sample();
+    let older = |change: fn(&mut Plan)| {
+        let mut header = Header {
+            comeback_journal: UNSPLIT,
+            ..header()
+        };
+        change(&mut header.plan);
+        let line = serde_json::to_vec(&header).expect("it is plain");
+        (
+            version_of(&header.plan, false),
+            with_line(&events, 1, &line),
+        )
+    };
+    let (version, other) = older(|plan| plan.trials += 1);
+    assert_eq!(version, UNSPLIT);
+    assert!(read(&other[..], &operations[..]).is_ok());
+    let drawn = |plan: &mut Plan| {
+        plan.chaos = Some(crate::plan::Chaos {
+            faults: 2,
+            weights: vec![1],
+            span: None,
+        });
+    };
+    let in_calm = |plan: &mut Plan| plan.faults[0].quiet = Some(crate::units::Span::ZERO);
+    for change in [drawn as fn(&mut Plan), in_calm] {
+        let (version, other) = older(change);
+        assert_eq!(version, VERSION);
+        check_refused(&other, &operations, "journal line 1", "quiet time");
     }
 }

@@ -87,6 +87,12 @@ pub enum Field {
     FaultOn(FaultId),
     /// The how many-th event it is.
     FaultNth(FaultId),
+    /// How long after all before it a fault comes.
+    FaultQuiet(FaultId),
+    /// How faults are drawn, by the key; the whole of it without one.
+    Chaos(&'static str),
+    /// How often a fault is drawn.
+    ChaosWeight(FaultId),
     /// The balancer.
     Balancer,
     /// What replaces the server.
@@ -136,6 +142,9 @@ impl Field {
             Self::FaultAfter(_) => "fault-after",
             Self::FaultOn(_) => "fault-on",
             Self::FaultNth(_) => "fault-nth",
+            Self::FaultQuiet(_) => "fault-quiet",
+            Self::Chaos(_) => "chaos",
+            Self::ChaosWeight(_) => "fault-weight",
             Self::Balancer => "balancer",
             Self::Deploy => "deploy",
             Self::BootHeader => "boot-header",

@@ -45,6 +45,10 @@ pub struct Fault {
     /// How long after the first fault's moment it comes; no time for the first.
     #[serde(default, skip_serializing_if = "Span::is_zero")]
     pub after: Span,
+    /// It comes no sooner than so long after all before it in its trial were recovered from; none where it counts from the first
+    /// fault's moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Span>,
     /// It comes at a uniformly drawn moment of this length, after that or, the first, after the baseline's end.
     pub jitter: Span,
     /// How long its effect may take to be confirmed; beyond it the fault did not land.

@@ -43,6 +43,7 @@ pub fn test_plan() -> Plan {
             within: Within::Request,
             on: None,
             after: Span::ZERO,
+            quiet: None,
             jitter: Span::from_ms(500),
             lands_within: Span::from_secs(5),
             effect: Effect::Ends(Ending::AtOnce),
@@ -56,6 +57,7 @@ pub fn test_plan() -> Plan {
                 explained: "SIGKILL to the process group of the faulted nodes".to_owned(),
             },
         }],
+        chaos: None,
         surroundings: Vec::new(),
         load: Load {
             clients: 10,

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 mod calibration;
+mod chaos;
 mod difference;
 mod error;
 mod external;
@@ -32,6 +33,7 @@ use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
 pub use calibration::{Borne, Calibrated, Calibration, Fitted, LoadStep, Open};
+pub use chaos::Chaos;
 pub use error::{Field, Part, PlanError};
 pub use external::{External, IdentifiedBy, needs_own_start};
 pub use extract::{Extract, ExtractError};
@@ -71,6 +73,9 @@ pub struct Plan {
     /// Up to version 5 of the journal `fault`, a single one.
     #[serde(alias = "fault", deserialize_with = "fault::read_faults")]
     pub faults: Vec<Fault>,
+    /// How the faults of each trial are drawn from `faults`; where it is not said, each trial has all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<Chaos>,
     /// Faults that hold for the whole of every trial, those without a fault among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub surroundings: Vec<Fault>,
@@ -181,28 +186,37 @@ impl Plan {
     pub fn length_of_faults_and(&self, back_in: impl Fn(&Fault) -> Span) -> Span {
         let over =
             |fault: &Fault| fault.after + fault.jitter + fault.effect.lasts() + back_in(fault);
-        // The first one's moment is drawn, too, and all others count from it.
-        let latest = |(place, fault): (usize, &Fault)| match place {
-            0 => over(fault),
-            _ => self.first_fault().jitter + over(fault),
-        };
-        let ends = self.faults.iter().enumerate().map(latest);
-        ends.max().unwrap_or(Span::ZERO)
+        let mut length = Span::ZERO;
+        for (place, stretch) in self.stretches().into_iter().enumerate() {
+            let latest = |(id, fault): (FaultId, &Fault)| match (place, id) {
+                // The first one's moment is drawn, too, and all others of its stretch count from it.
+                (0, id) if id != FaultId::FIRST && self.chaos.is_none() => {
+                    self.first_fault().jitter + over(fault)
+                }
+                (0, _) => over(fault),
+                _ => fault.quiet.unwrap_or(Span::ZERO) + over(fault),
+            };
+            length += stretch.into_iter().map(latest).max().unwrap_or(Span::ZERO);
+        }
+        length
     }
 
-    /// A fault, or one of the surroundings.
+    /// A fault of a trial, or one of the surroundings.
     pub fn fault(&self, id: FaultId) -> Option<&Fault> {
-        self.faults.iter().chain(&self.surroundings).nth(id.place())
+        match id.place().checked_sub(self.count_of_faults()) {
+            None => self.faults.get(self.place_of(id).1),
+            Some(place) => self.surroundings.get(place),
+        }
     }
 
-    /// The faults with their names.
+    /// The faults with their names. Where those of a trial are drawn, these are the names of the first one.
     pub fn named_faults(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
         (0..).map(FaultId).zip(&self.faults)
     }
 
     /// The surroundings with theirs.
     pub fn named_surroundings(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
-        let first = self.faults.len() as u32;
+        let first = self.count_of_faults() as u32;
         (first..).map(FaultId).zip(&self.surroundings)
     }
 

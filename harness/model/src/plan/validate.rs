@@ -18,7 +18,7 @@ const MAX_TRIALS: u64 = 100_000;
 /// More would measure how they share the machine's cores.
 const MAX_REPLICAS: u32 = 32;
 /// More in one trial could not be told apart.
-const MAX_FAULTS: usize = 16;
+pub(super) const MAX_FAULTS: usize = 16;
 
 impl Plan {
     /// Checks everything that can be known before something is started.
@@ -96,6 +96,7 @@ impl Plan {
             ));
             return;
         }
+        self.validate_chaos()?;
         if self.first_fault().after != Span::ZERO {
             broken.add(invalid(
                 Field::FaultAfter(FaultId::FIRST),

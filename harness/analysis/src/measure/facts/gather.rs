@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::event::{Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor};
 use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
+use comeback_model::journal::Header;
 use comeback_model::said;
+use comeback_model::schedule::PlannedTrial;
 use comeback_model::units::{Elapsed, Span};
 
 use super::{Cores, Correct, Drained, Ended, FaultFacts, Health, Restart, RunFacts, Start};
@@ -98,6 +100,8 @@ pub(in crate::measure) struct Facts {
     pub(in crate::measure) phases: BTreeMap<Phase, Elapsed>,
     /// The faults that events name.
     pub(super) faults: BTreeMap<FaultId, FaultFacts>,
+    /// The faults that were drawn for it, where some were.
+    pub(in crate::measure) drawn: Vec<FaultId>,
     /// The surroundings that events name.
     pub(super) surroundings: BTreeMap<FaultId, FaultFacts>,
     /// The nodes that were started.
@@ -167,10 +171,19 @@ pub(in crate::measure) struct Gatherer {
 }
 
 impl Gatherer {
-    /// What all of them say of a plan with so many faults.
-    pub(in crate::measure) fn finish(mut self, faults: usize) -> RunFacts {
+    /// What all of them say of a run with this plan and schedule.
+    pub(in crate::measure) fn finish(mut self, header: &Header) -> RunFacts {
+        let Header { plan, schedule, .. } = header;
+        let all = schedule.trials.iter().chain(&schedule.further);
+        let all = all.chain(&schedule.spares).filter(|_| plan.chaos.is_some());
+        let drawn: BTreeMap<TrialId, &PlannedTrial> =
+            all.map(|planned| (planned.id, planned)).collect();
+        let first_surrounding = FaultId(plan.count_of_faults() as u32);
         for trial in &mut self.run.trials {
-            trial.set_surroundings_apart(FaultId(faults as u32));
+            trial.set_surroundings_apart(first_surrounding);
+            let faults = drawn.get(&trial.id).map(|planned| planned.faults.iter());
+            let faults = faults.into_iter().flatten();
+            trial.drawn = faults.map(|planned| planned.fault).collect();
         }
         self.run
     }

@@ -1,5 +1,6 @@
 //! Trials with several faults (METHOD §10): which recovery and which loss belongs to which of them.
 
+mod drawn;
 mod long;
 
 use comeback_model::plan::Fault;

@@ -212,6 +212,8 @@ pub struct FaultAnalysis {
     pub id: FaultId,
     /// What people call it.
     pub name: String,
+    /// Which fault of the plan it is, and what people call that: another one only where those of a trial are drawn.
+    pub choice: (FaultId, String),
     /// Whether its effect was confirmed.
     pub landed: bool,
     /// When it was sent, in ms after the first fault was.

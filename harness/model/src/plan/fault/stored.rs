@@ -21,6 +21,8 @@ pub(super) struct StoredFault {
     aim: Aim,
     #[serde(default)]
     after: Span,
+    #[serde(default)]
+    quiet: Option<Span>,
     jitter: Span,
     lands_within: Span,
     within: Option<Within>,
@@ -66,6 +68,7 @@ impl TryFrom<StoredFault> for Fault {
             within: stored.within.ok_or(missing)?,
             on: stored.on,
             after: stored.after,
+            quiet: stored.quiet,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
             effect: stored.effect.ok_or(missing)?,
@@ -143,6 +146,7 @@ impl Action {
             within: stored.within.unwrap_or(usual_within),
             on: None,
             after: Span::ZERO,
+            quiet: None,
             jitter: stored.jitter,
             lands_within: stored.lands_within,
             effect: self.effect(),

@@ -70,7 +70,11 @@ impl Plan {
                 ),
             );
         }
-        let earlier = &self.faults[..id.place()];
+        let earlier = match fault.quiet {
+            // All is back from them.
+            Some(_) => &[],
+            None => &self.faults[..id.place()],
+        };
         if earlier.iter().any(|other| other.aim.may_meet(fault.aim)) {
             return invalid(
                 Field::FaultOn(id),
@@ -85,7 +89,8 @@ impl Plan {
 
     /// Where the first fault waits for an event, nobody knows when it comes: nothing can be counted from it.
     pub(super) fn validate_order(&self, id: FaultId, fault: &Fault) -> Result<(), PlanError> {
-        let is_open = id != FaultId::FIRST && self.first_fault().on.is_some();
+        let counts_from_first = id != FaultId::FIRST && fault.quiet.is_none();
+        let is_open = counts_from_first && self.first_fault().on.is_some();
         let event = fault.on.as_ref().map(|on| &on.event);
         let comes_behind = matches!(event, Some(OnEvent::Start(_))) && fault.after == Span::ZERO;
         if is_open && !comes_behind {
