@@ -14,7 +14,7 @@ use comeback_model::shard::Shard;
 
 use super::baseline::{self, BaselineArgs};
 use super::options::Output;
-use super::{CliError, calibration, ci, report, setup, try_out};
+use super::{CliError, calibration, ci, git, report, setup, try_out};
 use crate::console::{Progress, Volume};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host};
@@ -24,7 +24,7 @@ use comeback_runs::folder::{self, FolderError};
 use comeback_supervise::tag::RunTag;
 
 /// Where runs go when no folder is named.
-const RUNS: &str = "comeback-runs";
+pub(super) const RUNS: &str = "comeback-runs";
 
 /// The options of a run beside its plan.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,8 @@ pub(super) fn measure(
     ci::announce_junit(&output.told, &plan.name)?;
     ci::note_command(&folder, seed, options.shard)?;
     let mut header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    header.label.clone_from(&output.label);
+    header.revision = git::revision_of(Path::new("."));
     if let Some(shard) = options.shard {
         output.tell(&format!("shard {} of {}", shard.index(), shard.count()));
         header = campaign::shard_of(header, shard).map_err(CliError::Usage)?;
