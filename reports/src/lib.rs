@@ -60,6 +60,8 @@ pub use difference::{
 };
 pub use faults::faults;
 pub use history::past_arm;
+#[cfg(feature = "charts")]
+pub use history::trend;
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use replicas::replicas;

@@ -14,8 +14,8 @@ use comeback_model::plan::{Arm, Plan, Target};
 use comeback_supervise::output::printable;
 
 use self::worktree::Worktree;
-use super::git::ask;
 use super::experiment::usage;
+use super::git::ask;
 use super::options::Output;
 use super::{CliError, warn};
 

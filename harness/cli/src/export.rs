@@ -25,7 +25,7 @@ use super::baseline;
 #[command(
     after_help = "Examples:\n  comeback export --format jsonl | jq 'select(.error != null)'\n  \
 comeback export comeback-runs/latest --out operations.csv\n  comeback export --format edn --out history.edn\n  \
-comeback export --format openmetrics --out /var/lib/node_exporter/comeback.prom"
+comeback export --format openmetrics > comeback.prom"
 )]
 pub(super) struct Args {
     /// The run's folder
@@ -76,7 +76,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (_, run) = baseline::open("RUN", &args.run)?;
     (args.format.check)(&run).map_err(|problem| {
         let name = args.format.name;
-        CliError::Usage(format!("--format {name}: {}: {problem}", args.run.display()))
+        CliError::Usage(format!(
+            "--format {name}: {}: {problem}",
+            args.run.display()
+        ))
     })?;
     let written = match &args.out {
         None => match write(args.format, &run, io::stdout().lock()) {

@@ -119,3 +119,46 @@ pub(crate) fn ask<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Result<OsStrin
     command.args(words);
     output(command)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn the_revision_of_a_folder_is_its_commit_and_whether_tracked_files_differ() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |words: &[&str]| {
+            let mut command = git(folder.path());
+            command.args(["-c", "user.name=a", "-c", "user.email=a@localhost"]);
+            command.args(words);
+            output(command).unwrap()
+        };
+        assert_eq!(revision_of(folder.path()), None, "it is in no repository");
+        run(&["init", "--quiet"]);
+        assert_eq!(revision_of(folder.path()), None, "there is no commit");
+        let file = folder.path().join("server.py");
+        std::fs::write(&file, "one").unwrap();
+        run(&["add", "--all"]);
+        run(&["commit", "--quiet", "--message", "one"]);
+        std::fs::create_dir(folder.path().join("comeback-runs")).unwrap();
+        std::fs::write(folder.path().join("comeback-runs/x"), "").unwrap();
+        let clean = revision_of(folder.path()).unwrap();
+        assert_eq!(clean.commit, run(&["rev-parse", "HEAD"]).to_str().unwrap());
+        assert!(!clean.dirty, "what git does not track is no change");
+        std::fs::write(&file, "two, longer").unwrap();
+        let dirty = revision_of(folder.path()).unwrap();
+        assert_eq!((&dirty.commit, dirty.dirty), (&clean.commit, true));
+    }
+
+    #[test]
+    fn a_git_that_does_not_end_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Instant::now();
+        assert_eq!(
+            said_until(folder.path(), &["hash-object", "--stdin"], now),
+            None
+        );
+    }
+}

@@ -27,7 +27,7 @@ comeback list --json | jq -r '.runs[] | select(.verdict == \"fail\") | .folder'"
 )]
 pub(super) struct Args {
     /// The folder of the runs, or a single run's
-    #[arg(value_name = "DIR", default_value = super::campaign::RUNS)]
+    #[arg(value_name = "DIR", default_value = super::folder::RUNS)]
     folder: PathBuf,
     /// Only the newest N runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -82,7 +82,9 @@ fn show(run: &PastRun, folder: &Path, color: bool) {
         Some(outcome) => color::outcome(outcome, color),
         None => state(run.state).to_owned(),
     };
-    let plain = run.verdict.map_or_else(|| word.clone(), |outcome| color::outcome(outcome, false));
+    let plain = run
+        .verdict
+        .map_or_else(|| word.clone(), |outcome| color::outcome(outcome, false));
     let room = VERDICT.saturating_sub(plain.chars().count());
     say(&format!(
         "{started}  {word}{:room$}  {}",
@@ -91,13 +93,18 @@ fn show(run: &PastRun, folder: &Path, color: bool) {
     ));
     let known = [
         run.label.as_deref().map(printable),
-        run.revision.as_ref().map(|revision| format!("git {}", printable(&revision.to_string()))),
+        run.revision
+            .as_ref()
+            .map(|revision| format!("git {}", printable(&revision.to_string()))),
         run.seed.map(|seed| format!("seed {seed}")),
     ];
     let known: Vec<String> = known.into_iter().flatten().collect();
     let what = run.command.as_ref().or(run.name.as_ref());
     let what = what.map(|what| fitting(&printable(what), 4));
-    for line in [(!known.is_empty()).then(|| known.join(", ")), what].into_iter().flatten() {
+    for line in [(!known.is_empty()).then(|| known.join(", ")), what]
+        .into_iter()
+        .flatten()
+    {
         say(&format!("    {line}"));
     }
     if let Some(problem) = &run.problem {

@@ -26,6 +26,7 @@ mod export;
 mod fault_proxy;
 mod faults;
 mod figures;
+mod folder;
 mod git;
 mod init;
 mod launch;

@@ -8,7 +8,7 @@ use comeback_model::journal::Header;
 use comeback_model::shard::ranges;
 use comeback_runs::merge::{Lacking, MergeError, Union};
 
-use super::campaign::new_folder;
+use super::folder::new_folder;
 use super::options::Output;
 use super::{CliError, ci, report, warn};
 

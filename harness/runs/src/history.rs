@@ -26,10 +26,7 @@ pub fn is_run(folder: &Path) -> bool {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn history_in(
-    folder: &Path,
-    command: impl Fn(&Path) -> Option<String>,
-) -> io::Result<History> {
+pub fn history_in(folder: &Path, command: impl Fn(&Path) -> Option<String>) -> io::Result<History> {
     if is_run(folder) {
         return Ok(history_of(&[folder.to_owned()], command));
     }
@@ -57,7 +54,9 @@ pub fn history_of(folders: &[PathBuf], command: impl Fn(&Path) -> Option<String>
     let mut sorted: Vec<&PathBuf> = folders.iter().collect();
     // Of a link and what it points to, the folder's own name is the one to tell.
     sorted.sort_by_key(|path| path.is_symlink());
-    let first = |path: &&&PathBuf| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()));
+    let first = |path: &&&PathBuf| {
+        seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()))
+    };
     let mut entries: Vec<Entry> = sorted
         .iter()
         .filter(first)
@@ -127,7 +126,8 @@ fn figures(folder: &Path, header: &Result<Option<Header>, Trouble>) -> Result<Su
         .map_err(|error| broken(format!("{SUMMARY} is no summary: {error}; {again}")))?;
     if summary.schema != SCHEMA {
         let (found, known) = (summary.schema, SCHEMA);
-        let problem = format!("{SUMMARY} has version {found}, and this program reads {known}; {again}");
+        let problem =
+            format!("{SUMMARY} has version {found}, and this program reads {known}; {again}");
         return Err(broken(problem));
     }
     if let Some(header) = header {

@@ -17,8 +17,8 @@ use crate::summary::{
     ArmSummary, Distribution, LossShare, RecoverySummary, SessionCounts, Status, Summary,
     WriteCounts,
 };
-use crate::verdict::baseline::{machine_differences, plan_differences};
 use crate::verdict::Outcome;
+use crate::verdict::baseline::{machine_differences, plan_differences};
 
 /// The version of the document's shape.
 pub const SCHEMA: u32 = 1;

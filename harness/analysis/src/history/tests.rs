@@ -40,7 +40,12 @@ fn header(started: &str) -> Header {
 
 /// The summary of a run in which each arm was measured.
 fn summary(header: &Header) -> Summary {
-    let arms: Vec<_> = header.plan.arms.iter().map(|arm| arm.name.clone()).collect();
+    let arms: Vec<_> = header
+        .plan
+        .arms
+        .iter()
+        .map(|arm| arm.name.clone())
+        .collect();
     let analysis = crate::measure::Analysis {
         header: header.clone(),
         arms: Vec::new(),

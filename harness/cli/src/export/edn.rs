@@ -228,9 +228,9 @@ struct Reading {
 
 impl Reading {
     fn of(writes: Writes, operations: &[Operation]) -> Self {
-        let logins = operations.iter().filter(|one| {
-            one.step == Step::Login && one.outcome == Outcome::Acknowledged
-        });
+        let logins = operations
+            .iter()
+            .filter(|one| one.step == Step::Login && one.outcome == Outcome::Acknowledged);
         let began_with = logins.map(|login| {
             let foreign = login.found.as_ref().map_or(0, |found| found.foreign);
             (login.session(), (login.value.unwrap_or(0), foreign))

@@ -223,7 +223,13 @@ fn text_of(summary: &Summary) -> String {
         labels.extend([("commit", revision.commit.as_str()), ("dirty", dirty)]);
     }
     sample(&mut out, "comeback_run_info", &labels, 1.0);
-    head(&mut out, "comeback_verdict", "stateset", None, "The verdict of the run.");
+    head(
+        &mut out,
+        "comeback_verdict",
+        "stateset",
+        None,
+        "The verdict of the run.",
+    );
     for outcome in [
         Outcome::Pass,
         Outcome::Fail,

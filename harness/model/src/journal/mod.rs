@@ -38,9 +38,9 @@ pub use write::Sealer;
 use crate::event::Event;
 use crate::ids::{Seed, TrialId};
 pub use crate::machine::Machine;
-pub use crate::revision::Revision;
 use crate::operation::Operation;
 use crate::plan::Plan;
+pub use crate::revision::Revision;
 use crate::schedule::Schedule;
 use crate::shard::Shards;
 
