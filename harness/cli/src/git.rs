@@ -151,14 +151,4 @@ mod tests {
         let dirty = revision_of(folder.path()).unwrap();
         assert_eq!((&dirty.commit, dirty.dirty), (&clean.commit, true));
     }
-
-    #[test]
-    fn a_git_that_does_not_end_is_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = Instant::now();
-        assert_eq!(
-            said_until(folder.path(), &["hash-object", "--stdin"], now),
-            None
-        );
-    }
 }

@@ -110,6 +110,10 @@ fn show(run: &PastRun, folder: &Path, color: bool) {
     if let Some(problem) = &run.problem {
         say(&format!("    {}", printable(problem)));
     }
+    if let Some(next) = &run.next {
+        // It is to be copied.
+        print(&format!("    next: {}", printable(next)));
+    }
     for arm in &run.arms {
         say(&format!("    {}", past_arm(arm)));
     }

@@ -101,40 +101,36 @@ fn read_header(folder: &Path) -> Result<Option<Header>, Trouble> {
     read().map(Some).map_err(|error| Trouble {
         state: State::Broken,
         problem: format!("{EVENTS} cannot be read: {error}"),
+        next: None,
     })
 }
 
 fn figures(folder: &Path, header: &Result<Option<Header>, Trouble>) -> Result<Summary, Trouble> {
     let header = header.as_ref().map_err(Clone::clone)?;
-    let broken = |problem: String| Trouble {
-        state: State::Broken,
+    let trouble = |state, problem| Trouble {
+        state,
         problem,
+        next: (header.as_ref()).map(|_| format!("comeback report {}", folder.display())),
     };
-    let again = format!("`comeback report {}` writes it again", folder.display());
+    let broken = |problem| trouble(State::Broken, problem);
     if folder.join(SUMMARY).symlink_metadata().is_err() {
-        let command = format!("comeback report {}", folder.display());
-        return Err(Trouble {
-            state: State::Unfinished,
-            problem: format!(
-                "it was not judged: it is under way, or was ended; `{command}` judges what was recorded"
-            ),
-        });
+        let problem = "it was not judged: it is under way, or was ended";
+        return Err(trouble(State::Unfinished, problem.to_owned()));
     }
     let text = inside::read_in(folder, SUMMARY)
-        .map_err(|error| broken(format!("{SUMMARY} cannot be read: {error}; {again}")))?;
+        .map_err(|error| broken(format!("{SUMMARY} cannot be read: {error}")))?;
     let summary = Summary::from_json(&text)
-        .map_err(|error| broken(format!("{SUMMARY} is no summary: {error}; {again}")))?;
+        .map_err(|error| broken(format!("{SUMMARY} is no summary: {error}")))?;
     if summary.schema != SCHEMA {
         let (found, known) = (summary.schema, SCHEMA);
-        let problem =
-            format!("{SUMMARY} has version {found}, and this program reads {known}; {again}");
+        let problem = format!("{SUMMARY} has version {found}, and this program reads {known}");
         return Err(broken(problem));
     }
     if let Some(header) = header {
         let (of_header, of_summary) = (RunLabel::from(header), label_of(&summary));
         if of_header != of_summary {
             return Err(broken(format!(
-                "{SUMMARY} is that of another run ('{}' of {}); {again}",
+                "{SUMMARY} is that of another run ('{}' of {})",
                 of_summary.name, of_summary.started
             )));
         }

@@ -54,6 +54,7 @@ fn run(day: usize, arm: PastArm) -> PastRun {
         folder: format!("runs/shop-{day}"),
         state: State::Judged,
         problem: None,
+        next: None,
         name: Some("shop".to_owned()),
         command: None,
         started: Some(format!("2026-11-{:02}T10:00:00Z", day + 1)),

@@ -41,8 +41,10 @@ pub struct PastRun {
     pub folder: String,
     /// Whether it has figures.
     pub state: State,
-    /// The reason why not, and what to do. Null if it has.
+    /// The reason why not. Null if it has.
     pub problem: Option<String>,
+    /// The command that may mend that. Null if there is none.
+    pub next: Option<String>,
     /// The experiment's name. Null if it cannot be read.
     pub name: Option<String>,
     /// The command that repeats the run. Null if the folder does not have it.
@@ -123,8 +125,10 @@ pub struct Entry {
 pub struct Trouble {
     /// What it is then.
     pub state: State,
-    /// The reason, and what to do.
+    /// The reason.
     pub problem: String,
+    /// The command that may mend it.
+    pub next: Option<String>,
 }
 
 impl History {
@@ -195,6 +199,7 @@ impl From<&Entry> for PastRun {
             folder: entry.folder.clone(),
             state: trouble.map_or(State::Judged, |trouble| trouble.state),
             problem: trouble.map(|trouble| trouble.problem.clone()),
+            next: trouble.and_then(|trouble| trouble.next.clone()),
             name: header
                 .map(|header| &header.plan.name)
                 .or(summary.map(|summary| &summary.name))

@@ -114,6 +114,7 @@ fn runs_stand_in_the_order_of_their_start_and_those_without_one_last() {
         figures: Err(Trouble {
             state: State::Broken,
             problem: "it is".to_owned(),
+            next: None,
         }),
     };
     let history = History::of(

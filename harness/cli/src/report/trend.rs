@@ -8,7 +8,7 @@ use comeback_runs::history::{history_of, is_run};
 
 use super::Args;
 use crate::folder::new_folder;
-use crate::{CliError, ci, print, say, warn};
+use crate::{CliError, ci, print, print_aside_as_it_is, say, warn};
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let told = &args.told;
@@ -39,6 +39,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     for run in history.runs.iter().filter(|run| run.state != State::Judged) {
         let problem = run.problem.as_deref().unwrap_or_default();
         warn(&format!("{} has no figures: {problem}", run.folder));
+        if let Some(next) = &run.next {
+            print_aside_as_it_is(&format!("    next: {}", printable(next)));
+        }
     }
     let now = jiff::ZonedDateTime::now();
     let folder = new_folder("trend", &now, args.out.as_deref())?;
