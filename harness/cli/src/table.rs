@@ -43,6 +43,16 @@ pub(super) fn room() -> u16 {
     columns().unwrap_or(USUAL)
 }
 
+/// A text on one line behind so many blanks, cut with an ellipsis where it does not fit.
+pub(super) fn fitting(text: &str, indent: u16) -> String {
+    let room = usize::from(room().saturating_sub(indent).max(LEAST));
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room - 1).collect();
+    format!("{kept}…")
+}
+
 /// A text in lines of at most so many characters. No word is split: a longer one has a line of its own.
 pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
