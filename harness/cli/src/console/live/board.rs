@@ -117,7 +117,7 @@ impl Board {
                     self.load = Some((event.at, None));
                 }
             }
-            EventKind::FaultRequested { .. } => drop(now.fault.get_or_insert(event.at)),
+            EventKind::FaultRequested { .. } => now.fault = now.fault.or(Some(event.at)),
             EventKind::TrialAborted { .. } => now.was_aborted = true,
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use comeback_model::event::Phase;
 use comeback_model::units::{Elapsed, Span};
-use comeback_reports::format::{NOTHING, count, ms, percent, printable, rate};
+use comeback_reports::format::{NOTHING, count, counted, ms, percent, printable, rate};
 
 use super::board::{Board, Now};
 use super::text::{Ink, Line};
@@ -311,8 +311,8 @@ fn ledger(board: &Board, room: Room) -> Vec<(Weight, Line)> {
             Ink::Plain,
             format!(
                 "{} logged in, {} acknowledged",
-                comeback_reports::format::counted(ledger.logins, "session"),
-                comeback_reports::format::counted(ledger.writes, "write"),
+                counted(ledger.logins, "session"),
+                counted(ledger.writes, "write"),
             ),
         ),
         (true, false) => line.with(
@@ -325,10 +325,7 @@ fn ledger(board: &Board, room: Room) -> Vec<(Weight, Line)> {
         ),
         (false, _) => line.with(
             Ink::Plain,
-            format!(
-                "{} answered correctly",
-                comeback_reports::format::counted(ledger.answers, "request")
-            ),
+            format!("{} answered correctly", counted(ledger.answers, "request")),
         ),
     };
     let mut lines = vec![(Weight::Ledger, line)];

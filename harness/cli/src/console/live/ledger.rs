@@ -53,14 +53,13 @@ impl Ledger {
                 }
             }
             Step::Act if is_acknowledged => self.writes += 1,
-            Step::Logout if operation.outcome != Outcome::Rejected => match is_before {
-                true => drop(self.sessions.remove(&id)),
-                false => {
-                    if let Some(standing) = self.sessions.get_mut(&id) {
-                        standing.is_over = true;
-                    }
+            Step::Logout if operation.outcome != Outcome::Rejected => {
+                if is_before {
+                    self.sessions.remove(&id);
+                } else if let Some(standing) = self.sessions.get_mut(&id) {
+                    standing.is_over = true;
                 }
-            },
+            }
             Step::ReadBack => {
                 let standing = self.sessions.get_mut(&id);
                 if let Some(standing) = standing.filter(|standing| !standing.is_over) {
