@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
-use comeback_model::event::Event;
 use comeback_model::ids::Seed;
 use comeback_model::journal::Header;
 use comeback_model::plan::Plan;
@@ -13,7 +12,7 @@ use super::baseline::{self, BaselineArgs};
 use super::folder::{Claimed, point_latest_at};
 use super::options::Output;
 use super::{CliError, calibration, ci, git, report, setup, try_out};
-use crate::console::{Progress, Volume};
+use crate::console::{Manner, Progress};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
@@ -88,18 +87,18 @@ pub(super) fn measure(
     if output.out.is_none() {
         point_latest_at(folder.file_name().unwrap_or_default())?;
     }
-    let ended = run_trials(&header, &folder, output.volume())?;
+    let ended = run_trials(&header, &folder, output.manner())?;
     Ok((folder, ended))
 }
 
 /// Runs the trials, with progress on stderr.
-fn run_trials(header: &Header, folder: &Path, volume: Volume) -> Result<Ended, CliError> {
-    let mut progress = Progress::new(&header.plan, &header.schedule, volume);
+fn run_trials(header: &Header, folder: &Path, manner: Manner) -> Result<Ended, CliError> {
+    let progress = Progress::new(&header.plan, &header.schedule, manner);
     progress.announce(header.seed, folder);
     let hooks = Hooks {
         host: Host::Program,
         listen: |tag: &RunTag| Interrupt::listen(tag.clone(), setup::end_at_once),
-        follow: move |event: &Event| progress.follow(event),
+        follow: progress,
     };
     Ok(comeback_runs::run(header, folder, hooks)?)
 }

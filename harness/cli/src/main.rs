@@ -358,10 +358,12 @@ fn print_aside(text: &str) {
     print_aside_as_it_is(&folded(text, To::Stderr));
 }
 
-/// Prints on stderr what programs read, too.
+/// Prints on stderr what programs read, too; above the live view, if there is one.
 fn print_aside_as_it_is(text: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    if !console::say_above(text) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
 }
 
 /// Prints a text for people on stdout; its long lines are folded.

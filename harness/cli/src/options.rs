@@ -1,5 +1,6 @@
 //! The options of every command with trials, and how they become parts of a plan.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
@@ -9,7 +10,7 @@ use comeback_model::units::Span;
 use super::CliError;
 use super::color::ColorChoice;
 use super::shard::Asked;
-use crate::console::Volume;
+use crate::console::{Manner, Shown, Volume};
 use comeback_engine::campaign;
 use comeback_experiment::Document;
 use comeback_experiment::choice::whole;
@@ -118,6 +119,11 @@ pub(super) struct Output {
     /// No progress on stderr
     #[arg(long, short, conflicts_with = "verbose", hide_short_help = true)]
     quiet: bool,
+    /// Progress as lines on a terminal, too, not as a live view
+    ///
+    /// Lines are printed by themselves where stderr is no terminal, where CI is set, and with TERM=dumb.
+    #[arg(long, hide_short_help = true)]
+    plain: bool,
     #[command(flatten)]
     pub(super) told: Told,
 }
@@ -167,6 +173,7 @@ impl Output {
             out: Some(folder.to_owned()),
             label: None,
             quiet,
+            plain: false,
             told: Told {
                 json: false,
                 junit: None,
@@ -195,12 +202,18 @@ impl Output {
         }
     }
 
-    /// How much is printed while the trials run.
-    pub(super) const fn volume(&self) -> Volume {
-        match (self.quiet, self.told.verbose) {
-            (true, _) => Volume::Quiet,
-            (false, true) => Volume::Verbose,
-            (false, false) => Volume::Normal,
+    /// How it is told what the trials do.
+    pub(super) fn manner(&self) -> Manner {
+        let asked = (self.plain, self.told.json);
+        let is_terminal = std::io::stderr().is_terminal();
+        Manner {
+            volume: match (self.quiet, self.told.verbose) {
+                (true, _) => Volume::Quiet,
+                (false, true) => Volume::Verbose,
+                (false, false) => Volume::Normal,
+            },
+            shown: Shown::choose(asked, |name| std::env::var_os(name), is_terminal),
+            color: self.told.color.wants_color_on_stderr(),
         }
     }
 }

@@ -7,7 +7,7 @@ use comeback_engine::campaign::{self, TooFewFiles};
 use comeback_engine::needs;
 use comeback_model::plan::Plan;
 
-use super::{CliError, targets};
+use super::{CliError, console, targets};
 
 /// A folder for a start that leaves nothing, and the time of now. It is made by who uses it.
 pub(super) fn temporary_folder(purpose: &str) -> (PathBuf, String) {
@@ -23,6 +23,7 @@ pub(super) fn temporary_folder(purpose: &str) -> (PathBuf, String) {
 /// The second signal ends the program at once. The warden cleans up.
 #[expect(clippy::exit, reason = "a second Ctrl-C asks for exactly this")]
 pub(super) fn end_at_once() {
+    console::restore();
     std::process::exit(130);
 }
 

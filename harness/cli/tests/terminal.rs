@@ -1,14 +1,15 @@
-//! Color and verbosity, with and without a terminal.
+//! Color, verbosity and the live view, with and without a terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/pty.rs"]
+mod pty;
 mod support;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use pty::{OnTerminal, Outputs, seen};
+use rustix::process::Signal;
 use support::{command, run};
 
 const RUN: [&str; 11] = [
@@ -27,28 +28,12 @@ const RUN: [&str; 11] = [
 
 /// What `comeback report out` prints to a terminal.
 fn on_a_terminal(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> String {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let path = Path::new(name.to_str().unwrap());
-    let theirs = File::options().read(true).write(true).open(path).unwrap();
     let mut words = vec!["report", "out"];
     words.extend(more);
-    let mut command = command(folder, &words);
-    command.envs(variables.iter().copied()).stdout(theirs);
-    let mut child = command.spawn().unwrap();
-    // It holds the terminal's other end: while it does, there is no end to read.
-    drop(command);
-    let mut printed = Vec::new();
-    // A terminal whose other end is gone answers with an error, not with an end.
-    let mut ours = File::from(ours);
-    let mut chunk = [0; 4096];
-    while let Ok(length @ 1..) = ours.read(&mut chunk) {
-        printed.extend_from_slice(&chunk[..length]);
-    }
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(printed).unwrap()
+    let program = OnTerminal::start(folder, &words, variables, Outputs::Stdout);
+    let (code, printed) = program.end();
+    assert_eq!(code, Some(0), "{printed}");
+    printed
 }
 
 #[test]
@@ -126,4 +111,118 @@ fn quiet_and_verbose_contradict_each_other() {
     let output = command(folder.path(), &words).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(!folder.path().join("out").exists());
+}
+
+const VIEW: &str = "\x1b[?2026h";
+const TERM: (&str, &str) = ("TERM", "xterm-256color");
+
+/// Starts a run with a live view, and waits until its load runs.
+fn start_run(folder: &Path, more: &[&str], variables: &[(&str, &str)]) -> OnTerminal {
+    let mut words = RUN.to_vec();
+    words.extend(more);
+    let mut run = OnTerminal::start(folder, &words, variables, Outputs::Both);
+    run.wait_for("\u{25b8}baseline", 0);
+    run
+}
+
+/// What stays on the terminal: nothing of the view, and a cursor.
+#[track_caller]
+fn what_stays(written: &str) -> String {
+    let (stays, has_cursor) = seen(written);
+    assert!(has_cursor, "{written:?}");
+    for part in ["ledger", "\u{25b8}", " left"] {
+        assert!(!stays.contains(part), "{part}: {stays}");
+    }
+    stays
+}
+
+#[test]
+fn a_run_on_a_terminal_shows_its_state_and_leaves_its_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = start_run(folder.path(), &[], &[TERM]);
+    assert!(!run.echoes(), "typed keys would be written into the view");
+    run.wait_for("acknowledged", 0);
+    run.wait_for("SIGKILL sent", 0);
+    let (code, written) = run.end();
+    let during = written.split("\u{25b8}baseline").next().unwrap();
+    let (shown, has_cursor) = seen(during);
+    assert!(!has_cursor);
+    assert!(shown.contains("1 of 2"), "{shown}");
+    let stays = what_stays(&written);
+    assert!(stays.starts_with("seed "), "{stays}");
+    let report = stays.find("\nverdict: ").expect("a verdict");
+    assert!(stays[..report].contains("token"), "the table: {stays}");
+    let view = written.rfind(VIEW).unwrap();
+    let verdict = written.rfind("verdict: ").unwrap();
+    assert!(view < verdict, "nothing is drawn below the verdict");
+    assert!([Some(0), Some(3)].contains(&code), "{stays}");
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
+fn an_interrupted_run_gives_the_terminal_back_and_is_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = start_run(folder.path(), &[], &[TERM]);
+    run.send(Signal::INT);
+    let (code, written) = run.end();
+    assert_eq!(code, Some(130), "{written}");
+    let stays = what_stays(&written);
+    let kept = "interrupted; the measurements so far are kept";
+    assert!(stays.contains(kept), "{stays}");
+    assert!(stays.contains("\nverdict: "), "{stays}");
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [TERM, ("COMEBACK_PANIC_IN", "fault")];
+    let run = start_run(folder.path(), &[], &variables);
+    let (code, written) = run.end();
+    assert_eq!(code, Some(4), "{written}");
+    let stays = what_stays(&written);
+    assert!(stays.contains("forced in phase fault"), "{stays}");
+    support::assert_nothing_left(folder.path());
+}
+
+#[test]
+fn a_view_follows_the_size_of_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = start_run(folder.path(), &[], &[TERM]);
+    run.resize(40, 10);
+    let resized = run.written.len();
+    run.wait_for("(5 of 9)", resized);
+    run.wait_for(VIEW, run.written.len());
+    let narrow = run.written[resized..].rfind("(5 of 9)").unwrap();
+    let frame = run.written[..resized + narrow].rfind(VIEW).unwrap();
+    let frame = run.written[frame..].split("\x1b[?2026l").next().unwrap();
+    let (shown, _) = seen(frame.split_once('A').unwrap().1);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.len() < 10, "{shown}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() < 40),
+        "{shown}"
+    );
+    let (_, written) = run.end();
+    assert!(seen(&written).1, "{written:?}");
+}
+
+#[test]
+fn lines_are_printed_where_a_view_is_not_wanted() {
+    for (more, variables) in [
+        (&["--plain"][..], &[TERM][..]),
+        (&[], &[TERM, ("CI", "true")]),
+        (&[], &[("TERM", "dumb")]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut words = RUN.to_vec();
+        words.extend(more);
+        let run = OnTerminal::start(folder.path(), &words, variables, Outputs::Both);
+        let (_, written) = run.end();
+        assert!(written.contains("trial 1/2 token"), "{written}");
+        assert!(
+            !written.contains(VIEW) && !written.contains("\x1b[?25"),
+            "{written:?}"
+        );
+    }
 }

@@ -19,7 +19,7 @@ use super::trials::{self, Ended, Extension};
 use super::try_out::{self, Reach, Tried};
 use super::{EngineError, Site};
 use crate::clock::Clock;
-use crate::record::JournalWriter;
+use crate::record::{Follow, JournalWriter};
 use crate::supervise::custody::Custody;
 pub use crate::supervise::custody::Host;
 use crate::supervise::tag::RunTag;
@@ -112,7 +112,7 @@ pub struct RunHooks<L, F, E> {
     pub host: Host,
     /// Passes on the handle that ends the run early.
     pub listen: L,
-    /// Sees each event.
+    /// Sees what is recorded.
     pub follow: F,
     /// Returns the next trials, based on the stored trials in the folder.
     pub extend: E,
@@ -132,7 +132,7 @@ pub fn run<L, F, E>(
 ) -> Result<Ended, EngineError>
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
-    F: FnMut(&Event) + Send + 'static,
+    F: Follow,
     E: FnMut(&Path) -> Result<Option<Extension>, JudgeError>,
 {
     let RunHooks {
@@ -253,7 +253,7 @@ fn in_place<L, F, T>(
 ) -> Result<T, EngineError>
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
-    F: FnMut(&Event) + Send + 'static,
+    F: Follow,
 {
     let clock = Clock::start();
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));

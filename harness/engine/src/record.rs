@@ -51,6 +51,24 @@ impl std::error::Error for RecordError {
     }
 }
 
+/// Goes along with a run: sees what was recorded once it is written, on the thread that writes it. Neither the engine nor the load waits
+/// for it.
+pub trait Follow: Send + 'static {
+    /// An event was written.
+    fn event(&mut self, event: &Event);
+
+    /// Finished operations were written.
+    fn operations(&mut self, operations: &[Operation]) {
+        let _ = operations;
+    }
+}
+
+impl<F: FnMut(&Event) + Send + 'static> Follow for F {
+    fn event(&mut self, event: &Event) {
+        self(event);
+    }
+}
+
 enum Entry {
     Event(Box<Event>),
     Operations(Vec<Operation>),
@@ -145,7 +163,7 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Creates the journal in `folder` and writes its header, without its secrets; `follow` sees each event once it is written.
+    /// Creates the journal in `folder` and writes its header, without its secrets; `follow` goes along.
     ///
     /// # Errors
     /// When a file cannot be created or written.
@@ -153,7 +171,7 @@ impl JournalWriter {
         folder: &Path,
         header: &Header,
         clock: Clock,
-        mut follow: impl FnMut(&Event) + Send + 'static,
+        mut follow: impl Follow,
     ) -> Result<Self, RecordError> {
         let mut files = Files {
             events: JournalFile::create(folder.join(EVENTS))?,
@@ -212,14 +230,14 @@ impl Files {
     fn write_all(
         mut self,
         inbox: &Receiver<Entry>,
-        follow: &mut dyn FnMut(&Event),
+        follow: &mut dyn Follow,
     ) -> Result<(), RecordError> {
         for entry in inbox {
             match entry {
                 Entry::Event(event) => {
                     let sealer = &mut self.sealer;
                     self.events.write(|to| sealer.write_event(to, &event))?;
-                    follow(&event);
+                    follow.event(&event);
                 }
                 // Each entry is flushed when it is written. The caller may be gone.
                 Entry::Flush(flushed) => drop(flushed.send(())),
@@ -227,6 +245,7 @@ impl Files {
                     let sealer = &mut self.sealer;
                     self.operations
                         .write(|to| sealer.write_operations(to, &operations))?;
+                    follow.operations(&operations);
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use comeback_engine::campaign::{self, Host, RunHooks};
 use comeback_engine::interrupt::Interrupt;
+use comeback_engine::record::Follow;
 use comeback_engine::{Ended, EngineError};
-use comeback_model::event::Event;
 use comeback_model::journal::Header;
 use comeback_supervise::tag::RunTag;
 
@@ -19,7 +19,7 @@ pub struct Hooks<L, F> {
     pub host: Host,
     /// Passes on the handle that ends the run early.
     pub listen: L,
-    /// Gets each event.
+    /// Sees what is recorded.
     pub follow: F,
 }
 
@@ -31,7 +31,7 @@ pub struct Hooks<L, F> {
 pub fn run<L, F>(header: &Header, folder: &Path, hooks: Hooks<L, F>) -> Result<Ended, EngineError>
 where
     L: FnOnce(&RunTag) -> io::Result<Interrupt>,
-    F: FnMut(&Event) + Send + 'static,
+    F: Follow,
 {
     let mut extender = Extender::new(header);
     let hooks = RunHooks {

@@ -1,28 +1,30 @@
-//! Progress on stderr: a consumer of the journal's events, nothing more.
+//! Progress on stderr: a consumer of what the journal has written, nothing more.
 //!
-//! On a terminal, a bar shows the current step and the time left. Elsewhere, each trial prints a line. With `--verbose`, each
+//! On a terminal, a view shows the state of the run ([`live`]). Elsewhere, each trial prints a line. With `--verbose`, each
 //! event prints a line ([`narrate`]).
 
+mod live;
 mod narrate;
 mod storm;
 
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use comeback_engine::record::Follow;
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::Seed;
+use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::said::Line;
 use comeback_model::schedule::Schedule;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use live::{Board, View};
+pub(crate) use live::{restore, say_above};
 use narrate::Narrator;
 
 use crate::table::{To, folded};
 use storm::Storm;
-
-/// How often the bar is redrawn.
-const TICK: Duration = Duration::from_millis(250);
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +37,47 @@ pub(crate) enum Volume {
     Verbose,
 }
 
+/// How the progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A line for each trial.
+    Lines,
+    /// One line that is drawn over.
+    Bar,
+    /// Several of them.
+    View,
+}
+
+impl Shown {
+    /// A view is for people at a terminal.
+    pub(crate) fn choose(
+        (plain, json): (bool, bool),
+        variable: impl Fn(&str) -> Option<OsString>,
+        is_terminal: bool,
+    ) -> Self {
+        let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        match (is_terminal, json) {
+            (false, _) => Self::Lines,
+            _ if plain || is_dumb || is_set("CI") => Self::Lines,
+            (true, true) => Self::Bar,
+            (true, false) => Self::View,
+        }
+    }
+}
+
+/// How a run is told of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) volume: Volume,
+    pub(crate) shown: Shown,
+    pub(crate) color: bool,
+}
+
 /// Follows a run.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    bar: Option<ProgressBar>,
+    view: Option<View>,
     arms: Vec<String>,
     total: usize,
     ended: usize,
@@ -57,12 +96,17 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Follows a run of this schedule.
-    pub(crate) fn new(plan: &Plan, schedule: &Schedule, volume: Volume) -> Self {
+    pub(crate) fn new(plan: &Plan, schedule: &Schedule, manner: Manner) -> Self {
         let total = schedule.trials.len();
-        let bar = (volume != Volume::Quiet && std::io::stderr().is_terminal())
-            .then(|| new_bar(total as u64));
+        let Manner {
+            volume,
+            shown,
+            color,
+        } = manner;
+        let is_shown = volume != Volume::Quiet && shown != Shown::Lines;
+        let show = || View::show(Board::new(plan, schedule), shown == Shown::Bar, color);
         Self {
-            bar,
+            view: is_shown.then(show).flatten(),
             arms: plan.arms.iter().map(|arm| arm.name.clone()).collect(),
             total,
             ended: 0,
@@ -88,15 +132,13 @@ impl Progress {
     }
 
     /// Takes notice of an event.
-    pub(crate) fn follow(&mut self, event: &Event) {
-        match self.volume {
-            Volume::Quiet => return,
-            Volume::Normal => {}
-            Volume::Verbose => {
-                if let Some(line) = self.narrator.tell(event) {
-                    self.say(&line);
-                }
-            }
+    fn follow(&mut self, event: &Event) {
+        let words = self.narrator.tell(event);
+        if let Some(told) = words.as_ref().filter(|_| self.volume == Volume::Verbose) {
+            self.say(&told.to_string());
+        }
+        if let Some(view) = &self.view {
+            view.note(event, words.as_ref().map(|told| told.what.as_str()));
         }
         self.notes.extend(narrate::note(&event.kind));
         match &event.kind {
@@ -109,38 +151,26 @@ impl Progress {
                     storm.begin(*control);
                     self.trial = storm.to_string();
                 }
+                self.call_trial();
                 if self.volume == Volume::Verbose {
                     let number = self.ended + 1;
                     self.say(&format!("trial {number}/{}: {}", self.total, self.trial));
                 }
                 self.notes.clear();
             }
-            EventKind::PhaseEntered { phase } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{}: {}", self.trial, phase.name()));
-                }
-            }
             EventKind::TargetStartFailed { tail, .. } => self.quote(tail),
             EventKind::ArmSkipped { arm, reason } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);
                 self.say(&format!("{name}: skipped: {reason}"));
             }
-            EventKind::SessionsLooked { lacking, .. } => {
-                if let Some(storm) = &mut self.storm {
-                    storm.note(*lacking);
-                }
-            }
+            EventKind::SessionsLooked { lacking, .. } => self.note_in_storm(*lacking),
             EventKind::SessionsResumed {
                 after_kill: true,
                 refused,
                 older,
                 anothers,
                 ..
-            } => {
-                if let Some(storm) = &mut self.storm {
-                    storm.note(refused + older + anothers);
-                }
-            }
+            } => self.note_in_storm(refused + older + anothers),
             EventKind::TrialEnded => self.end_trial(),
             EventKind::RunExtended {
                 trials,
@@ -154,26 +184,29 @@ impl Progress {
                 ));
             }
             EventKind::RunInterrupted => self.say("interrupted; the measurements so far are kept"),
-            EventKind::RunEnded => {
-                if let Some(bar) = &self.bar {
-                    bar.finish_and_clear();
-                }
-            }
             // `narrate` knows every kind of event.
             _ => {}
+        }
+    }
+
+    /// So many sessions lack something.
+    fn note_in_storm(&mut self, lacking: u32) {
+        if let Some(storm) = &mut self.storm {
+            storm.note(lacking);
+            self.trial = storm.to_string();
+            self.call_trial();
+        }
+    }
+
+    fn call_trial(&self) {
+        if let Some(view) = &self.view {
+            view.call_trial(&self.trial);
         }
     }
 
     /// The run goes on.
     fn extend(&mut self, trials: usize, is_replacing: bool, reasons: &[String]) {
         self.total += trials;
-        if let Some(bar) = &self.bar {
-            bar.reset();
-            bar.set_length(self.total as u64);
-            bar.set_position(self.ended as u64);
-            bar.reset_eta();
-            bar.enable_steady_tick(TICK);
-        }
         let what = match (is_replacing, trials) {
             (true, 1) => "a void trial is replaced".to_owned(),
             (true, _) => format!("{trials} void trials are replaced"),
@@ -204,25 +237,19 @@ impl Progress {
         } else {
             format!(": {}", notes.join("; "))
         };
-        match &self.bar {
-            bar if self.storm.is_some() => {
+        match &self.view {
+            view if self.storm.is_some() => {
+                let is_shown = view.is_some();
                 let line = self
                     .storm
                     .as_mut()
                     .and_then(|storm| storm.tell(!note.is_empty()));
-                if let Some(bar) = bar {
-                    bar.inc(1);
-                }
-                if let Some(line) = line.filter(|_| self.bar.is_none() || !note.is_empty()) {
+                if let Some(line) = line.filter(|_| !is_shown || !note.is_empty()) {
                     self.say(&format!("{line}{note}"));
                 }
             }
-            Some(bar) => {
-                if !note.is_empty() {
-                    self.say(&format!("{}{note}", self.trial));
-                }
-                bar.inc(1);
-            }
+            Some(_) if note.is_empty() => {}
+            Some(_) => self.say(&format!("{}{note}", self.trial)),
             None => {
                 let each = self.begun.elapsed() / self.ended as u32;
                 let left = each * (self.total - self.ended) as u32;
@@ -240,21 +267,53 @@ impl Progress {
     fn say(&self, line: &str) {
         let line = comeback_supervise::output::printable(line);
         let line = folded(&line, To::Stderr);
-        match &self.bar {
-            Some(bar) => bar.println(line),
+        if !say_above(&line) {
             // A closed pipe is not a failure.
-            None => drop(writeln!(std::io::stderr(), "{line}")),
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 }
 
-fn new_bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    // The template is a constant; were it wrong, the default one serves.
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {wide_msg}  {eta} left")
-    {
-        bar.set_style(style.progress_chars("━╸─"));
+impl Follow for Progress {
+    fn event(&mut self, event: &Event) {
+        if self.volume != Volume::Quiet {
+            self.follow(event);
+        }
     }
-    bar.enable_steady_tick(TICK);
-    bar
+
+    fn operations(&mut self, operations: &[Operation]) {
+        if let Some(view) = &self.view {
+            view.note_operations(operations);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_for_people_at_a_terminal_and_lines_for_all_others() {
+        use Shown::{Bar, Lines, View};
+        let nothing = (false, false);
+        for (asked, set, is_terminal, expected) in [
+            (nothing, &[][..], true, View),
+            (nothing, &[], false, Lines),
+            (nothing, &[("CI", "true")], true, Lines),
+            (nothing, &[("CI", "")], true, View),
+            (nothing, &[("TERM", "dumb")], true, Lines),
+            (nothing, &[("TERM", "xterm"), ("NO_COLOR", "1")], true, View),
+            ((true, false), &[], true, Lines),
+            ((false, true), &[], true, Bar),
+            ((false, true), &[], false, Lines),
+            ((true, true), &[], true, Lines),
+        ] {
+            let variable = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let chosen = Shown::choose(asked, variable, is_terminal);
+            assert_eq!(chosen, expected, "{asked:?} {set:?} {is_terminal}");
+        }
+    }
 }

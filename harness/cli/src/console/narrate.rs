@@ -1,6 +1,8 @@
 //! The words for each kind of event. For `--verbose`, a trial event by event: the time, the event and, while the server is
 //! down, the time since T0. At any volume, the notes behind a trial's line.
 
+use std::fmt;
+
 use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark, Met, MetWrite};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
@@ -22,6 +24,21 @@ pub(super) struct Narrator {
     begun: Option<Elapsed>,
     /// T0: when the old process was confirmed to be gone.
     confirmed: Option<Elapsed>,
+}
+
+/// An event in words.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) what: String,
+    /// The time since the trial began.
+    since_ms: f64,
+}
+
+impl fmt::Display for Told {
+    /// A line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {:9.1} ms  {}", self.since_ms, self.what)
+    }
 }
 
 impl Narrator {
@@ -64,8 +81,8 @@ impl Narrator {
         }
     }
 
-    /// A line for an event. `None` for events that are printed at any volume.
-    pub(super) fn tell(&mut self, event: &Event) -> Option<String> {
+    /// The words for an event. `None` for events that are printed at any volume.
+    pub(super) fn tell(&mut self, event: &Event) -> Option<Told> {
         match &event.kind {
             EventKind::TrialStarted { arm, .. } => {
                 let several = self.several.get(arm.0 as usize);
@@ -82,9 +99,10 @@ impl Narrator {
             }
             _ => {}
         }
-        let what = self.what(event)?;
-        let since = event.at.ms_after(self.begun.unwrap_or(event.at));
-        Some(format!("  {since:9.1} ms  {what}"))
+        Some(Told {
+            what: self.what(event)?,
+            since_ms: event.at.ms_after(self.begun.unwrap_or(event.at)),
+        })
     }
 
     /// The event that a fault waited for, in words.
@@ -457,11 +475,12 @@ mod tests {
         events
             .into_iter()
             .filter_map(|(us, kind)| {
-                narrator.tell(&Event {
+                let told = narrator.tell(&Event {
                     at: Elapsed::from_us(us),
                     trial: Some(TrialId(0)),
                     kind,
-                })
+                });
+                told.map(|told| told.to_string())
             })
             .collect()
     }

@@ -1,0 +1,55 @@
+//! Ctrl-Z: the shell must not get a terminal without a cursor.
+
+use std::sync::Once;
+
+use rustix::process::{Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{SHOWN, held};
+
+/// From now on this process gives the terminal back before it stops. The view is drawn again when it goes on in the foreground.
+pub(super) fn restore_at_stops() {
+    static ONCE: Once = Once::new();
+    // Where nobody could let it go on, the kernel does not stop it, either.
+    if is_of_a_shell() {
+        ONCE.call_once(|| {
+            // Without it the view works, and a stopped one leaves the terminal without a cursor.
+            let _ = std::thread::Builder::new()
+                .name("stops".to_owned())
+                .spawn(wait_for_stops);
+        });
+    }
+}
+
+/// Whether the parent is of the same session and another group, as a shell with job control is.
+fn is_of_a_shell() -> bool {
+    getppid().is_some_and(|parent| {
+        let same_session = getsid(Some(parent)).ok() == getsid(None).ok();
+        let other_group = getpgid(Some(parent)).is_ok_and(|group| group != getpgrp());
+        same_session && other_group
+    })
+}
+
+fn wait_for_stops() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build();
+    let Ok(runtime) = runtime else {
+        return;
+    };
+    runtime.block_on(async {
+        let Ok(mut stops) = signal(SignalKind::from_raw(Signal::TSTP.as_raw())) else {
+            return;
+        };
+        while stops.recv().await.is_some() {
+            let shown = held(&SHOWN).clone();
+            // Nothing is drawn until it goes on.
+            let mut screen = shown.as_deref().map(|shown| held(&shown.screen));
+            if let Some(screen) = &mut screen {
+                screen.give_back(&[]);
+            }
+            // What cannot be stopped goes on.
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+    });
+}
