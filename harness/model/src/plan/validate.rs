@@ -96,7 +96,7 @@ impl Plan {
             ));
             return;
         }
-        self.validate_chaos()?;
+        broken.add(self.validate_chaos());
         if self.first_fault().after != Span::ZERO {
             broken.add(invalid(
                 Field::FaultAfter(FaultId::FIRST),
