@@ -75,15 +75,15 @@ pub fn check_faults(plan: &Plan) -> Result<(), String> {
         .iter()
         .filter_map(|fault| match fault.effect {
             Effect::Ends(ending) => Some(ending),
-            Effect::StandsStill(_)
-            | Effect::Replaces
-            | Effect::Degrades(_)
-            | Effect::Surrounds => None,
+            Effect::StandsStill(_) | Effect::Replaces | Effect::Degrades(_) | Effect::Surrounds => {
+                None
+            }
         })
         .collect();
     let external = |arm: &Arm| match &arm.target.external {
-        Some(external) => check_restarts(external, &endings)
-            .map_err(|error| format!("{}: {error}", arm.name)),
+        Some(external) => {
+            check_restarts(external, &endings).map_err(|error| format!("{}: {error}", arm.name))
+        }
         None => Ok(()),
     };
     plan.arms.iter().try_for_each(external)

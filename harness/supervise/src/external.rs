@@ -153,7 +153,7 @@ pub fn check_restarts(external: &External, endings: &[Ending]) -> Result<(), Not
     let words = external.kill.as_deref().unwrap_or_default();
     let program = words.first().and_then(|word| word.rsplit('/').next());
     let keeps_down = KEEP_DOWN.iter().find(|(name, doing)| {
-        program == Some(name) && words.iter().any(|word| doing.contains(&word.as_str()))
+        program == Some(*name) && words.iter().any(|word| doing.contains(&word.as_str()))
     });
     if let Some((name, _)) = keeps_down {
         return Err(NotFound::because(format!(

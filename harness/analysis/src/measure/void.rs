@@ -229,7 +229,10 @@ fn failed_by_us(facts: &Facts, operations: &[&Operation]) -> Option<(Why, String
 fn started_by_nobody(plan: &Plan, facts: &Facts) -> Option<String> {
     let arm = plan.arms.get(facts.arm.0 as usize)?;
     let external = arm.target.external.as_ref()?;
-    let command = external.kill.as_ref().filter(|_| external.restart.is_none())?;
+    let command = external
+        .kill
+        .as_ref()
+        .filter(|_| external.restart.is_none())?;
     let is_gone = facts.landed() && facts.recovered().is_none() && !facts.is_started_again;
     is_gone.then(|| {
         format!(

@@ -50,9 +50,10 @@ fn may_answer(policy: &str, ending: Ending) -> bool {
     match ending {
         Ending::AtOnce => !matches!(policy, "on-success" | "on-watchdog"),
         Ending::BySignal => policy != "on-watchdog",
-        Ending::AsAsked => {
-            !matches!(policy, "on-failure" | "on-abnormal" | "on-abort" | "on-watchdog")
-        }
+        Ending::AsAsked => !matches!(
+            policy,
+            "on-failure" | "on-abnormal" | "on-abort" | "on-watchdog"
+        ),
     }
 }
 

@@ -174,7 +174,11 @@ impl Gatherer {
         for trial in &mut self.run.trials {
             trial.set_surroundings_apart(FaultId(faults as u32));
         }
-        let again = self.run.trials.iter().filter(|trial| !trial.restarts.is_empty());
+        let again = self
+            .run
+            .trials
+            .iter()
+            .filter(|trial| !trial.restarts.is_empty());
         let again: BTreeSet<ArmId> = again.map(|trial| trial.arm).collect();
         for trial in &mut self.run.trials {
             trial.is_started_again = again.contains(&trial.arm);

@@ -300,7 +300,11 @@ fn a_write_acknowledged_by_a_server_that_goes_on_before_it_ends_is_demanded() {
 
 #[test]
 fn a_session_begun_or_ended_by_a_reply_that_may_be_cut_off_is_doubted() {
-    let trial = |operations: [Op; 3]| ends_late(Effect::Ends(Ending::AtOnce)).does(operations).trial();
+    let trial = |operations: [Op; 3]| {
+        ends_late(Effect::Ends(Ending::AtOnce))
+            .does(operations)
+            .trial()
+    };
     let amid = |op: Op| unframed(op.boot(None).finished(4_400));
     let begun = trial([
         amid(login(0, 4_390)),
@@ -411,7 +415,9 @@ fn the_outage_of_a_command_begins_when_the_server_answers_no_more() {
     assert_eq!(trial.errors.during.scheduled, 1);
     assert_eq!(trial.chain.killed, Some(-400.0));
     // Some users were out before others.
-    let refuses = serves.clone().does([look(1, 3_099).finished(3_100).rejected(ServerError)]);
+    let refuses = serves
+        .clone()
+        .does([look(1, 3_099).finished(3_100).rejected(ServerError)]);
     assert_eq!(outage(refuses), at(600.0, 592.0));
     // It served nobody from the begin on.
     let hangs = story.serves(BASELINE, FAULT, 10);

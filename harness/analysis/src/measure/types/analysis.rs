@@ -5,9 +5,9 @@ use comeback_model::ids::TrialId;
 
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
-    Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
-    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
-    TimelineWindow, Void, Windowed, WriteCounts,
+    Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss,
+    LatencyTally, LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
+    Spoils, Time, TimelineWindow, Void, Windowed, WriteCounts,
 };
 
 /// One trial, understood.
