@@ -90,7 +90,7 @@ pub(super) fn bar(board: &Board, now: Elapsed, room: Room) -> Line {
         line.push(Ink::Plain, format!(": {}", phase.name()));
     }
     let left = left(board, now);
-    line.cut(room.columns.saturating_sub(left.chars().count() + 2))
+    line.cut(room.columns.saturating_sub(left.chars().count() + 1))
         .padded(room.columns.saturating_sub(left.chars().count()))
         .with(Ink::Plain, left)
         .cut(room.columns)
