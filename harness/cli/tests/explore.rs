@@ -58,11 +58,16 @@ fn found(server: &str, disk: &str) -> (i32, Value) {
     let words = ["--json", "--disk", disk, "--writes", "24", "--states", "30"];
     let run = explore(&experiment(server), &words);
     let document = serde_json::from_slice(&run.output.stdout);
-    (run.code(), document.unwrap_or_else(|error| panic!("{error}: {}", run.printed())))
+    (
+        run.code(),
+        document.unwrap_or_else(|error| panic!("{error}: {}", run.printed())),
+    )
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().unwrap_or_else(|| panic!("{key} in {value}"))
+    value[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{key} in {value}"))
 }
 
 #[test]
@@ -82,7 +87,9 @@ fn a_server_that_syncs_before_it_acknowledges_is_whole_on_every_disk() {
         let coverage = &document["coverage"];
         let looked = coverage["prefix_states_verified"].as_u64().unwrap();
         assert!(looked >= 20, "{document:#}");
-        assert!(coverage["points"].as_u64() >= coverage["prefix_states"].as_u64().map(|all| all / 2));
+        assert!(
+            coverage["points"].as_u64() >= coverage["prefix_states"].as_u64().map(|all| all / 2)
+        );
         assert!(text(&document, "headline").contains(&format!("(disk: {disk})")));
     }
 }
@@ -103,19 +110,31 @@ fn a_missing_sync_is_found_in_a_single_run_and_named() {
         (
             "unsynced-rename",
             "lazy",
-            &["before its data was synced", "was written to and not synced"],
+            &[
+                "before its data was synced",
+                "was written to and not synced",
+            ],
         ),
     ] {
         let (code, document) = found(server, disk);
         assert_eq!(code, 1, "{server} on {disk}: {document:#}");
         let failure = &document["failures"][0];
         let reason = text(failure, "reason");
-        assert!(reasons.iter().any(|part| reason.contains(part)), "{document:#}");
+        assert!(
+            reasons.iter().any(|part| reason.contains(part)),
+            "{document:#}"
+        );
         assert_eq!(text(failure, "lacks"), "sync", "{document:#}");
         let around = failure["around"].as_array().unwrap();
         let told = around.iter().map(|one| text(one, "what"));
-        assert!(told.clone().any(|what| what.starts_with("acknowledged: ")), "{document:#}");
-        assert!(told.clone().any(|what| what.starts_with("write of ")), "{document:#}");
+        assert!(
+            told.clone().any(|what| what.starts_with("acknowledged: ")),
+            "{document:#}"
+        );
+        assert!(
+            told.clone().any(|what| what.starts_with("write of ")),
+            "{document:#}"
+        );
     }
 }
 
@@ -128,7 +147,10 @@ fn a_write_that_is_acknowledged_before_it_is_handed_over_is_told_from_a_missing_
     let (code, document) = found("buffered", "ext4");
     assert_eq!(code, 1, "{document:#}");
     let failures = document["failures"].as_array().unwrap();
-    assert!(failures.iter().any(|one| text(one, "lacks") == "write"), "{document:#}");
+    assert!(
+        failures.iter().any(|one| text(one, "lacks") == "write"),
+        "{document:#}"
+    );
 }
 
 #[test]
@@ -137,10 +159,7 @@ fn where_the_disk_tells_nothing_nothing_is_said() {
         return;
     }
     // Its sessions are gone with it; those of the other one are with its users.
-    for (server, why) in [
-        ("memory", "in {data}?"),
-        ("token", "in {data}?"),
-    ] {
+    for (server, why) in [("memory", "in {data}?"), ("token", "in {data}?")] {
         let (code, document) = found(server, "ext4");
         assert_eq!(code, 3, "{server}: {document:#}");
         assert_eq!(text(&document, "verdict"), "inconclusive");
@@ -153,11 +172,24 @@ fn where_the_disk_tells_nothing_nothing_is_said() {
         r#"command = ["sh", "-c", "while sleep 0.05; do date >> {{data}}/log; done & exec {{comeback}} serve journal --port {{port}} --data {}"]"#,
         elsewhere.path().display()
     );
-    let line = journal.lines().find(|line| line.starts_with("command")).unwrap();
-    let run = explore(&journal.replace(line, &command), &["--writes", "24", "--states", "10"]);
+    let line = journal
+        .lines()
+        .find(|line| line.starts_with("command"))
+        .unwrap();
+    let run = explore(
+        &journal.replace(line, &command),
+        &["--writes", "24", "--states", "10"],
+    );
     assert_eq!(run.code(), 3, "{}", run.printed());
-    let said = run.printed().split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("keeps them elsewhere than in {data}"), "{said}");
+    let said = run
+        .printed()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        said.contains("keeps them elsewhere than in {data}"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -172,8 +204,16 @@ request = "GET /"
     for (text, words, problem) in [
         (stateless.to_owned(), &[][..], "only sessions are explored"),
         (replicas, &[], "several nodes"),
-        (experiment("journal"), &["--disk", "xfs"], "there is no disk 'xfs'"),
-        (experiment("journal"), &["--states", "many"], "not a whole number"),
+        (
+            experiment("journal"),
+            &["--disk", "xfs"],
+            "there is no disk 'xfs'",
+        ),
+        (
+            experiment("journal"),
+            &["--states", "many"],
+            "not a whole number",
+        ),
         ("[target]\nport = 1".to_owned(), &[], "disk.toml"),
     ] {
         let run = explore(&text, words);
@@ -189,12 +229,23 @@ fn people_read_which_calls_stand_around_the_cut() {
     if !can_lay_disks() {
         return;
     }
-    let words = ["--disk", "lazy", "--writes", "8", "--states", "12", "--seed", "7"];
+    let words = [
+        "--disk", "lazy", "--writes", "8", "--states", "12", "--seed", "7",
+    ];
     let run = explore(&experiment("unsynced-rename"), &words);
     assert_eq!(run.code(), 1, "{}", run.printed());
     let said = String::from_utf8_lossy(&run.output.stdout).into_owned();
-    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
-    for part in ["the power is cut", "A sync is missing", "coverage: ", "seed 7", "(disk: lazy)"] {
+    assert!(
+        said.lines().all(|line| line.chars().count() <= 80),
+        "{said}"
+    );
+    for part in [
+        "the power is cut",
+        "A sync is missing",
+        "coverage: ",
+        "seed 7",
+        "(disk: lazy)",
+    ] {
         assert!(unfolded(&said).contains(part), "{part}: {said}");
     }
 }

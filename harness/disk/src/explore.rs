@@ -60,7 +60,9 @@ impl Record {
     /// after the last one of a whole record.
     pub fn end_of(&self, cut: usize) -> Option<Duration> {
         let next = self.calls.iter().skip(cut + 1);
-        let next = next.filter(|noted| noted.call.changes()).map(|noted| noted.at);
+        let next = next
+            .filter(|noted| noted.call.changes())
+            .map(|noted| noted.at);
         let full = match self.ended {
             Ended::Full(at) => Some(at),
             Ended::Whole => None,

@@ -360,7 +360,9 @@ pub(crate) fn parse(mut from: impl BufRead) -> io::Result<Record> {
 }
 
 fn wrong(line: &str) -> io::Error {
-    io::Error::other(format!("the record of the disk has a line that is none: {line:?}"))
+    io::Error::other(format!(
+        "the record of the disk has a line that is none: {line:?}"
+    ))
 }
 
 /// A line without its end.
@@ -373,9 +375,13 @@ fn next_line(from: &mut impl BufRead) -> io::Result<String> {
     }
 }
 
-fn parse_head<'l>(words: &mut Fields<impl Iterator<Item = &'l str>>) -> Option<(DiskModel, Access)> {
+fn parse_head<'l>(
+    words: &mut Fields<impl Iterator<Item = &'l str>>,
+) -> Option<(DiskModel, Access)> {
     let name = words.0.next()?;
-    let rule = DiskModel::ALL.into_iter().find(|rule| rule.name() == name)?;
+    let rule = DiskModel::ALL
+        .into_iter()
+        .find(|rule| rule.name() == name)?;
     Some((rule, words.access()?))
 }
 
@@ -396,17 +402,16 @@ fn parse_call<'l>(
         let mut bytes = Vec::new();
         from.by_ref().take(length).read_to_end(&mut bytes)?;
         if bytes.len() as u64 != length || !next_line(from)?.is_empty() {
-            return Err(io::Error::other("the record of the disk breaks off in a write"));
+            return Err(io::Error::other(
+                "the record of the disk breaks off in a write",
+            ));
         }
         return Ok(Some(Call::Write(id, offset, bytes)));
     }
     Ok(parse_short(verb, words))
 }
 
-fn parse_short<'l>(
-    verb: &str,
-    words: &mut Fields<impl Iterator<Item = &'l str>>,
-) -> Option<Call> {
+fn parse_short<'l>(verb: &str, words: &mut Fields<impl Iterator<Item = &'l str>>) -> Option<Call> {
     Some(match verb {
         "make" => {
             let place = words.place()?;
@@ -524,8 +529,8 @@ mod tests {
 
     fn written(left: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut log = Log::begin(&mut bytes, (DiskModel::Strict, &about()), left)
-            .expect("it is memory");
+        let mut log =
+            Log::begin(&mut bytes, (DiskModel::Strict, &about()), left).expect("it is memory");
         for (nanos, call) in (0..).zip(calls()) {
             log.note(Duration::from_nanos(nanos), &call);
         }

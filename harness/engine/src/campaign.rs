@@ -220,7 +220,11 @@ where
         folder,
         (host, listen),
         |planned, (runtime, site), interrupt| {
-            work(&mut Explorer::new((plan, planned), (runtime, site), interrupt))
+            work(&mut Explorer::new(
+                (plan, planned),
+                (runtime, site),
+                interrupt,
+            ))
         },
     )?;
     Ok(explored.and_then(|mut arms| arms.pop()))

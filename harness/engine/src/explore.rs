@@ -292,7 +292,7 @@ async fn live(trial: &Trial<'_, Real>, pace: Pace) -> Result<Vec<UserHistory>, E
     let probe = prober(trial)?;
     let begin = trial.site.clock.now();
     let users = (0..pace.users).map(|number| probe.live(number, pace, begin));
-    Ok(try_join_all(users).await.map_err(of_probe)?)
+    try_join_all(users).await.map_err(of_probe)
 }
 
 async fn verify(
@@ -328,7 +328,11 @@ async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<Verified, Ear
     let looked = probe.look_at_users(users, at(last)).await;
     let Look::Missing(mut missing) = looked.map_err(of_probe)? else {
         let anybody = probe.takes_a_stranger_for(users).await.map_err(of_probe)?;
-        return Ok(if anybody { Verified::Anybody } else { Verified::Whole });
+        return Ok(if anybody {
+            Verified::Anybody
+        } else {
+            Verified::Whole
+        });
     };
     // More and more was acknowledged, so that what is missing once is missing from then on.
     let (mut whole, mut first) = (0, last);

@@ -117,7 +117,10 @@ impl Document {
         secrets.hide(&mut self.headline);
         for failure in &mut self.failures {
             secrets.hide(&mut failure.problem);
-            failure.output.iter_mut().for_each(|line| secrets.hide(line));
+            failure
+                .output
+                .iter_mut()
+                .for_each(|line| secrets.hide(line));
         }
     }
 }

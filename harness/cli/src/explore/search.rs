@@ -88,7 +88,10 @@ impl Search<'_> {
         let work = match worked {
             Worked::Done(work) => work,
             Worked::Failed(ended) => {
-                let problem = format!("the server was not up to the run without a fault: {}", ended.problem);
+                let problem = format!(
+                    "the server was not up to the run without a fault: {}",
+                    ended.problem
+                );
                 return Ok(self.inconclusive(problem, None));
             }
         };
@@ -122,7 +125,12 @@ impl Search<'_> {
             seed: self.seed.0,
         };
         let survey = survey(record, &asked)?;
-        let Some(last) = record.calls.len().checked_sub(1).filter(|_| survey.points > 0) else {
+        let Some(last) = record
+            .calls
+            .len()
+            .checked_sub(1)
+            .filter(|_| survey.points > 0)
+        else {
             return end(
                 "the server did nothing with its disk after it was up: does it keep its data in {data}?",
             );
@@ -140,7 +148,12 @@ impl Search<'_> {
         let begun = Instant::now();
         let (mut failed, mut coverage) = self.look_at_all(explorer, record, &survey)?;
         coverage.took_s = begun.elapsed().as_secs_f64();
-        let whole = on(explorer, record, (last, ByItself::All), &[record.end_of(last)])?;
+        let whole = on(
+            explorer,
+            record,
+            (last, ByItself::All),
+            &[record.end_of(last)],
+        )?;
         if whole != Verified::Whole {
             return end(&format!(
                 "on the disk at the end of the run all was there at first, and not any more at the end: {}; do sessions expire?",
@@ -156,7 +169,9 @@ impl Search<'_> {
         let mut document = self.inconclusive(String::new(), Some(of));
         if kinds > failures.len() {
             let more = kinds - failures.len();
-            document.remarks.push(format!("{more} more kinds of failures are not told"));
+            document
+                .remarks
+                .push(format!("{more} more kinds of failures are not told"));
         }
         if coverage.states_unsteady > 0 {
             document.remarks.push(format!(
@@ -379,13 +394,17 @@ fn around(
         return Vec::new();
     };
     let is_near = |at: Duration| first.at <= at && at <= last.at.max(moment.unwrap_or(at));
-    let acknowledged = work.acknowledged.iter().filter(|one| is_near(one.at)).map(|one| {
-        let what = match one.write {
-            0 => format!("acknowledged: the login of user {}", one.user),
-            write => format!("acknowledged: write {write} of user {}", one.user),
-        };
-        (one.at, what, moment.is_some_and(|moment| one.at >= moment))
-    });
+    let acknowledged = work
+        .acknowledged
+        .iter()
+        .filter(|one| is_near(one.at))
+        .map(|one| {
+            let what = match one.write {
+                0 => format!("acknowledged: the login of user {}", one.user),
+                write => format!("acknowledged: write {write} of user {}", one.user),
+            };
+            (one.at, what, moment.is_some_and(|moment| one.at >= moment))
+        });
     let calls = calls
         .iter()
         .map(|call| (call.at, call.text.clone(), call.is_after));
@@ -402,7 +421,11 @@ fn around(
 }
 
 fn told((record, work): (&Record, &Work)) -> document::Work {
-    let logins = work.acknowledged.iter().filter(|one| one.write == 0).count();
+    let logins = work
+        .acknowledged
+        .iter()
+        .filter(|one| one.write == 0)
+        .count();
     document::Work {
         calls: record.calls.len(),
         logins,
@@ -419,7 +442,10 @@ fn remarks((record, work): (&Record, &Work)) -> Vec<String> {
         ));
     }
     if record.ended != Ended::Whole {
-        remarks.push("the record of the disk was full before the run was over: ask for fewer --writes".to_owned());
+        remarks.push(
+            "the record of the disk was full before the run was over: ask for fewer --writes"
+                .to_owned(),
+        );
     }
     remarks
 }

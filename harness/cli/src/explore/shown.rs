@@ -14,9 +14,10 @@ pub(super) fn problem(verified: &Verified) -> (String, Vec<String>) {
         Verified::Whole => ("all is there".to_owned(), Vec::new()),
         Verified::Anybody => ("anybody is answered like a user".to_owned(), Vec::new()),
         Verified::NotBack(problem, tail) => (problem.clone(), tail.clone()),
-        Verified::NotServed(problem) => {
-            (format!("it came up, and serves no new user: {problem}"), Vec::new())
-        }
+        Verified::NotServed(problem) => (
+            format!("it came up, and serves no new user: {problem}"),
+            Vec::new(),
+        ),
         Verified::Missing(_, missing) => {
             let more = match missing.len() {
                 0 | 1 => String::new(),
@@ -48,7 +49,9 @@ pub(super) fn judged(document: &Document) -> (Outcome, String) {
         let what = "the server does not come back whole";
         return (
             Outcome::Fail,
-            format!("on {failed} of {looked} disks that a power cut could leave, {what} (disk: {disk})"),
+            format!(
+                "on {failed} of {looked} disks that a power cut could leave, {what} (disk: {disk})"
+            ),
         );
     }
     if coverage.states_unsteady > 0 {
@@ -59,7 +62,10 @@ pub(super) fn judged(document: &Document) -> (Outcome, String) {
         );
     }
     if looked == 0 {
-        return (Outcome::Inconclusive, "no disk was looked at: raise --states".to_owned());
+        return (
+            Outcome::Inconclusive,
+            "no disk was looked at: raise --states".to_owned(),
+        );
     }
     (
         Outcome::Pass,
@@ -73,7 +79,10 @@ pub(super) fn judged(document: &Document) -> (Outcome, String) {
 /// Prints it for people.
 pub(super) fn show(document: &Document) {
     let word = color::outcome(document.verdict, ColorChoice::Auto.wants_color());
-    say(&format!("verdict: {word}: {}", printable(&document.headline)));
+    say(&format!(
+        "verdict: {word}: {}",
+        printable(&document.headline)
+    ));
     for (number, failure) in (1..).zip(&document.failures) {
         show_failure(number, failure);
     }
@@ -96,13 +105,18 @@ fn show_failure(number: usize, failure: &Failure) {
         1 => "1 disk".to_owned(),
         states => format!("{states} disks"),
     };
-    say(&format!("  {number}. {} ({disks})", printable(&failure.reason)));
+    say(&format!(
+        "  {number}. {} ({disks})",
+        printable(&failure.reason)
+    ));
     say(&format!("     {}", printable(&failure.problem)));
     for line in &failure.output {
         say(&format!("     | {}", printable(line)));
     }
     say(match failure.lacks {
-        Lacks::Sync => "     A sync is missing: with all that was written by then, nothing is lacking.",
+        Lacks::Sync => {
+            "     A sync is missing: with all that was written by then, nothing is lacking."
+        }
         Lacks::Write => {
             "     A write is missing: it was acknowledged before its bytes were handed to the system."
         }
@@ -117,7 +131,11 @@ fn show_failure(number: usize, failure: &Failure) {
             print("     ------------- the power is cut -------------");
             was_cut = true;
         }
-        say(&format!("     {:>10.3} ms  {}", around.at_ms, printable(&around.what)));
+        say(&format!(
+            "     {:>10.3} ms  {}",
+            around.at_ms,
+            printable(&around.what)
+        ));
     }
     if !was_cut && !failure.around.is_empty() {
         print("     ------------- the power is cut -------------");
@@ -149,7 +167,11 @@ fn covered(coverage: &Coverage) -> String {
         0 => String::new(),
         before => format!("; not the {before} points before the server was up"),
     };
-    let cut = if *is_cut { "; not what came after the record was full" } else { "" };
+    let cut = if *is_cut {
+        "; not what came after the record was full"
+    } else {
+        ""
+    };
     let looked = prefix_states_verified + reorderings_verified;
     let speed = looked as f64 / took_s.max(0.001);
     format!(

@@ -105,9 +105,17 @@ pub fn survey(record: &Record, asked: &Asked) -> io::Result<Survey> {
     let mut draws = Draws::new(asked.seed);
     found.sort(&mut draws);
     let is_open = points.iter().any(|point| point.unwritten > 0);
-    let kept = if is_open { asked.states / REORDERED_SHARE } else { 0 };
+    let kept = if is_open {
+        asked.states / REORDERED_SHARE
+    } else {
+        0
+    };
     let prefixes_asked = prefixes.min(asked.states.saturating_sub(kept));
-    let wanted = if is_open { asked.states - prefixes_asked } else { 0 };
+    let wanted = if is_open {
+        asked.states - prefixes_asked
+    } else {
+        0
+    };
     let reordered = reorder(record, (&points, wanted), &found.known, &mut draws)?;
     let mut groups = found.groups;
     groups.truncate(prefixes_asked);

@@ -100,7 +100,11 @@ impl Names {
                 self.path(*id)
             ),
             Call::SetLength(id, length) => {
-                format!("{} is cut or extended to {}", self.path(*id), bytes(*length as usize))
+                format!(
+                    "{} is cut or extended to {}",
+                    self.path(*id),
+                    bytes(*length as usize)
+                )
             }
             Call::Sync(id, true) => format!("fdatasync of {}", self.path(*id)),
             Call::Sync(id, false) => format!("fsync of {}", self.path(*id)),
@@ -206,7 +210,9 @@ fn head(pieces: Vec<(Id, OsString, Piece)>, names: &Names) -> Option<String> {
     };
     let renamed = data().filter_map(|id| names.renamed.get(&id));
     if let Some((_, from, to)) = renamed.max_by_key(|(at, ..)| *at) {
-        return Some(format!("rename of {from} to {to} before its data was synced"));
+        return Some(format!(
+            "rename of {from} to {to} before its data was synced"
+        ));
     }
     let changed = data().max_by_key(|id| names.unsynced.get(id));
     if let Some(id) = changed {
@@ -227,5 +233,7 @@ fn head(pieces: Vec<(Id, OsString, Piece)>, names: &Names) -> Option<String> {
         (Some(_), Some(_)) => "was replaced",
     };
     let folder = names.path(folder);
-    Some(format!("{path} {what}, and its folder ({folder}) was not synced"))
+    Some(format!(
+        "{path} {what}, and its folder ({folder}) was not synced"
+    ))
 }

@@ -14,16 +14,15 @@ impl<S: Store> Disk<S> {
     ///
     /// # Errors
     /// With the store's.
-    pub fn write_back(
-        &mut self,
-        commits: bool,
-        mut draw: impl FnMut() -> bool,
-    ) -> io::Result<()> {
+    pub fn write_back(&mut self, commits: bool, mut draw: impl FnMut() -> bool) -> io::Result<()> {
         if commits {
             self.commit_by_itself();
         }
         // What nothing leads to any more does not come back, whatever is written of it.
-        let named = self.items.iter().filter(|(_, item)| item.links + item.held > 0);
+        let named = self
+            .items
+            .iter()
+            .filter(|(_, item)| item.links + item.held > 0);
         let mut ids: Vec<Id> = named.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         let may_grow = commits || self.rule != DiskModel::Ext4;
@@ -60,7 +59,10 @@ impl<S: Store> Disk<S> {
             Kind::Folder(entries) => u64::from(!entries.durable.is_empty()),
             Kind::Link(_) | Kind::Special(_) => 0,
         };
-        let named = self.items.values().filter(|item| item.links + item.held > 0);
+        let named = self
+            .items
+            .values()
+            .filter(|item| item.links + item.held > 0);
         named.map(|item| pieces(&item.kind)).sum()
     }
 }
@@ -97,9 +99,7 @@ fn write_blocks<S: Store>(
     let old = layer.length;
     // The last block of what is durable belongs to those that grow it.
     let border = if until > old { old / BLOCK } else { u64::MAX };
-    layer
-        .blocks
-        .retain(|block, _| *block >= border || !draw());
+    layer.blocks.retain(|block, _| *block >= border || !draw());
     if until <= old {
         return Ok(());
     }

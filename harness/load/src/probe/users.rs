@@ -114,7 +114,8 @@ impl Probe<'_> {
                 tokio::time::sleep(self.setup.clock.until(at).into()).await;
             }
             history.is_under_way = step == Step::Act;
-            let asked = self.ask(step, user, &mut session, &Cell::new(false));
+            let connected = Cell::new(false);
+            let asked = self.ask(step, user, &mut session, &connected);
             match asked.await {
                 Ok(_) => {
                     let at = self.setup.clock.now();
