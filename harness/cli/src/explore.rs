@@ -24,21 +24,18 @@ use super::{CliError, options, print, print_aside, setup};
 const EXAMPLES: &str = r#"Examples:
   comeback explore shop.toml
   comeback explore shop.toml --disk strict --states 2000
-  comeback explore shop.toml --seed 7 --json | jq '.failures[].reason'
-  comeback explore --login 'POST /login {"user":"u{{ session }}"}' \
-      --act 'POST /visit' --check 'GET /me' --value /visits \
-      -- ./server --port {port} --data {data}"#;
+  comeback explore shop.toml --seed 7 --json | jq '.failures[].reason'"#;
 
 /// More users tell little more, and are looked at on each disk.
 const MOST_USERS: u32 = 8;
 /// What all acts take at most: a slower load is run faster.
 const ALL_WITHIN: Span = Span::from_secs(10);
 
-/// Run the workload once, and start the server on every disk that a power cut could have left.
+/// Try every power cut of one run, on the disk that it would leave.
 ///
-/// The data folder lies on a disk of Comeback's own, which records each call of the server. For every point between two calls,
-/// Comeback then builds the disk as a power cut there would have left it, starts the server on it, and checks that it comes back
-/// with every write that had been acknowledged before that point. No fault of the file is injected.
+/// Runs the workload once, without a fault. The data folder lies on a disk of Comeback's own, which records each call of the
+/// server. For every point between two calls, Comeback then builds the disk as a power cut there would have left it, starts the
+/// server on it, and checks that it comes back with every write that had been acknowledged before that point.
 ///
 /// Exits 0 if all is there on every disk, 1 if something is missing, 2 if the file cannot be used, 3 if nothing can be said.
 #[derive(Debug, clap::Args)]
@@ -48,14 +45,15 @@ const ALL_WITHIN: Span = Span::from_secs(10);
 pub(super) struct Args {
     #[command(flatten)]
     described: Described,
-    /// Look at this many disks at most; the most suspicious ones come first
+    /// Look at so many disks at most, the most suspicious ones first
     #[arg(long, value_name = "N", value_parser = whole, default_value_t = 400, help_heading = "Disks")]
     states: u32,
     /// How many writes the users make in all
-    #[arg(long, value_name = "N", value_parser = whole, default_value_t = 100, help_heading = "Disks")]
+    #[arg(long, value_name = "N", value_parser = whole, default_value_t = 100, help_heading = "Disks", hide_short_help = true)]
     writes: u32,
-    /// What the disk keeps of what was not synced: ext4, strict or lazy
-    /// [default: as the file's power_loss says, else ext4]
+    /// The disk: ext4, strict or lazy [default: the file's, else ext4]
+    ///
+    /// By which rules it keeps what was not synced; see the fault power_loss. Without this flag, the disk of the file's power_loss.
     #[arg(long, value_name = "MODEL", value_parser = super::disk::parse_model, help_heading = "Disks")]
     disk: Option<DiskModel>,
     /// Print the results as JSON
