@@ -15,6 +15,7 @@ use comeback_model::shard::{HeldShard, Shard, Shards};
 use tokio::runtime::Runtime;
 
 use super::calibrate::{self, Measured};
+use super::explore::Explorer;
 use super::interrupt::Interrupt;
 use super::trials::{self, Ended, Extension};
 use super::try_out::{self, Reach, Tried};
@@ -221,6 +222,36 @@ where
     )
 }
 
+/// Has a server work while its disk is recorded, and start again on disks that this could have left. The folder is made for that, and
+/// removed. `None` when the run shall end.
+///
+/// # Errors
+/// When the harness or its surroundings fail.
+pub fn explore<L, T>(
+    header: &Header,
+    folder: &Path,
+    (host, listen): (Host, L),
+    mut work: impl FnMut(&mut Explorer<'_>) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+{
+    let plan = &header.plan;
+    let explored = with_each_arm(
+        header,
+        folder,
+        (host, listen),
+        |planned, (runtime, site), interrupt| {
+            work(&mut Explorer::new(
+                (plan, planned),
+                (runtime, site),
+                interrupt,
+            ))
+        },
+    )?;
+    Ok(explored.and_then(|mut arms| arms.pop()))
+}
+
 /// Does some work with the first trial of each arm that is not skipped, in a folder that is removed. `None` when the run shall end.
 fn with_each_arm<L, T>(
     header: &Header,
@@ -295,6 +326,7 @@ where
         recorder: journal.recorder().clone(),
         scratch,
         logs: logs.clone(),
+        records_disks: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

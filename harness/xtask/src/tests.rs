@@ -32,6 +32,7 @@ const FIRST: [&str; 16] = [
     "stores",
     "rolling_restart",
     "power_loss",
+    "explore",
     "external",
     "bad_input",
     "calibration",
