@@ -55,7 +55,7 @@ fn explore(text: &str, words: &[&str]) -> Run {
 
 /// The document of a small exploration, and its exit code.
 fn found(server: &str, disk: &str) -> (i32, Value) {
-    let words = ["--json", "--disk", disk, "--writes", "24", "--states", "30"];
+    let words = ["--json", "--disk", disk, "--acts", "24", "--states", "30"];
     let run = explore(&experiment(server), &words);
     let document = serde_json::from_slice(&run.output.stdout);
     (
@@ -178,7 +178,7 @@ fn where_the_disk_tells_nothing_nothing_is_said() {
         .unwrap();
     let run = explore(
         &journal.replace(line, &command),
-        &["--writes", "24", "--states", "10"],
+        &["--acts", "24", "--states", "10"],
     );
     assert_eq!(run.code(), 3, "{}", run.printed());
     let said = run
@@ -230,7 +230,7 @@ fn people_read_which_calls_stand_around_the_cut() {
         return;
     }
     let words = [
-        "--disk", "lazy", "--writes", "8", "--states", "12", "--seed", "7",
+        "--disk", "lazy", "--acts", "8", "--states", "12", "--seed", "7",
     ];
     let run = explore(&experiment("unsynced-rename"), &words);
     assert_eq!(run.code(), 1, "{}", run.printed());
