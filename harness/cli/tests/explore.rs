@@ -86,7 +86,7 @@ fn a_server_that_syncs_before_it_acknowledges_is_whole_on_every_disk() {
         assert_eq!(document["work"]["writes"], 24, "{document:#}");
         let coverage = &document["coverage"];
         let looked = coverage["prefix_states_verified"].as_u64().unwrap();
-        assert!(looked >= 20, "{document:#}");
+        assert!(looked >= 10, "{document:#}");
         assert!(
             coverage["points"].as_u64() >= coverage["prefix_states"].as_u64().map(|all| all / 2)
         );
@@ -159,7 +159,10 @@ fn where_the_disk_tells_nothing_nothing_is_said() {
         return;
     }
     // Its sessions are gone with it; those of the other one are with its users.
-    for (server, why) in [("memory", "in {data}?"), ("token", "in {data}?")] {
+    for (server, why) in [
+        ("memory", "even on the disk at the end of the run"),
+        ("token", "elsewhere than in {data}"),
+    ] {
         let (code, document) = found(server, "ext4");
         assert_eq!(code, 3, "{server}: {document:#}");
         assert_eq!(text(&document, "verdict"), "inconclusive");
