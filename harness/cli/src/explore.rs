@@ -48,9 +48,9 @@ pub(super) struct Args {
     /// Look at so many disks at most, the most suspicious ones first
     #[arg(long, value_name = "N", value_parser = whole, default_value_t = 400, help_heading = "Disks")]
     states: u32,
-    /// How many writes the users make in all
+    /// How often the users act in all
     #[arg(long, value_name = "N", value_parser = whole, default_value_t = 100, help_heading = "Disks", hide_short_help = true)]
-    writes: u32,
+    acts: u32,
     /// The disk: ext4, strict or lazy [default: the file's, else ext4]
     ///
     /// By which rules it keeps what was not synced; see the fault power_loss. Without this flag, the disk of the file's power_loss.
@@ -120,7 +120,7 @@ fn explore(plan: &Plan, seed: Seed, args: &Args) -> Result<document::Document, C
     let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
     let listen = |tag: &RunTag| Interrupt::listen(tag.clone(), setup::end_at_once);
     let search = Search {
-        acts: acts_of(plan, args.writes),
+        acts: acts_of(plan, args.acts),
         states: args.states as usize,
         seed,
         tell: &|line| {

@@ -81,7 +81,7 @@ impl Search<'_> {
 
     fn work_and_search(&self, explorer: &mut Explorer<'_>) -> Searched<Document> {
         (self.tell)(&format!(
-            "explore: {} users write {} times on a disk that is recorded",
+            "explore: {} users act {} times on a disk that is recorded",
             self.acts.users, self.acts.writes
         ));
         let worked = explorer.work(self.acts)?.ok_or(Stop::Interrupted)?;
@@ -443,7 +443,7 @@ fn remarks((record, work): (&Record, &Work)) -> Vec<String> {
     }
     if record.ended != Ended::Whole {
         remarks.push(
-            "the record of the disk was full before the run was over: ask for fewer --writes"
+            "the record of the disk was full before the run was over: ask for fewer --acts"
                 .to_owned(),
         );
     }

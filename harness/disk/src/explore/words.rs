@@ -44,6 +44,8 @@ struct Names {
     unsynced: HashMap<Id, usize>,
     /// Those that were renamed so: when, from what, to what.
     renamed: HashMap<Id, (usize, String, String)>,
+    /// Files that were synced once.
+    synced: HashSet<Id>,
     hidden: HashSet<Id>,
 }
 
@@ -151,6 +153,7 @@ impl Names {
             Call::Sync(id, _) => {
                 self.unsynced.remove(id);
                 self.renamed.remove(id);
+                self.synced.insert(*id);
             }
             Call::Link(..) | Call::About(..) | Call::Open(_) | Call::Close(_) => {}
         }
@@ -200,7 +203,8 @@ pub fn reason(record: &Record, cut: usize) -> io::Result<Reason> {
     })
 }
 
-/// The most telling of what is not durable: a rename before a sync, else the latest change of a file, else a name.
+/// The most telling of what is not durable: a rename before a sync, then the name of a file that was synced itself, which loses all
+/// that is in it, then the latest change of a file, and any other name.
 fn head(pieces: Vec<(Id, OsString, Piece)>, names: &Names) -> Option<String> {
     let data = || {
         pieces.iter().filter_map(|(_, _, what)| match what {
@@ -214,17 +218,27 @@ fn head(pieces: Vec<(Id, OsString, Piece)>, names: &Names) -> Option<String> {
             "rename of {from} to {to} before its data was synced"
         ));
     }
+    let is_of_synced = |piece: &&(Id, OsString, Piece)| match piece.2 {
+        Piece::Name { now: Some(id), .. } => names.synced.contains(&id),
+        Piece::Name { now: None, .. } | Piece::Data(_) => false,
+    };
+    if let Some(piece) = pieces.iter().find(is_of_synced) {
+        return name_lost(piece, names);
+    }
     let changed = data().max_by_key(|id| names.unsynced.get(id));
     if let Some(id) = changed {
         return Some(format!("{} was written to and not synced", names.path(id)));
     }
-    let (folder, name, what) = pieces.last()?;
+    name_lost(pieces.last()?, names)
+}
+
+/// A name that is not durable, in words.
+fn name_lost((folder, name, what): &(Id, OsString, Piece), names: &Names) -> Option<String> {
     let Piece::Name { now, was } = what else {
         return None;
     };
-    let folder = *folder;
     let path = names.of(&Place {
-        folder,
+        folder: *folder,
         name: name.clone(),
     });
     let what = match (now, was) {
@@ -232,7 +246,7 @@ fn head(pieces: Vec<(Id, OsString, Piece)>, names: &Names) -> Option<String> {
         (None, _) => "was removed",
         (Some(_), Some(_)) => "was replaced",
     };
-    let folder = names.path(folder);
+    let folder = names.path(*folder);
     Some(format!(
         "{path} {what}, and its folder ({folder}) was not synced"
     ))
