@@ -172,7 +172,7 @@ fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() 
             arm: place % 2,
             ..faulted()
         })
-        .chain([control()])
+        .chain([0, 1].map(|arm| Told { arm, ..control() }))
         .collect();
     let mut journal = journal(&told);
     journal.header.plan.arms[0].baseline = Some(journal.header.plan.arms[1].name.clone());
