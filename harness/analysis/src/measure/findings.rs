@@ -8,7 +8,7 @@ use super::facts::{Ended, Facts};
 use super::faults;
 use super::ledger::Oddities;
 use super::words::{counted, grouped, last_words, processes, was};
-use super::{BlindTime, CacheTally, LatencyTally};
+use super::{BlindTime, CacheTally, Doubted, LatencyTally};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
@@ -234,6 +234,31 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// What is gone although replies said that it was kept, if these were whole.
+pub(super) fn doubted(doubted: Doubted) -> Option<String> {
+    let Doubted {
+        lost_sessions,
+        reset_sessions: _,
+        zombies,
+        lost_writes,
+    } = doubted;
+    let gone = [
+        (lost_writes, "write", "absent"),
+        (lost_sessions, "session", "lost"),
+        (zombies, "session", "honoured after the logout"),
+    ];
+    let gone = gone.into_iter().filter(|(count, _, _)| *count > 0);
+    let gone: Vec<String> = gone
+        .map(|(count, noun, what)| format!("{} {} {what}", counted(count, noun), was(count)))
+        .collect();
+    (!gone.is_empty()).then(|| {
+        format!(
+            "{}, acknowledged by replies without a length that the fault may have cut off: whether they were whole nobody knows",
+            gone.join(", ")
+        )
+    })
 }
 
 pub(super) fn blind(time: BlindTime) -> Option<String> {

@@ -14,7 +14,7 @@ use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::FaultedSessions;
 use super::writes::Balance;
-use crate::measure::{SessionCounts, WriteCounts};
+use crate::measure::{Doubted, SessionCounts, WriteCounts};
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]
@@ -146,6 +146,17 @@ impl Ledger {
     pub(super) const fn found_again(&self) -> u64 {
         let oddities = &self.oddities;
         self.sessions.known_later + oddities.refused_yet_known + oddities.flapping
+    }
+
+    /// What is lost beyond this if the ledger is that one.
+    pub(super) fn doubted_if(&self, whole: &Self) -> Doubted {
+        let more = |of: fn(&Self) -> u64| of(whole).saturating_sub(of(self));
+        Doubted {
+            lost_sessions: more(|ledger| ledger.sessions.lost),
+            reset_sessions: more(|ledger| ledger.sessions.reset),
+            zombies: more(|ledger| ledger.sessions.honoured_logouts()),
+            lost_writes: more(|ledger| ledger.writes.lost),
+        }
     }
 
     fn enter(

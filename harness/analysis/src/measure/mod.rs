@@ -12,6 +12,7 @@ mod blind;
 mod busy;
 mod caching;
 mod causes;
+mod cut;
 mod dots;
 mod downtime;
 mod facts;
@@ -51,11 +52,11 @@ pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
-    CacheTally, Cause, Chain, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally,
-    Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss,
-    LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
-    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void, WhileDown,
-    Windowed, WriteCounts,
+    CacheTally, Cause, Chain, Continuity, Culprit, Doing, Dot, Doubted, Downtime, Ending,
+    ErrorTally, Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys,
+    LaidLoss, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack,
+    Retries, Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis, Void,
+    WhileDown, Windowed, WriteCounts,
 };
 
 use comeback_model::ids::{ArmId, TrialId};

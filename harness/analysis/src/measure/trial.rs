@@ -1,10 +1,9 @@
 //! A trial is understood: its operations and facts are brought together.
 
-use comeback_model::ids::{ClientId, Node};
-use comeback_model::operation::{ErrorClass, Operation, Outcome};
-use comeback_model::plan::fault::Effect;
+use comeback_model::ids::ClientId;
+use comeback_model::operation::Operation;
 use comeback_model::plan::{Arm, Listener, Plan};
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 
 use super::attribution::Rules;
 use super::balancing::balancing;
@@ -12,19 +11,15 @@ use super::dots::dots;
 use super::downtime::{downtime, outages};
 use super::facts::Facts;
 use super::load::Load;
-use super::planned::effect_of;
 use super::served::Usual;
 use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
 use super::{IdleKill, NodesAnalysis, TimelineWindow, TrialAnalysis};
 use super::{
-    blind, busy, caching, causes, faults, findings, journeys, ledger, oracle, recovery, served,
+    blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery, served,
 };
 use super::{injection, void};
-
-/// A stopped node's connections end so long before its started process at most.
-const ENDING: Span = Span::from_ms(500);
 
 /// Understands a trial.
 /// `usual` is how the arm does without a fault, as far as its control trials say.
@@ -34,14 +29,13 @@ pub(super) fn analyze(
     mut operations: Vec<Operation>,
     usual: Usual,
 ) -> TrialAnalysis {
-    let cuts = cuts(plan, facts);
-    for operation in &mut operations {
-        doubt_if_cut_off(operation, &cuts, facts);
-    }
     sort_by_client(&mut operations);
+    let whole = cut::doubt(plan, facts, &mut operations);
     let operations: Vec<&Operation> = operations.iter().collect();
     let load = Load::new(plan, facts, &operations);
     let mut ledger = ledger::keep(plan, facts, &operations);
+    let doubted = whole.map(|whole| ledger.doubted_if(&whole));
+    let doubted = doubted.unwrap_or_default();
     let idle_kill = facts.idle_kill();
     if let Some(kill) = idle_kill.filter(IdleKill::took_something) {
         // The trial came to nothing else.
@@ -56,6 +50,7 @@ pub(super) fn analyze(
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(plan, facts, &ledger.oddities);
+    findings.extend(findings::doubted(doubted));
     findings.extend(served::finding(returned.as_ref()));
     findings.extend(faults::findings(plan, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
@@ -92,6 +87,7 @@ pub(super) fn analyze(
         sessions: ledger.sessions,
         faulted: ledger.faulted,
         writes: ledger.writes,
+        doubted,
         errors,
         latency,
         availability: load.availability(plan.load.objective),
@@ -158,69 +154,6 @@ pub(super) fn sort_by_client(operations: &mut [Operation]) {
             operations.swap(at, from);
             at = from;
         }
-    }
-}
-
-/// When a fault may have cut off replies of a node.
-struct Cut {
-    node: Node,
-    from: Elapsed,
-    until: Elapsed,
-}
-
-/// When the faults may have cut off replies. A node that was told to stop goes on answering until it ends, and those
-/// replies are whole. A pause cuts nothing off. A proxy may close connections in its place as long as the fault lasts.
-fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
-    let closing = plan
-        .named_faults()
-        .filter(|(_, fault)| fault.holds_back.closes && !facts.control);
-    let closed = closing
-        .filter_map(|(id, _)| facts.of_fault(id))
-        .flat_map(|own| {
-            let until = own.effect_confirmed().unwrap_or(Elapsed::from_us(u64::MAX));
-            own.nodes().filter_map(move |node| {
-                let from = own.sent_to(node)?;
-                Some(Cut { node, from, until })
-            })
-        });
-    let hits = facts.hits().into_iter().filter(|hit| hit.exit.is_some());
-    hits.map(|hit| {
-        let own = facts.of_fault(hit.fault);
-        let sent = own.and_then(|own| own.sent_to(hit.node)).unwrap_or(hit.at);
-        let asks = effect_of(plan, hit.fault).is_some_and(Effect::asks);
-        let ending = facts.fell_by(&hit).as_us().saturating_sub(ENDING.as_us());
-        Cut {
-            node: hit.node,
-            from: match asks {
-                true => sent.max(Elapsed::from_us(ending)),
-                false => sent,
-            },
-            until: hit.at,
-        }
-    })
-    .chain(closed)
-    .collect()
-}
-
-/// A body without a length ends with the connection, and so does half a body of a process that ends: such a
-/// reply that was under way then proves nothing, be it that all is well or that it is not.
-fn doubt_if_cut_off(operation: &mut Operation, cuts: &[Cut], facts: &Facts) {
-    if !operation.unframed || !operation.goes_by_body() {
-        return;
-    }
-    let is_anothers = |node| match (node, facts.answered_by(operation)) {
-        (Node::Replica(_), Some(by)) => by != node,
-        _ => false,
-    };
-    let is_under_way_at = |cut: &Cut| {
-        let was_asked = operation.asked().is_some_and(|at| at <= cut.until);
-        was_asked && operation.finished >= cut.from && !is_anothers(cut.node)
-    };
-    if cuts.iter().any(is_under_way_at) {
-        operation.outcome = Outcome::Indeterminate;
-        operation.error = Some(ErrorClass::Reset);
-        operation.value = None;
-        operation.found = None;
     }
 }
 

@@ -161,8 +161,12 @@ pub(crate) fn without_answers(count: Count, counted: &str, tally: Tally) -> Miss
              they lack"
         ),
     };
+    let doubted = match tally.doubted {
+        0 => String::new(),
+        more => format!(", {more} more if each reply was whole that a fault may have cut off"),
+    };
     Missing::for_good(format!(
-        "{counted} for certain, {} {}{hidden}",
+        "{counted} for certain, {} {}{hidden}{doubted}",
         tally.undecided,
         count.without_an_answer()
     ))

@@ -27,6 +27,8 @@ pub(crate) struct Tally {
     pub(crate) undecided: u64,
     /// How many were acknowledged in sessions whose counter hides whether one of them is lacking.
     pub(crate) unverifiable: u64,
+    /// How many more there are if each reply was whole that a fault may have cut off.
+    pub(crate) doubted: u64,
     /// Found for certain in trials that count for nothing else, and out of how many.
     pub(crate) aside: (u64, u64),
 }
@@ -74,6 +76,14 @@ impl Tally {
         self.found.saturating_add(self.aside.0)
     }
 
+    const fn with_doubted(self, doubted: u64) -> Self {
+        Self {
+            most: self.most.saturating_add(doubted),
+            doubted,
+            ..self
+        }
+    }
+
     /// A server may answer with counters that add up to more than can be counted.
     pub(crate) const fn plus(self, other: Self) -> Self {
         Self {
@@ -82,6 +92,7 @@ impl Tally {
             out_of: self.out_of.saturating_add(other.out_of),
             undecided: self.undecided.saturating_add(other.undecided),
             unverifiable: self.unverifiable.saturating_add(other.unverifiable),
+            doubted: self.doubted.saturating_add(other.doubted),
             aside: (
                 self.aside.0.saturating_add(other.aside.0),
                 self.aside.1.saturating_add(other.aside.1),
@@ -131,7 +142,7 @@ pub(crate) fn clause(count: Count, tally: Tally) -> String {
 
 /// What a trial adds to it.
 pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
-    let (sessions, writes) = (&trial.sessions, &trial.writes);
+    let (sessions, writes, doubted) = (&trial.sessions, &trial.writes, trial.doubted);
     let undecided = sessions.undecided;
     let of_sessions = |found: u64| Tally {
         found,
@@ -161,8 +172,8 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
         _ => writes.acknowledged,
     };
     match count {
-        Count::LostSessions => of_sessions(sessions.lost),
-        Count::ResetSessions => of_sessions(sessions.reset),
+        Count::LostSessions => of_sessions(sessions.lost).with_doubted(doubted.lost_sessions),
+        Count::ResetSessions => of_sessions(sessions.reset).with_doubted(doubted.reset_sessions),
         // One that was begun after the fault refutes as well, but without any it is no evidence.
         Count::WrongIdentity => {
             let earlier = of_sessions(sessions.wrong_identity);
@@ -178,7 +189,8 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
         Count::ZombieSessions => uncounted(
             sessions.honoured_logouts(),
             sessions.logged_out.saturating_add(sessions.zombie_later),
-        ),
+        )
+        .with_doubted(doubted.zombies),
         Count::LostWrites => {
             let lost = uncounted(writes.lost, writes.acknowledged);
             Tally {
@@ -186,6 +198,7 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
                 unverifiable: writes.unverifiable,
                 ..lost
             }
+            .with_doubted(doubted.lost_writes)
         }
         Count::DuplicatedWrites => uncounted(writes.duplicated, beside),
         Count::PhantomWrites => uncounted(writes.phantom, beside),

@@ -6,7 +6,7 @@ use comeback_model::units::Span;
 
 use super::nodes::behind_a_balancer;
 use super::*;
-use crate::measure::{Availability, Time};
+use crate::measure::{Availability, Doubted, Time};
 
 fn refused(client: u32, at: u64) -> Op {
     look(client, at).unsent(Refused)
@@ -241,30 +241,77 @@ fn unframed(op: Op) -> Op {
 
 #[test]
 fn a_reply_without_a_length_of_a_server_that_goes_on_before_it_stops_is_whole() {
-    // Told to stop at 3,000 ms, and ended at 4,500 ms.
+    let resets = |effect| {
+        let looks = [(2_990, 3_010), (3_400, 3_500), (4_300, 4_499)];
+        let looks = looks.map(|(at, finished)| unframed(look(0, at).boot(None).finished(finished)));
+        let trial = ends_late(effect).does(looks).trial();
+        trial.errors.during.failures()
+    };
+    assert_eq!(resets(Effect::Ends(Ending::AsAsked)), 1);
+    assert_eq!(resets(Effect::Ends(Ending::BySignal)), 1);
+    assert_eq!(resets(Effect::Ends(Ending::AtOnce)), 3);
+}
+
+/// K at 3,000 ms, T0 at 4,500 ms.
+fn ends_late(effect: Effect) -> Story {
     let requested = EventKind::FaultRequested {
         fault: FaultId::FIRST,
         node: Node::default(),
         begun: "SIGTERM sent".to_owned(),
     };
-    let resets = |effect| {
-        let ends = (4_500, injected_exit());
-        let story = Story::new(false)
-            .event(FAULT, requested.clone())
-            .event(ends.0, ends.1)
-            .event(4_510, executed(1, 4_510))
-            .event(4_600, returned(Node::default(), new_boot()))
-            .event(4_600, first_correct(None))
-            .enters(4_600, Phase::Settle)
-            .ends()
-            .planned(|plan| plan.faults[0].effect = effect);
-        let looks = [(2_990, 3_010), (3_400, 3_500), (4_300, 4_499)];
-        let looks = looks.map(|(at, finished)| unframed(look(0, at).boot(None).finished(finished)));
-        let trial = story.does(looks).trial();
-        trial.errors.during.failures()
+    Story::new(false)
+        .event(FAULT, requested)
+        .event(4_500, injected_exit())
+        .event(4_510, executed(1, 4_510))
+        .event(4_600, returned(Node::default(), new_boot()))
+        .event(4_600, first_correct(None))
+        .enters(4_600, Phase::Settle)
+        .ends()
+        .planned(|plan| plan.faults[0].effect = effect)
+}
+
+#[test]
+fn a_write_acknowledged_by_a_server_that_goes_on_before_it_ends_is_demanded() {
+    let trial = |finished| {
+        let act = unframed(act(0, FAULT + 450).boot(None).finished(finished));
+        let story = ends_late(Effect::Ends(Ending::BySignal));
+        story.does([login(0, 500), act, finds(0, 0)]).trial()
     };
-    assert_eq!(resets(Effect::Ends(Ending::AsAsked)), 1);
-    assert_eq!(resets(Effect::Ends(Ending::AtOnce)), 3);
+    let long_before = trial(FAULT + 500);
+    assert_eq!(long_before.writes.lost, 1);
+    assert_eq!(long_before.doubted, Doubted::default());
+    // Whether this one was whole nobody knows, nor that it was lost.
+    let amid = trial(4_400);
+    assert_eq!((amid.writes.lost, amid.writes.acknowledged), (0, 0));
+    let doubted = Doubted {
+        lost_writes: 1,
+        reset_sessions: 1,
+        ..Doubted::default()
+    };
+    assert_eq!(amid.doubted, doubted);
+    assert!(
+        amid.findings
+            .iter()
+            .any(|finding| finding.starts_with("1 write was absent, acknowledged by replies")),
+        "{:?}",
+        amid.findings
+    );
+}
+
+#[test]
+fn a_session_begun_or_ended_by_a_reply_that_may_be_cut_off_is_doubted() {
+    let trial = |operations: [Op; 3]| ends_late(Effect::Ends(Ending::AtOnce)).does(operations).trial();
+    let amid = |op: Op| unframed(op.boot(None).finished(4_400));
+    let begun = trial([
+        amid(login(0, 4_390)),
+        act(1, 2_000),
+        meets(0, ErrorClass::SessionRejected),
+    ]);
+    assert_eq!((begun.sessions.lost, begun.doubted.lost_sessions), (0, 1));
+    let kept = trial([login(0, 500), amid(act(0, 4_390)), finds(0, 1)]);
+    assert_eq!(kept.doubted, Doubted::default());
+    let ended = trial([login(0, 500), amid(logout(0, 4_390)), finds(0, 0)]);
+    assert_eq!((ended.sessions.zombie, ended.doubted.zombies), (0, 1));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use comeback_model::ids::TrialId;
 
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
-    Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
-    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
-    TimelineWindow, Void, Windowed, WriteCounts,
+    Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss,
+    LatencyTally, LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
+    Spoils, Time, TimelineWindow, Void, Windowed, WriteCounts,
 };
 
 /// One trial, understood.
@@ -44,6 +44,8 @@ pub struct TrialAnalysis {
     pub faulted: FaultedSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
+    /// What may be lost beyond that: nobody knows whether it was acknowledged.
+    pub doubted: Doubted,
     /// What became of the users' journeys; absent where there are no sessions.
     pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.

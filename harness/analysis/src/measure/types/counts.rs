@@ -86,6 +86,26 @@ pub struct SessionCounts {
     pub logged_out: u64,
 }
 
+/// What is gone of that which was acknowledged by replies that a fault may have cut off: lost if they were whole. In neither ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubted {
+    /// Lost sessions.
+    pub lost_sessions: u64,
+    /// Sessions with an older state.
+    pub reset_sessions: u64,
+    /// Sessions that are honoured after their logout.
+    pub zombies: u64,
+    /// Lost writes.
+    pub lost_writes: u64,
+}
+
+impl Doubted {
+    /// Whether there is any.
+    pub fn is_something(self) -> bool {
+        self != Self::default()
+    }
+}
+
 impl WriteCounts {
     /// Acknowledged ones of which it can be seen whether they are there.
     pub const fn verifiable(&self) -> u64 {

@@ -13,7 +13,7 @@ mod trial;
 
 pub use analysis::TrialAnalysis;
 pub use cause::Cause;
-pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
+pub use counts::{Culprit, Doubted, Extension, SessionCounts, Windowed, WriteCounts};
 pub use dots::{Dot, Ending};
 pub use journeys::{JourneyOperations, Journeys};
 pub(in crate::measure) use latency::LatencyCounter;

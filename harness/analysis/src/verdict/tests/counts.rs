@@ -135,6 +135,16 @@ fn a_counter_that_shows_too_much_hides_what_is_lost() {
 }
 
 #[test]
+fn a_loss_that_nobody_knows_to_have_been_acknowledged_leaves_the_gate_open() {
+    let mut analysis = analyze(&with_control(&[faulted(), faulted()]));
+    analysis.arms[0].trials[0].doubted.lost_writes = 1;
+    let said = "0 of 6 for certain, 0 undecided, 1 more if each reply was whole that a fault may have cut off";
+    check_gate_on(&analysis, "lost_writes == 0", Inconclusive, said);
+    check_gate_on(&analysis, "lost_writes < 2", Pass, "");
+    check_gate_on(&analysis, "lost_sessions == 0", Pass, "");
+}
+
+#[test]
 fn nothing_to_count_is_never_a_pass() {
     let said = "there was nothing to count: zero samples";
     for metric in [
