@@ -10,7 +10,7 @@ use comeback_model::units::{Elapsed, Span};
 use super::facts::{Drained, Facts, FaultFacts, was_sent_by};
 use super::held_back::{held_back, proxied};
 use super::load::Load;
-use super::planned::effect_of;
+use super::planned::{effect_of, is_by_command};
 use super::words::processes;
 use super::{ErrorTally, MetWrites};
 
@@ -26,10 +26,35 @@ const CRASHES: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 /// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
 
-/// Operations are under way in it that had left by `until`, and were not finished at `since`.
+/// Operations are under way in it that had left by `until`, and were not finished at `since`; of those whose connection ended
+/// without a reply, at `cut_since`.
 struct Stretch {
     since: Elapsed,
+    cut_since: Elapsed,
     until: Elapsed,
+}
+
+/// When a fault met what was under way.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: Elapsed,
+    /// Clients may see the end of their connections before it, from then on.
+    cut_since: Elapsed,
+}
+
+/// It is when the fault was sent to each node. A command takes its time until it ends the server, and what was under way when it was
+/// begun may be answered by then: it meets what is under way at T0.
+fn moments(plan: &Plan, fault: FaultId, own: &FaultFacts) -> Vec<Moment> {
+    if !is_by_command(plan, fault) {
+        let sent = own.injections().into_iter();
+        return sent.map(|at| Moment { at, cut_since: at }).collect();
+    }
+    let ended = own.effect_confirmed().zip(own.sent());
+    let moment = ended.map(|(at, sent)| Moment {
+        at,
+        cut_since: sent.min(at),
+    });
+    moment.into_iter().collect()
 }
 
 /// What became of the operations that were under way in any of these stretches. `scheduled` is how many there were.
@@ -37,7 +62,11 @@ fn under_way(stretches: &[Stretch], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
     for operation in &load.operations {
         let is_in = |stretch: &Stretch| {
-            was_sent_by(operation, stretch.until) && operation.finished > stretch.since
+            let since = match is_cut_off(operation) {
+                true => stretch.cut_since,
+                false => stretch.since,
+            };
+            was_sent_by(operation, stretch.until) && operation.finished > since
         };
         if stretches.iter().any(is_in) {
             tally.count(operation.error);
@@ -66,7 +95,7 @@ pub(super) fn in_flight(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTal
 }
 
 /// What became of the operations that were in flight at any injection of these faults: when a replica's drain was begun,
-/// else when the signal was sent. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
+/// else when the signal was sent, or a command had ended the server. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
 /// others it need not answer. What a fault ends answers none.
 pub(super) fn in_flight_of(
     on: (&Plan, &Facts),
@@ -80,9 +109,13 @@ pub(super) fn in_flight_of(
             true => left_by(on, own, load, (at, at)),
             false => Some(at),
         };
-        stretches.extend(own.injections().into_iter().filter_map(|since| {
-            let until = left(since)?;
-            Some(Stretch { since, until })
+        let moments = moments(on.0, *fault, own).into_iter();
+        stretches.extend(moments.filter_map(|moment| {
+            Some(Stretch {
+                since: moment.at,
+                cut_since: moment.cut_since,
+                until: left(moment.at)?,
+            })
         }));
     }
     under_way(&stretches, load)
@@ -113,7 +146,11 @@ pub(super) fn draining_of(
         let is_proxied = own.nodes().any(|node| proxied.contains(&node));
         let last = if is_proxied { since } else { confirmed };
         let until = left_by((plan, facts), own, load, (since, last))?;
-        Some(Stretch { since, until })
+        Some(Stretch {
+            since,
+            cut_since: since,
+            until,
+        })
     };
     let stretches: Vec<Stretch> = faults.iter().filter_map(stretch).collect();
     under_way(&stretches, load)
@@ -170,15 +207,9 @@ pub(super) fn met_by(
     if !effect_of(plan, fault)?.ends() {
         return None;
     }
-    // A command takes its time until it ends the server: what was under way when it was begun may be answered by then.
-    let is_by_command = plan.has_kill_command();
-    let (sent, injections) = match is_by_command {
-        true => {
-            let ended = own.effect_confirmed()?;
-            (ended, vec![ended])
-        }
-        false => (begun, own.injections()),
-    };
+    let moments = moments(plan, fault, own);
+    let first = moments.iter().map(|moment| moment.at).min();
+    let sent = first.unwrap_or(begun);
     let acts = load.operations.iter();
     // One that was tried again may have met it with an earlier try.
     let may_meet = |act: &&Operation| act.tries > 1 || facts.may_meet(act, own);
@@ -189,8 +220,10 @@ pub(super) fn met_by(
         .collect();
     let nodes: Vec<Node> = own.nodes().collect();
     let held = |at| held_back(plan, facts, &load.operations, &nodes, (at, at));
-    let injections: Vec<(Elapsed, HoldsBack)> =
-        injections.into_iter().map(|at| (at, held(at))).collect();
+    let injections: Vec<(Elapsed, HoldsBack)> = moments
+        .iter()
+        .map(|moment| (moment.at, held(moment.at)))
+        .collect();
     let count = |meets: &dyn Fn(&Operation, Elapsed, HoldsBack) -> bool| {
         let is_met = |act: &&&Operation| {
             let mut injections = injections.iter();
@@ -223,7 +256,7 @@ pub(super) fn met_by(
     // A proxy takes its time, too: that no reply had come says nothing of the server behind it.
     let is_behind_proxy = !proxied(plan, facts).is_empty();
     let quiet = |quiet: Option<Span>| quiet.filter(|_| !is_behind_proxy);
-    let aimed = own.aimed.filter(|_| !is_by_command);
+    let aimed = own.aimed.filter(|_| !is_by_command(plan, fault));
     let aimed = aimed.map(|(after, us)| (after, quiet(us)));
     let early_ack_seen = match held(sent).from {
         Some(Span::ZERO) => chance_of_early(&acts, (facts.baseline(), aimed), sent),

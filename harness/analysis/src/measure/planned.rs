@@ -19,6 +19,11 @@ pub(super) fn effect_of(plan: &Plan, fault: FaultId) -> Option<Effect> {
     Some(fault_of(plan, fault)?.effect)
 }
 
+/// Whether a command ends what it hits, in place of a signal.
+pub(super) fn is_by_command(plan: &Plan, fault: FaultId) -> bool {
+    plan.has_kill_command() && effect_of(plan, fault).is_some_and(Effect::ends)
+}
+
 /// What people call a fault: by its kind, and by its number among several of that kind.
 pub(super) fn name_of(plan: &Plan, fault: FaultId) -> String {
     let Some(kind) = fault_of(plan, fault).map(|fault| &fault.kind) else {

@@ -24,6 +24,19 @@ impl Story {
         story
     }
 
+    /// By external.kill, begun at [`FAULT`].
+    pub(super) fn ended_by_command(self) -> Self {
+        self.planned(|plan| {
+            plan.faults[0].effect = Effect::Ends(Ending::BySignal);
+            plan.arms[0].target.external = Some(External {
+                by: IdentifiedBy::Port,
+                port: 8_080,
+                restart: None,
+                kill: Some(vec!["end-it".to_owned()]),
+            });
+        })
+    }
+
     fn with_effect(self, effect: Effect) -> Self {
         self.planned(|plan| plan.faults[0].effect = effect)
     }
@@ -331,14 +344,7 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
 #[test]
 fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends() {
     let met = |act: Op| {
-        let story = Story::faulted().planned(|plan| {
-            plan.arms[0].target.external = Some(External {
-                by: IdentifiedBy::Port,
-                port: 8_080,
-                restart: None,
-                kill: Some(vec!["end-it".to_owned()]),
-            });
-        });
+        let story = Story::faulted().ended_by_command();
         let met = story.does([act]).trial().met.unwrap();
         (met.in_flight, met.tested)
     };
@@ -348,6 +354,23 @@ fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends()
     assert_eq!(met(act(1, FAULT - 5).finished(CUT + 1)), (1, 1));
     assert_eq!(met(act(1, CUT - 1).finished(CUT + 1)), (1, 1));
     assert_eq!(met(act(1, CUT + 1).finished(CUT + 2)), (0, 0));
+}
+
+#[test]
+fn what_was_in_flight_at_a_command_is_what_is_under_way_when_the_server_ends() {
+    let at_the_begin = act(1, FAULT - 1).finished(FAULT + 1);
+    let at_the_end = act(2, CUT - 1).unanswered(CUT);
+    let in_flight = |story: Story| {
+        let story = story.does([at_the_begin.clone(), at_the_end.clone()]);
+        let in_flight = story.trial().in_flight;
+        (in_flight.failures(), in_flight.scheduled)
+    };
+    assert_eq!(in_flight(Story::faulted().ended_by_command()), (1, 1));
+    assert_eq!(in_flight(Story::faulted()), (0, 1));
+    // A pause beside it has a moment of its own.
+    let pause = Effect::StandsStill(Span::from_ms(1));
+    let paused = Story::faulted().ended_by_command().with_effect(pause);
+    assert_eq!(in_flight(paused), (0, 1));
 }
 
 #[test]
