@@ -70,15 +70,13 @@ pub(crate) fn most(metric: Metric, arm: &ArmAnalysis) -> Samples {
             figure(metric, trial)
         }
     };
-    let longest = samples_among(metric, arm.faulted(), longest);
-    longest.into_iter().map(|(_, figure)| figure).collect()
+    samples_among(metric, arm.faulted(), longest)
 }
 
 fn known<'a>(metric: Metric, trials: impl Iterator<Item = &'a TrialAnalysis>) -> Samples {
-    samples_among(metric, trials, |trial| figure(metric, trial))
-        .into_iter()
-        .map(|(trial, figure)| figure.filter(|_| trial.busy.is_none()))
-        .collect()
+    samples_among(metric, trials, |trial| {
+        figure(metric, trial).filter(|_| trial.busy.is_none())
+    })
 }
 
 /// Of an arm and of what it is compared with, the samples that compare with each other: where the run was split, those of each
@@ -115,19 +113,22 @@ pub(crate) fn figure(metric: Metric, trial: &TrialAnalysis) -> Option<f64> {
 fn samples_among<'a>(
     metric: Metric,
     trials: impl Iterator<Item = &'a TrialAnalysis>,
-    figure: impl Fn(&TrialAnalysis) -> Option<f64>,
-) -> Vec<(&'a TrialAnalysis, Option<f64>)> {
-    trials
-        .filter_map(|trial| match metric {
-            // A fault that no client noticed has no time to be noticed in; all other times exist. Where nothing was
-            // scheduled there was nothing to be late.
-            Metric::Time(Time::Detect, _) | Metric::Latency(_, _) => {
-                figure(trial).map(|figure| (trial, Some(figure)))
-            }
-            Metric::Time(_, _) => Some((trial, figure(trial))),
-            Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => None,
-        })
-        .collect()
+    known: impl Fn(&TrialAnalysis) -> Option<f64>,
+) -> Samples {
+    let trials = trials.filter(|trial| should_have(metric, trial));
+    trials.map(known).collect()
+}
+
+/// Whether a trial should have a figure of its own, be it known or not.
+fn should_have(metric: Metric, trial: &TrialAnalysis) -> bool {
+    match metric {
+        // A fault that no client noticed has no time to be noticed in, unless they were too busy; all other times exist.
+        Metric::Time(Time::Detect, _) => figure(metric, trial).is_some() || trial.busy.is_some(),
+        Metric::Time(_, _) => true,
+        // Where nothing was scheduled there was nothing to be late.
+        Metric::Latency(_, _) => figure(metric, trial).is_some(),
+        Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) => false,
+    }
 }
 
 /// The samples, with `any` for what is absent.

@@ -89,6 +89,24 @@ fn of_times_that_a_busy_machine_may_make_shorter_nothing_is_known() {
 }
 
 #[test]
+fn a_trial_of_which_nothing_is_known_is_not_left_to_the_others() {
+    let unnoticed = || Told {
+        noticed: false,
+        ..faulted()
+    };
+    for told in [faulted as fn() -> Told, unnoticed] {
+        let analysis = analyze(&trials(1, 7, told));
+        let gates = [gate("time_to_detect.max < 1h"), gate("unrecovered == 0")];
+        let verdict = judge(&analysis, &gates, None);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        let [reason] = verdict.reasons.as_slice() else {
+            panic!("{:?}", verdict.reasons);
+        };
+        assert!(reason.ends_with(BUSY), "{reason}");
+    }
+}
+
+#[test]
 fn losses_of_a_busy_machine_are_judged() {
     let lossy = || faulted().with(&[Fate::Lost, Fate::Finds(1), Fate::Finds(1)]);
     let sound = verdict_on(
