@@ -38,7 +38,7 @@ pub(crate) fn judge<'a>(
                 Ok(base) => {
                     let judged = against::judge(gate.metric(), allowance, arm, base);
                     let judged = at_stake(judged, gate.metric(), (arm, base.arm));
-                    told_busy(judged, gate.metric(), (arm, base.arm))
+                    regard_busy(judged, gate.metric(), (arm, base.arm))
                 }
                 Err(why) => GateState::Unknown(Missing::for_good(why)),
             };
@@ -104,18 +104,28 @@ fn at_stake(
     why.map_or(judged, |why| GateState::Unknown(Missing::for_good(why)))
 }
 
-/// With the trials of a busy machine, whose times are no samples.
-fn told_busy(
+/// With the trials of a busy machine, whose times are no samples: what it made of a share of times must neither break a comparison
+/// nor have it hold.
+fn regard_busy(
     judged: GateState,
     metric: Metric,
     (arm, base): (&ArmAnalysis, &ArmAnalysis),
 ) -> GateState {
     let trials = || arm.faulted().chain(base.faulted());
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
+    let told = |why: &str| format!("{why}; {}", lack(trials().count(), 0, busy));
+    let lacks = |arm: &ArmAnalysis| arm.faulted().any(lacks_time_alone);
     match (judged, metric) {
         (GateState::Unknown(missing), Metric::Time(_, _) | Metric::Latency(_, _)) if busy > 0 => {
-            let why = format!("{}; {}", missing.why, lack(trials().count(), 0, busy));
+            let why = told(&missing.why);
             GateState::Unknown(Missing { why, ..missing })
+        }
+        (GateState::Broken(found), Metric::Served(Served::Availability)) if lacks(arm) => {
+            GateState::Unknown(Missing::for_good(told(&found)))
+        }
+        (GateState::Holds, Metric::Served(Served::Availability)) if lacks(base) => {
+            let why = "it holds against a baseline that lost availability by late replies";
+            GateState::Unknown(Missing::for_good(told(why)))
         }
         (judged, _) => judged,
     }

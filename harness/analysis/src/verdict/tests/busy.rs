@@ -146,3 +146,41 @@ fn a_busy_machine_compares_no_times() {
         busy.reasons
     );
 }
+
+#[test]
+fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() {
+    let told: Vec<Told> = (0..12)
+        .map(|place| Told {
+            arm: place % 2,
+            ..faulted()
+        })
+        .chain([0, 1].map(|arm| Told { arm, ..control() }))
+        .collect();
+    let mut journal = journal(&told);
+    journal.header.plan.arms[0].baseline = Some(journal.header.plan.arms[1].name.clone());
+    // Half of what is correct in an arm is late.
+    let verdict = |late: usize, busy: bool| {
+        let mut analysis = analyze(&journal);
+        let trials = analysis.arms[late].trials.iter_mut();
+        for trial in trials.filter(|trial| !trial.control) {
+            trial.availability.met = trial.availability.correct / 2;
+            trial.busy = busy.then(|| BUSY.to_owned());
+        }
+        judge(&analysis, &[gate("availability >= baseline")], None)
+    };
+    let of_the_arm = |busy| verdict(0, busy).outcome;
+    assert_eq!(
+        (of_the_arm(false), of_the_arm(true)),
+        (Outcome::Fail, Outcome::Inconclusive)
+    );
+    let of_the_base = |busy| verdict(1, busy).outcome;
+    assert_eq!(
+        (of_the_base(false), of_the_base(true)),
+        (Outcome::Pass, Outcome::Inconclusive)
+    );
+    let reasons = verdict(1, true).reasons;
+    assert!(
+        reasons[0].ends_with(&format!("in 6 of 12 trials {BUSY}")),
+        "{reasons:?}"
+    );
+}
