@@ -15,6 +15,9 @@ use crate::measure::{Analysis, ArmAnalysis};
 /// By how much the memory of one and the same machine may differ: the kernel keeps more or less for itself.
 const MEMORY_TOLERANCE: f64 = 0.01;
 
+/// The mend for commands that are none of the same fault.
+const ALIKE: &str = "let the commands differ by the server's port, unit, pid file or arm alone";
+
 /// How an arm gets its baseline.
 #[derive(Clone, Copy)]
 pub(crate) struct Baselines<'a> {
@@ -26,10 +29,19 @@ impl<'a> Baselines<'a> {
     /// What this arm is compared with, or why there is nothing.
     pub(crate) fn of(self, arm: &ArmAnalysis) -> Result<Base<'a>, String> {
         if let Some(name) = planned(self.run, arm).and_then(|arm| arm.baseline.as_ref()) {
+            let compared = planned(self.run, arm);
             let arm = self.run.arms.iter().find(|other| other.name == *name);
             let arm = arm.ok_or_else(|| format!("its baseline '{name}' is no arm of this run"))?;
+            let is_ended_alike = compared
+                .zip(planned(self.run, arm))
+                .is_none_or(|(compared, base)| compared.ends_as(base));
             if arm.faulted().next().is_none() {
                 return Err(format!("no trial of its baseline '{name}' counts"));
+            }
+            if !is_ended_alike {
+                return Err(format!(
+                    "its baseline '{name}' is ended by another command (external.kill), which is another fault: {ALIKE}"
+                ));
             }
             return Ok(Base { arm, stored: false });
         }
@@ -191,7 +203,7 @@ fn is_unknown(text: &str) -> bool {
 }
 
 /// Which parts of what was done to two arms differ so that their figures would too: the load, the windows,
-/// the fault, the pause before the restart, who holds the listening socket meanwhile, and how clients try again. How
+/// the fault, the command in its place, the pause before the restart, who holds the listening socket meanwhile, and how clients try again. How
 /// often it was done, what was demanded and which server it was done to may differ.
 pub(crate) fn plan_differences(
     base: &Header,
@@ -201,6 +213,12 @@ pub(crate) fn plan_differences(
 ) -> Vec<&'static str> {
     // An older journal holds what is masked now.
     let (base, new) = (base.plan.masked(), new.plan.masked());
+    let end = |plan: &Plan, arm: Option<&Arm>| {
+        let mut arms = plan.arms.iter();
+        arms.find(|masked| arm.is_some_and(|arm| masked.name == arm.name))
+            .cloned()
+    };
+    let ends = end(&base, base_arm).zip(end(&new, new_arm));
     let pause = |arm: Option<&Arm>| arm.map(|arm| arm.target.restart_after);
     let attempts = |arm: Option<&Arm>| arm.map(|arm| arm.target.attempts);
     let retry = |arm: Option<&Arm>| arm.map(|arm| arm.retry);
@@ -213,6 +231,10 @@ pub(crate) fn plan_differences(
             "whether it is a storm",
         ),
         (base.faults != new.faults, "its fault"),
+        (
+            ends.is_some_and(|(base, new)| !base.ends_as(&new)),
+            "the command that ends it",
+        ),
         (base.surroundings != new.surroundings, "its surroundings"),
         (
             pause(base_arm) != pause(new_arm),

@@ -2,8 +2,7 @@
 
 use comeback_model::journal::Machine;
 use comeback_model::operation::Step;
-use comeback_model::plan::Plan;
-use comeback_model::plan::Storm;
+use comeback_model::plan::{External, IdentifiedBy, Plan, Storm};
 use comeback_model::units::Span;
 
 use super::*;
@@ -228,6 +227,52 @@ fn a_baseline_of_another_machine_plan_or_run_does_not_count() {
     }
     let whole = run("then", &ready(&[90, 95, 100, 105]));
     assert!(objections(&new.header, &analyze(&whole)).is_empty());
+}
+
+#[test]
+fn a_server_that_another_command_ends_is_no_baseline() {
+    let ended_by = |port: u16, how: &str| {
+        Some(External {
+            by: IdentifiedBy::Port,
+            port,
+            restart: None,
+            kill: Some(vec!["./end".to_owned(), how.to_owned(), port.to_string()]),
+        })
+    };
+    let earlier = |how: &str| {
+        let [base, new] = ["then", "now"].map(|started| {
+            let mut run = run(started, &ready(&[90, 95, 100, 105]));
+            let how = if started == "then" { how } else { "hard" };
+            run.header.plan.arms[0].target.external = ended_by(8_080, how);
+            run
+        });
+        let verdict = against(&base, &new, &[READY]);
+        (verdict.outcome, verdict.reasons.join("\n"))
+    };
+    assert_eq!(earlier("hard").0, Outcome::Pass);
+    let (outcome, reasons) = earlier("soft");
+    assert_eq!(outcome, Outcome::Inconclusive);
+    let said = "the command that ends it differs";
+    assert!(reasons.contains(said), "{reasons}");
+    let beside = |how: &str| {
+        let trials = (0..8).map(|place| Told {
+            arm: place % 2,
+            ..faulted()
+        });
+        let controls = [0, 1].map(|arm| Told { arm, ..control() });
+        let mut run = journal(&trials.chain(controls).collect::<Vec<_>>());
+        let arms = &mut run.header.plan.arms;
+        arms[0].baseline = Some(arms[1].name.clone());
+        arms[0].target.external = ended_by(8_080, "hard");
+        arms[1].target.external = ended_by(8_081, how);
+        let verdict = verdict_on(&run, &[READY]);
+        (verdict.outcome, verdict.reasons.join("\n"))
+    };
+    assert_eq!(beside("hard").0, Outcome::Pass);
+    let (outcome, reasons) = beside("soft");
+    assert_eq!(outcome, Outcome::Inconclusive);
+    let said = "is ended by another command (external.kill), which is another fault";
+    assert!(reasons.contains(said), "{reasons}");
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl Plan {
                     .to_owned(),
             });
         }
+        self.validate_ends()?;
         if self.storm.is_some() {
             return Err(PlanError {
                 field: Field::External,
@@ -126,6 +127,27 @@ impl Plan {
                     "the process group of a server that Comeback did not start may hold its supervisor, or your shell: write \
                      to = \"process\", or \"tree\" for the process and all that it started",
                 );
+            }
+        }
+        Ok(())
+    }
+
+    /// What is compared must be ended in the same way.
+    fn validate_ends(&self) -> Result<(), PlanError> {
+        for (index, arm) in self.arms.iter().enumerate() {
+            let is_base = |other: &&Arm| arm.baseline.as_ref() == Some(&other.name);
+            let base = self.arms.iter().find(is_base);
+            if let Some(base) = base.filter(|base| !arm.ends_as(base)) {
+                return Err(PlanError {
+                    field: Field::External,
+                    arm: Some(index),
+                    part: None,
+                    problem: format!(
+                        "it is compared with the arm {}, which another command ends (external.kill): that is another fault. Let the two \
+                         commands differ by the port, unit or pid file of the server, or the name of the arm, alone",
+                        base.name
+                    ),
+                });
             }
         }
         Ok(())
