@@ -1,6 +1,7 @@
 //! Whether this machine was too busy in a trial to judge its times (METHOD, *A busy machine*). Losses, and whether the service
 //! came back, are judged all the same: they do not become true by waiting.
 
+use comeback_model::gate::Time;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 
@@ -37,6 +38,22 @@ pub(super) fn busy(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String
             percent(rounded(late))
         )
     })
+}
+
+/// The times that such a machine may make shorter: nothing is known of them.
+///
+/// When clients notice a fault depends on the slow requests that are under way at it; and what is measured by the baseline is measured by a
+/// slow one. A health check that is answered late says not ready where it would have said ready. And where nothing waits for the
+/// harness to see the end (T0) before the service comes back, what is counted from then on is the shorter the later that is seen.
+pub(super) fn shortened(plan: &Plan, facts: &Facts) -> Vec<Time> {
+    let mut times = vec![Time::Detect, Time::Steady, Time::OutageArea, Time::Blind];
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    let external = arm.and_then(|arm| arm.target.external.as_ref());
+    let is_started_by_others = external.is_some_and(|external| external.restart.is_none());
+    if is_started_by_others || plan.faults.iter().any(|fault| fault.effect.degrades()) {
+        times.extend([Time::Restart, Time::Listen, Time::Ready]);
+    }
+    times
 }
 
 /// Whole percents, and never more than all.

@@ -77,6 +77,7 @@ pub(super) fn analyze(
         control: facts.control,
         shard: None,
         void,
+        shortened: busy::shortened(plan, facts),
         busy,
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,

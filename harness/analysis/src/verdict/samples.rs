@@ -61,10 +61,7 @@ pub(crate) fn samples(metric: Metric, arm: &ArmAnalysis) -> Samples {
 /// The most that each trial's figure may have been, in the same order; absent where that is not known either.
 pub(crate) fn most(metric: Metric, arm: &ArmAnalysis) -> Samples {
     let longest = |trial: &TrialAnalysis| match metric {
-        // By what these are measured is longer on a busy machine, too.
-        Metric::Time(Time::Detect | Time::Steady | Time::OutageArea, _) if trial.busy.is_some() => {
-            None
-        }
+        Metric::Time(time, _) if trial.busy.is_some() && trial.shortened.contains(&time) => None,
         Metric::Time(time, _) => values::longest_time(time, trial),
         Metric::Count(_) | Metric::ErrorRate(_) | Metric::Served(_) | Metric::Latency(_, _) => {
             figure(metric, trial)

@@ -24,6 +24,8 @@ pub struct TrialAnalysis {
     /// Why its times say nothing certain, if so: the machine was too busy. They are then the most that a quiet machine would have
     /// shown.
     pub busy: Option<String>,
+    /// But for these: a busy machine may make them shorter, so that nothing is known of them.
+    pub shortened: Vec<gate::Time>,
     /// Whether the effect of every fault was confirmed.
     pub landed: bool,
     /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.

@@ -2,6 +2,7 @@
 
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::TrialId;
+use comeback_model::plan::{External, IdentifiedBy};
 use comeback_model::units::Elapsed;
 
 use super::*;
@@ -86,6 +87,23 @@ fn of_times_that_a_busy_machine_may_make_shorter_nothing_is_known() {
     ] {
         judged(&all, gate, Outcome::Inconclusive, &told);
     }
+    // Who starts the server waits for the harness to see its end, or does not.
+    let external = |restart: Option<&str>| {
+        let mut journal = all.clone();
+        journal.header.plan.arms[0].target.external = Some(External {
+            by: IdentifiedBy::Port,
+            port: 8_080,
+            restart: restart.map(|word| vec![word.to_owned()]),
+            kill: None,
+        });
+        journal
+    };
+    let (by_us, by_others) = (external(Some("./start")), external(None));
+    for gate in ["time_to_restart.max < 1h", "time_to_ready.median < 99ms"] {
+        judged(&by_us, gate, Outcome::Pass, "");
+        judged(&by_others, gate, Outcome::Inconclusive, &told);
+    }
+    judged(&by_others, "outage.median < 1h", Outcome::Pass, "");
 }
 
 #[test]
