@@ -52,6 +52,8 @@ pub(super) fn shortened(plan: &Plan, facts: &Facts) -> Vec<Time> {
     let is_started_by_others = external.is_some_and(|external| external.restart.is_none());
     if is_started_by_others || plan.faults.iter().any(|fault| fault.effect.degrades()) {
         times.extend([Time::Restart, Time::Listen, Time::Ready]);
+        // At the latest it begins with the end that a command made.
+        times.extend(plan.has_kill_command().then_some(Time::Outage));
     }
     times
 }

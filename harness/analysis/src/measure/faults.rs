@@ -133,7 +133,9 @@ fn analyze(
             .sent()
             .zip(facts.fault())
             .map(|(sent, first)| sent.ms_after(first)),
-        outage: recovery::outage_of(&chain),
+        outage: load
+            .span(fault)
+            .and_then(|span| recovery::outage_of(&chain, span)),
         overtaken_by: overtaken.map(|other| other.fault),
         hit_what_was_down: facts.hits_what_is_down(fault),
         time_to_detect: load.time_to_detect(fault),

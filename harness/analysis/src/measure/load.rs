@@ -8,7 +8,8 @@ use comeback_model::operation::{Operation, Step};
 use comeback_model::plan::Plan;
 use comeback_model::units::{Elapsed, Span};
 
-use super::facts::{Facts, FaultSpan};
+use super::facts::{Facts, FaultFacts, FaultSpan};
+use super::planned::is_by_command;
 use super::types::LatencyCounter;
 use super::{Availability, Continuity, ErrorTally, LatencyTally, Retries, Return, Time};
 use crate::measure::Windowed;
@@ -19,7 +20,7 @@ pub(super) struct Load<'a> {
     facts: &'a Facts,
     /// How long clients wait for a reply.
     pub(super) timeout: Span,
-    /// When each fault was sent, and recovered from.
+    /// When each fault was sent, took users out, and was recovered from.
     spans: Vec<FaultSpan>,
     /// In no particular order.
     pub(super) operations: Vec<&'a Operation>,
@@ -32,9 +33,9 @@ pub(super) struct Load<'a> {
 /// The part of a trial an operation belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It finished before the first fault was sent.
+    /// It finished before the first fault took users out: from its sending on, but for a command.
     Before,
-    /// It was in flight at, or wanted between, a fault and the first correct reply after it.
+    /// It was in flight then, or wanted until the first correct reply after it.
     During,
     /// It was wanted after such a reply, and no other fault was under way.
     After,
@@ -61,7 +62,7 @@ impl<'a> Load<'a> {
         Self {
             facts,
             timeout: plan.load.timeout,
-            spans: facts.spans(),
+            spans: spans(plan, facts, &operations),
             known_at_last: looks.map(|look| look.session()).collect(),
             operations,
             end,
@@ -70,13 +71,19 @@ impl<'a> Load<'a> {
 
     /// Which part of the trial an operation belongs to; without a fault everything is before it.
     pub(super) fn part(&self, operation: &Operation) -> Part {
-        if self.spans.iter().all(|span| operation.finished < span.sent) {
+        if self.spans.iter().all(|span| operation.finished < span.out) {
             return Part::Before;
         }
         match self.spans.iter().any(|span| span.holds(operation)) {
             true => Part::During,
             false => Part::After,
         }
+    }
+
+    /// When a fault was sent, took users out, and was recovered from.
+    pub(super) fn span(&self, fault: FaultId) -> Option<FaultSpan> {
+        let mut spans = self.spans.iter();
+        spans.find(|span| span.fault == fault).copied()
     }
 
     /// Errors of the operations that were in flight at a fault, or wanted until all that it hit was back.
@@ -89,7 +96,7 @@ impl<'a> Load<'a> {
 
     /// The operations that were in flight at a fault, or wanted until all that it hit was back.
     pub(super) fn of_fault(&self, fault: FaultId) -> impl Iterator<Item = &'a Operation> {
-        let span = self.spans.iter().find(|span| span.fault == fault).copied();
+        let span = self.span(fault);
         let operations = self.operations.iter().copied();
         operations.filter(move |operation| span.is_some_and(|span| span.holds(operation)))
     }
@@ -277,6 +284,33 @@ impl<'a> Load<'a> {
             .map(|pair| pair[1].ms_after(pair[0]))
             .max_by(f64::total_cmp)
     }
+}
+
+/// From when on each fault took users out. A server that a command ends may serve on meanwhile: until the first operation failed, or the
+/// last correct reply came, at the latest until T0.
+fn spans(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Vec<FaultSpan> {
+    let mut spans = facts.spans();
+    for span in &mut spans {
+        let own = facts.of_fault(span.fault);
+        let Some(ended) = own
+            .filter(|_| is_by_command(plan, span.fault))
+            .and_then(FaultFacts::effect_confirmed)
+        else {
+            continue;
+        };
+        let meanwhile = operations
+            .iter()
+            .filter(|operation| operation.finished >= span.sent && operation.finished <= ended);
+        let (mut last, mut failed) = (span.sent, ended);
+        for operation in meanwhile {
+            match operation.is_correct() {
+                true => last = last.max(operation.finished),
+                false => failed = failed.min(operation.finished),
+            }
+        }
+        (span.out, span.surely_out) = (last.min(failed), ended);
+    }
+    spans
 }
 
 /// When operations ceased to be wanted. The load is recorded as stopped only once its last operation has

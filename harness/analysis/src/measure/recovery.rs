@@ -4,7 +4,8 @@ use comeback_model::ids::FaultId;
 use comeback_model::plan::Listener;
 use comeback_model::units::Elapsed;
 
-use super::facts::Facts;
+use super::facts::{Facts, FaultSpan};
+use super::load::Load;
 use super::{Chain, Return, Time};
 
 /// The chain of a trial; empty in a control trial. Of several faults each of its times is the longest of any of them.
@@ -110,21 +111,27 @@ fn longest(facts: &Facts, chains: &[Chain]) -> Chain {
     }
 }
 
-/// From the sending of the first fault until the last was recovered from; `chain` is the trial's.
-pub(super) fn outage(facts: &Facts, chain: &Chain, returned: Option<&Return>) -> Option<Time> {
-    let several = facts
+/// From when the first fault took users out until the last was recovered from; `chain` is the trial's.
+pub(super) fn outage(
+    facts: &Facts,
+    load: &Load<'_>,
+    chain: &Chain,
+    returned: Option<&Return>,
+) -> Option<Time> {
+    let landed = facts
         .faults()
-        .filter(|(_, own)| own.effect_confirmed().is_some())
-        .count()
-        > 1;
-    if !several {
-        return outage_of(chain);
+        .filter(|(_, own)| own.effect_confirmed().is_some());
+    let landed: Vec<FaultId> = landed.map(|(fault, _)| fault).collect();
+    if let [only] = landed.as_slice() {
+        return outage_of(chain, load.span(*only)?);
     }
-    let first = facts.fault()?;
-    let ends = facts.faults().filter_map(|(fault, own)| {
+    let spans = facts.faults().filter_map(|(fault, _)| load.span(fault));
+    let first = spans.map(|span| span.out).min()?;
+    let ends = facts.faults().filter_map(|(fault, _)| {
         let own_chain = chain_of(facts, fault, Listener::Own, returned);
-        let later = own.sent()?.ms_after(first);
-        Some(outage_of(&own_chain)?.plus(later))
+        let span = load.span(fault)?;
+        let later = span.out.ms_after(first);
+        Some(outage_of(&own_chain, span)?.plus(later))
     });
     ends.reduce(Time::longer).filter(|longest| {
         let is_known = chain.ready.is_some();
@@ -132,9 +139,11 @@ pub(super) fn outage(facts: &Facts, chain: &Chain, returned: Option<&Return>) ->
     })
 }
 
-/// From the sending of the fault of a chain to ready.
-pub(super) fn outage_of(chain: &Chain) -> Option<Time> {
-    Some(chain.ready?.plus(-chain.killed?))
+/// From when the fault of a chain took users out to ready: from its sending, but for a command.
+pub(super) fn outage_of(chain: &Chain, span: FaultSpan) -> Option<Time> {
+    let outage = chain.ready?.plus(-chain.killed?);
+    let outage = outage.plus(-span.out.ms_after(span.sent));
+    Some(outage.less_sure(span.surely_out.ms_after(span.out)))
 }
 
 /// A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.

@@ -106,7 +106,7 @@ pub(super) fn analyze(
         longest_gap_ms: load.longest_gap_ms(),
         outage_area_s: area.map(|area| area.failed_s + area.slow_s),
         outage_area_slow_s: area.map(|area| area.slow_s),
-        outage: recovery::outage(facts, &chain, returned.as_ref()),
+        outage: recovery::outage(facts, &load, &chain, returned.as_ref()),
         client_outage: load.client_outage(returned.as_ref()),
         blind_time,
         false_time_to_steady: false_time_to_steady(plan, facts, &load),

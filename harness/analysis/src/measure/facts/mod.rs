@@ -97,6 +97,10 @@ pub(super) struct FaultSpan {
     pub(super) fault: FaultId,
     /// K.
     pub(super) sent: Elapsed,
+    /// Users may be out from then on: K, but for a command, which takes its time.
+    pub(super) out: Elapsed,
+    /// And are from then on for certain.
+    pub(super) surely_out: Elapsed,
     /// R; absent where it never was back, or that is not known.
     pub(super) recovered: Option<Elapsed>,
 }
@@ -110,12 +114,12 @@ pub(super) struct Correct {
 }
 
 impl FaultSpan {
-    /// Whether an operation was in flight at its begin, or wanted within it.
+    /// Whether an operation was in flight when users were out, or wanted from then on until all was back.
     pub(super) fn holds(&self, operation: &Operation) -> bool {
         let is_over = self
             .recovered
             .is_some_and(|back| operation.intended >= back);
-        operation.finished >= self.sent && !is_over
+        operation.finished >= self.out && !is_over
     }
 }
 
@@ -260,9 +264,12 @@ impl Facts {
     pub(super) fn spans(&self) -> Vec<FaultSpan> {
         let faults = self.faults.iter().filter(|_| !self.control);
         let span = |(fault, own): (&FaultId, &FaultFacts)| {
+            let sent = own.sent()?;
             Some(FaultSpan {
                 fault: *fault,
-                sent: own.sent()?,
+                sent,
+                out: sent,
+                surely_out: sent,
                 recovered: self.recovered_from(*fault),
             })
         };

@@ -300,7 +300,11 @@ fn a_write_acknowledged_by_a_server_that_goes_on_before_it_ends_is_demanded() {
 
 #[test]
 fn a_session_begun_or_ended_by_a_reply_that_may_be_cut_off_is_doubted() {
-    let trial = |operations: [Op; 3]| ends_late(Effect::Ends(Ending::AtOnce)).does(operations).trial();
+    let trial = |operations: [Op; 3]| {
+        ends_late(Effect::Ends(Ending::AtOnce))
+            .does(operations)
+            .trial()
+    };
     let amid = |op: Op| unframed(op.boot(None).finished(4_400));
     let begun = trial([
         amid(login(0, 4_390)),
@@ -381,6 +385,43 @@ fn the_clients_outage_is_from_the_last_reply_before_the_fault_to_the_first_after
     // Of several nodes others may go on answering, and the probe asks another than the clients.
     let served = Story::faulted().serves(BASELINE, SETTLED, 10);
     assert_eq!(served.trial().client_outage, at(10.0));
+}
+
+#[test]
+fn the_outage_of_a_command_begins_when_the_server_answers_no_more() {
+    // K at 3,000 ms, T0 at 3,400 ms, ready at 3,700 ms.
+    let requested = EventKind::FaultRequested {
+        fault: FaultId::FIRST,
+        node: Node::default(),
+        begun: "the kill command begun".to_owned(),
+    };
+    let story = Story::new(false)
+        .event(FAULT, requested)
+        .event(3_400, injected_exit())
+        .event(3_410, executed(1, 3_410))
+        .event(3_700, returned(Node::default(), new_boot()))
+        .event(3_700, first_correct(None))
+        .enters(3_700, Phase::Settle)
+        .ends();
+    let outage = |story: Story| story.trial().outage;
+    let at = |ms, error_ms| Some(Time::At { ms, error_ms });
+    let by_signal = story.clone().serves(BASELINE, 3_390, 10);
+    assert_eq!(outage(by_signal), at(700.0, 292.0));
+    let story = story.ended_by_command();
+    // The last reply came at 3,381 ms; that it was the last of the old server is certain from T0 on.
+    let serves = story.clone().serves(BASELINE, 3_390, 10);
+    let trial = serves.trial();
+    assert_eq!(trial.outage, at(319.0, 311.0));
+    assert_eq!(trial.errors.during.scheduled, 1);
+    assert_eq!(trial.chain.killed, Some(-400.0));
+    // Some users were out before others.
+    let refuses = serves
+        .clone()
+        .does([look(1, 3_099).finished(3_100).rejected(ServerError)]);
+    assert_eq!(outage(refuses), at(600.0, 592.0));
+    // It served nobody from the begin on.
+    let hangs = story.serves(BASELINE, FAULT, 10);
+    assert_eq!(outage(hangs), at(700.0, 692.0));
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub struct TrialAnalysis {
     pub outage_area_s: Option<f64>,
     /// The part of it in which replies were correct and had to be waited for.
     pub outage_area_slow_s: Option<f64>,
-    /// From the fault's sending to ready: how long the service was away.
+    /// From the fault's sending, or from when a command took users out, to ready: how long the service was away.
     pub outage: Option<Time>,
     /// The longest time without a correct reply that clients saw from the fault on until the service was back.
     pub client_outage: Option<Time>,

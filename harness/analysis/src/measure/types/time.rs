@@ -57,6 +57,18 @@ impl Time {
         }
     }
 
+    /// The same time, whose begin may have been so much later.
+    #[must_use]
+    pub fn less_sure(self, later_ms: f64) -> Self {
+        match self {
+            Self::At { ms, error_ms } => Self::At {
+                ms,
+                error_ms: error_ms + later_ms,
+            },
+            Self::Beyond { .. } => self,
+        }
+    }
+
     /// How much earlier it may have been true; unknown when it was not seen.
     pub const fn error_ms(self) -> Option<f64> {
         match self {
