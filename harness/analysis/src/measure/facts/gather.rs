@@ -94,6 +94,8 @@ pub(in crate::measure) struct Facts {
     pub(in crate::measure) id: TrialId,
     pub(in crate::measure) arm: ArmId,
     pub(in crate::measure) control: bool,
+    /// Its arm's server was started again in some trial of the run.
+    pub(in crate::measure) is_started_again: bool,
     /// When each phase was entered.
     pub(in crate::measure) phases: BTreeMap<Phase, Elapsed>,
     /// The faults that events name.
@@ -171,6 +173,15 @@ impl Gatherer {
     pub(in crate::measure) fn finish(mut self, faults: usize) -> RunFacts {
         for trial in &mut self.run.trials {
             trial.set_surroundings_apart(FaultId(faults as u32));
+        }
+        let again = self
+            .run
+            .trials
+            .iter()
+            .filter(|trial| !trial.restarts.is_empty());
+        let again: BTreeSet<ArmId> = again.map(|trial| trial.arm).collect();
+        for trial in &mut self.run.trials {
+            trial.is_started_again = again.contains(&trial.arm);
         }
         self.run
     }
