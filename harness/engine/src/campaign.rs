@@ -8,6 +8,7 @@ use comeback_host::{inside, machine};
 use comeback_model::event::Event;
 use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
+use comeback_model::plan::fault::{Effect, Ending};
 use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::{self, PlannedTrial};
 use comeback_model::shard::{HeldShard, Shard, Shards};
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::record::JournalWriter;
 use crate::supervise::custody::Custody;
 pub use crate::supervise::custody::Host;
+use crate::supervise::external::check_restarts;
 use crate::supervise::tag::RunTag;
 
 /// Descriptors beside one for each client: journal, pipes, timers, standard streams.
@@ -60,13 +62,31 @@ pub fn check_files(plan: &Plan) -> io::Result<Result<(), TooFewFiles>> {
     })
 }
 
-/// Whether each fault of a plan can work on this machine.
+/// Whether each fault of a plan can work on this machine, and a server that others start is started again after it.
 ///
 /// # Errors
 /// With the kind of the first that cannot, the reason and the mend.
 pub fn check_faults(plan: &Plan) -> Result<(), String> {
-    comeback_faults::probe(plan)
-        .map_err(|(kind, unavailable)| format!("{kind} cannot work on this machine: {unavailable}"))
+    comeback_faults::probe(plan).map_err(|(kind, unavailable)| {
+        format!("{kind} cannot work on this machine: {unavailable}")
+    })?;
+    let endings: Vec<Ending> = plan
+        .faults
+        .iter()
+        .filter_map(|fault| match fault.effect {
+            Effect::Ends(ending) => Some(ending),
+            Effect::StandsStill(_) | Effect::Replaces | Effect::Degrades(_) | Effect::Surrounds => {
+                None
+            }
+        })
+        .collect();
+    let external = |arm: &Arm| match &arm.target.external {
+        Some(external) => {
+            check_restarts(external, &endings).map_err(|error| format!("{}: {error}", arm.name))
+        }
+        None => Ok(()),
+    };
+    plan.arms.iter().try_for_each(external)
 }
 
 /// The header of a run's journal. Its schedule follows from plan and seed.
