@@ -26,6 +26,7 @@ mod faults;
 pub mod format;
 pub mod github;
 mod glossary;
+mod history;
 mod html;
 mod junit;
 mod markdown;
@@ -58,6 +59,9 @@ pub use difference::{
     difference_title,
 };
 pub use faults::faults;
+pub use history::past_arm;
+#[cfg(feature = "charts")]
+pub use history::trend;
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Notes, Tail};
 pub use replicas::replicas;

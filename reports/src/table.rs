@@ -262,7 +262,8 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
     ])
 }
 
-fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
+/// The sessions that an arm lost.
+pub(crate) fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
         loss(sessions.lost, sessions.acknowledged, known),
         sessions.lost,
@@ -299,7 +300,8 @@ fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
     }
 }
 
-fn writes(writes: &WriteCounts, sessions: &SessionCounts, known: LossShare) -> Cell {
+/// The writes that an arm lost.
+pub(crate) fn writes(writes: &WriteCounts, sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
         loss(writes.lost, writes.acknowledged, known),
         writes.lost,

@@ -13,8 +13,9 @@ use comeback_model::plan::{Arm, Plan, Target};
 
 use comeback_supervise::output::printable;
 
-use self::worktree::{Worktree, ask};
+use self::worktree::Worktree;
 use super::experiment::usage;
+use super::git::ask;
 use super::options::Output;
 use super::{CliError, warn};
 

@@ -1,8 +1,5 @@
 //! From a plan to its report: what every command with trials does.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
@@ -13,18 +10,15 @@ use comeback_model::plan::Plan;
 use comeback_model::shard::Shard;
 
 use super::baseline::{self, BaselineArgs};
+use super::folder::{check_folder, create_folder};
 use super::options::Output;
-use super::{CliError, calibration, ci, report, setup, try_out};
+use super::{CliError, calibration, ci, git, report, setup, try_out};
 use crate::console::{Progress, Volume};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
 use comeback_runs::Hooks;
-use comeback_runs::folder::{self, FolderError};
 use comeback_supervise::tag::RunTag;
-
-/// Where runs go when no folder is named.
-const RUNS: &str = "comeback-runs";
 
 /// The options of a run beside its plan.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +76,8 @@ pub(super) fn measure(
     ci::announce_junit(&output.told, &plan.name)?;
     ci::note_command(&folder, seed, options.shard)?;
     let mut header = campaign::header(plan, seed, started.timestamp().to_string(), &folder);
+    header.label.clone_from(&output.label);
+    header.revision = git::revision_of(Path::new("."));
     if let Some(shard) = options.shard {
         output.tell(&format!("shard {} of {}", shard.index(), shard.count()));
         header = campaign::shard_of(header, shard).map_err(CliError::Usage)?;
@@ -116,65 +112,4 @@ fn check_extension(plan: &Plan) -> Result<(), CliError> {
         ));
     }
     Ok(())
-}
-
-/// Sees that the chosen folder can be used, before anything is started. What was not there is not there afterwards.
-fn check_folder(folder: &Path) -> Result<(), CliError> {
-    let new: Vec<&Path> = folder
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .collect();
-    claim(folder)?;
-    for path in new {
-        fs::remove_dir(path)?;
-    }
-    Ok(())
-}
-
-fn claim(folder: &Path) -> Result<(), CliError> {
-    folder::claim(folder).map_err(|error| match error {
-        FolderError::NotEmpty(_) => CliError::Usage(format!("--out: {error}")),
-        error => unusable(&error),
-    })
-}
-
-fn create_folder(
-    name: &str,
-    started: &jiff::ZonedDateTime,
-    wanted: Option<&Path>,
-) -> Result<PathBuf, CliError> {
-    let folder = new_folder(name, started, wanted)?;
-    if wanted.is_none() {
-        point_latest_at(folder.file_name().unwrap_or_default())?;
-    }
-    Ok(folder)
-}
-
-/// A folder of this name and time, or the one that is wanted.
-pub(super) fn new_folder(
-    name: &str,
-    started: &jiff::ZonedDateTime,
-    wanted: Option<&Path>,
-) -> Result<PathBuf, CliError> {
-    if let Some(folder) = wanted {
-        return claim(folder).map(|()| folder.to_owned());
-    }
-    let base = format!("{name}-{}", started.strftime("%Y%m%d-%H%M%S"));
-    // Two runs within a second get a number.
-    let name = |number| match number {
-        1 => base.clone(),
-        _ => format!("{base}-{number}"),
-    };
-    folder::create_next(Path::new(RUNS), name).map_err(|error| unusable(&error))
-}
-
-fn unusable(error: &FolderError) -> CliError {
-    CliError::Usage(error.to_string())
-}
-
-/// Replaces the link in one step, so that there always is one.
-fn point_latest_at(name: &OsStr) -> io::Result<()> {
-    let fresh = Path::new(RUNS).join(format!(".latest-{}", std::process::id()));
-    std::os::unix::fs::symlink(name, &fresh)?;
-    fs::rename(&fresh, Path::new(RUNS).join("latest"))
 }

@@ -11,7 +11,7 @@ use comeback_reports::claims_table;
 
 use self::measure::Job;
 use super::table::{Style, table};
-use super::{CliError, campaign, options, print, print_aside, say};
+use super::{CliError, folder, options, print, print_aside, say};
 use comeback_host::inside;
 use comeback_host::machine;
 use comeback_runs::finish::write_artifact;
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 fn begin(args: &Args) -> Result<(PathBuf, Claims), CliError> {
     let seed = options::seed(args.many.seed.map(Seed))?;
     let started = jiff::ZonedDateTime::now();
-    let folder = campaign::new_folder("claims", &started, args.many.out.as_deref())?;
+    let folder = folder::new_folder("claims", &started, args.many.out.as_deref())?;
     let document = Claims {
         schema: SCHEMA.to_owned(),
         seed: seed.0,

@@ -26,8 +26,11 @@ mod export;
 mod fault_proxy;
 mod faults;
 mod figures;
+mod folder;
+mod git;
 mod init;
 mod launch;
+mod list;
 mod merge;
 mod metrics;
 mod options;
@@ -104,6 +107,7 @@ enum Command {
     Claims(claims::Args),
     Selftest(selftest::Args),
     Report(report::Args),
+    List(list::Args),
     Merge(merge::Args),
     Init(init::Args),
     Record(record::Args),
@@ -271,6 +275,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Claims(args) => claims::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::List(args) => list::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Record(args) => record::run(&args),

@@ -8,7 +8,7 @@ use comeback_model::journal::Header;
 use comeback_model::shard::ranges;
 use comeback_runs::merge::{Lacking, MergeError, Union};
 
-use super::campaign::new_folder;
+use super::folder::new_folder;
 use super::options::Output;
 use super::{CliError, ci, report, warn};
 
@@ -44,7 +44,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             CliError::Usage(format!("{} cannot be used: {error}", folder.display()))
         })?);
     }
-    let union = Union::open(&folders).map_err(refuse)?;
+    let mut union = Union::open(&folders).map_err(refuse)?;
+    if let Some(label) = &output.label {
+        union.set_label(label.clone());
+    }
+    if union.is_of_several_revisions() {
+        warn(
+            "the shards were started in folders of different git revisions, so the whole has none: see that all of them measured the same \
+             server (`comeback list` shows each one's revision)",
+        );
+    }
     let header = union.header();
     let now = jiff::ZonedDateTime::now();
     let to = new_folder(&header.plan.name, &now, output.out.as_deref())?;

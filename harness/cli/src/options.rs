@@ -71,6 +71,20 @@ fn parse_seed(text: &str) -> Result<u64, String> {
     read.map_err(|_| format!("'{text}' is not a seed: write a whole number, such as 7"))
 }
 
+/// The longest label, in characters: it stands at the axis of a chart.
+const LABEL_MAX: usize = 60;
+
+fn parse_label(text: &str) -> Result<String, String> {
+    let label = text.trim();
+    let is_short = (1..=LABEL_MAX).contains(&label.chars().count());
+    if is_short && !label.contains(char::is_control) {
+        return Ok(label.to_owned());
+    }
+    Err(format!(
+        "a label is one line of 1 to {LABEL_MAX} characters: write such as --label nightly-12"
+    ))
+}
+
 impl Size {
     pub(super) fn apply_to(&self, document: &mut Document) {
         fn over<T>(said: Option<T>, place: &mut Option<T>) {
@@ -98,6 +112,9 @@ pub(super) struct Output {
     /// New folder for the results [default: comeback-runs/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// A name for this run, such as a version or a build number: `comeback list` and `report RUN RUN…` show it
+    #[arg(long, value_name = "TEXT", value_parser = parse_label, hide_short_help = true)]
+    pub(super) label: Option<String>,
     /// No progress on stderr
     #[arg(long, short, conflicts_with = "verbose", hide_short_help = true)]
     quiet: bool,
@@ -148,6 +165,7 @@ impl Output {
     pub(super) fn to_folder(folder: &Path, quiet: bool) -> Self {
         Self {
             out: Some(folder.to_owned()),
+            label: None,
             quiet,
             told: Told {
                 json: false,

@@ -1,4 +1,7 @@
-//! `comeback report`: judges a run and draws its report again, from the journal alone. A live run ends here, too.
+//! `comeback report`: judges a run and draws its report again, from the journal alone. A live run ends here, too. Several runs
+//! make a trend.
+
+mod trend;
 
 use std::path::{Path, PathBuf};
 
@@ -17,19 +20,26 @@ use comeback_runs::read::{Recorded, analyze};
 /// How far the second line of a sentence stands from the margin.
 const CONTINUED: u16 = 4;
 
-/// Judge and draw a stored run again.
+/// Judge and draw a stored run again, or draw many as a trend.
 ///
 /// Reads the journal of a run folder and writes summary, report and charts again. Interrupted runs work, too. The exit
 /// code is the verdict's. With --baseline, the gates compare with that run from now on; otherwise with the same
 /// baseline as before.
+///
+/// With several runs it draws their outages and losses over time into a new folder, from each run's summary.json. Nothing is judged
+/// then; `comeback diff` compares two runs.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json"
+    after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json\n  \
+comeback report comeback-runs/shop-* --out trend"
 )]
 pub(super) struct Args {
-    /// The run's folder
+    /// The run's folder, or those of several
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
-    run: PathBuf,
+    runs: Vec<PathBuf>,
+    /// Of several runs: new folder for the trend [default: comeback-runs/trend-TIME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Folder of an earlier run, or a copy of it: the baseline of the gates
     #[arg(long, value_name = "RUN")]
     baseline: Option<PathBuf>,
@@ -38,17 +48,26 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
-    if !args.run.join(record::EVENTS).is_file() {
+    let [run] = args.runs.as_slice() else {
+        return trend::run(args);
+    };
+    if args.out.is_some() {
+        return Err(CliError::Usage(
+            "--out: the report of a single run goes to the run's own folder: leave --out away, or name several runs"
+                .to_owned(),
+        ));
+    }
+    if !run.join(record::EVENTS).is_file() {
         return Err(CliError::Usage(format!(
             "{} is not a run folder: it has no {}. Name the folder of a run, such as comeback-runs/latest",
-            args.run.display(),
+            run.display(),
             record::EVENTS
         )));
     }
     ci::check_junit(&args.told)?;
     if let Some(folder) = &args.baseline {
         let stored = Stored::read("--baseline", folder)?;
-        let recorded = Recorded::open(&args.run)?;
+        let recorded = Recorded::open(run)?;
         let header = recorded.header();
         if stored.is_of(header) {
             return Err(CliError::Usage(format!(
@@ -57,9 +76,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             )));
         }
         baseline::check_gates(&header.plan, true)?;
-        stored.keep(&args.run)?;
+        stored.keep(run)?;
     }
-    finish(&args.run, &args.told, None)
+    finish(run, &args.told, None)
 }
 
 /// The end of every run: judges the stored run, writes the report and prints the table. Annotations point to `file`, such as

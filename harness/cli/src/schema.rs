@@ -4,6 +4,7 @@ mod reference;
 
 use clap::ValueEnum;
 use comeback_analysis::difference::Difference;
+use comeback_analysis::history::History;
 use comeback_analysis::summary::Summary;
 use comeback_analysis::verdict::Outcome;
 use comeback_claims::Claims;
@@ -34,6 +35,8 @@ enum Document {
     Summary,
     /// The document of `comeback diff --json`
     Difference,
+    /// The document of `comeback list --json` and of a trend (`comeback report RUN RUN… --json`)
+    History,
     /// `claims.json` of a folder of claims
     Claims,
     /// `selftest.json` of a folder of a self-test
@@ -45,6 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         Document::Experiment => comeback_experiment::json_schema(&Faults),
         Document::Summary => Summary::json_schema(),
         Document::Difference => Difference::json_schema(),
+        Document::History => History::json_schema(),
         Document::Claims => Claims::json_schema(),
         Document::Selftest => SelfTest::json_schema(),
     };

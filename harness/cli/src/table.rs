@@ -38,6 +38,17 @@ pub(super) fn wrapped(text: &str, indent: u16) -> String {
     lines(text, usize::from(room)).join(&format!("\n{:1$}", "", usize::from(indent)))
 }
 
+/// A text on one line behind so many blanks, cut with an ellipsis where it does not fit.
+pub(super) fn fitting(text: &str, indent: u16) -> String {
+    let room = columns().unwrap_or(USUAL).saturating_sub(indent).max(LEAST);
+    let room = usize::from(room);
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room - 1).collect();
+    format!("{kept}…")
+}
+
 /// A text in lines of at most so many characters. No word is split: a longer one has a line of its own.
 pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

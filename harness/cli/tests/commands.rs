@@ -227,7 +227,7 @@ fn every_command_has_help_with_examples() {
     for name in [
         "compare", "run", "report", "init", "record", "validate", "explain", "diff", "replay",
         "shrink", "export", "serve", "targets", "doctor", "schema", "cleanup", "cluster", "cache",
-        "selftest", "merge",
+        "selftest", "merge", "list",
     ] {
         let output = plain(&[name, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{name}");

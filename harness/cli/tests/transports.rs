@@ -171,6 +171,8 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
         plan,
         schedule,
         shards: None,
+        label: None,
+        revision: None,
     };
     let (scratch, logs) = (folder.join("data"), folder.join("logs"));
     std::fs::create_dir(&scratch).unwrap();

@@ -80,6 +80,8 @@ pub fn header(plan: Plan, seed: Seed, started: String, folder: &Path) -> Header 
         schedule: schedule::expand(&plan, seed),
         plan,
         shards: None,
+        label: None,
+        revision: None,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod journal;
 mod machine;
 pub mod operation;
 pub mod plan;
+mod revision;
 pub mod said;
 pub mod schedule;
 pub mod shard;

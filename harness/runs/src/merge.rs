@@ -85,6 +85,17 @@ impl Union {
         &self.header
     }
 
+    /// Gives the whole a name of its own.
+    pub fn set_label(&mut self, label: String) {
+        self.header.label = Some(label);
+    }
+
+    /// Whether shards were started in folders of different git revisions. The whole has none then.
+    pub fn is_of_several_revisions(&self) -> bool {
+        let headers = self.parts.iter().map(Part::header);
+        !all_same(headers.filter_map(|header| header.revision.as_ref()))
+    }
+
     /// The shards of which something is lacking, in their order.
     pub fn lacking(&self) -> Vec<Lacking> {
         let Some(shards) = &self.header.shards else {
@@ -260,13 +271,23 @@ fn header_of(parts: &[Part], whole: Schedule) -> Result<Header, MergeError> {
     let started = shards.held().iter().map(|one| one.started.as_str()).min();
     let started = started.unwrap_or(&first.started).to_owned();
     let machines = shards.held().iter().map(|one| &one.machine);
+    let headers = || parts.iter().map(Part::header);
+    let has_one_label = all_same(headers().map(|header| &header.label));
+    let has_one_revision = all_same(headers().map(|header| &header.revision));
     Ok(Header {
+        label: first.label.clone().filter(|_| has_one_label),
+        revision: first.revision.clone().filter(|_| has_one_revision),
         started,
         machine: common(machines).unwrap_or_default(),
         schedule: whole.of_shards(&shards, first.plan.in_each_round()),
         shards: Some(shards),
         ..first.clone()
     })
+}
+
+fn all_same<T: PartialEq>(mut values: impl Iterator<Item = T>) -> bool {
+    let first = values.next();
+    first.is_none_or(|first| values.all(|value| value == first))
 }
 
 /// The machine of all of them. What differs is not known of the whole, so that its times are compared with no other run.

@@ -15,6 +15,8 @@ pub(crate) enum Key {
     Trial,
     /// A strong dot with an interval.
     Estimate(Ink),
+    /// A strong dot with an upright interval.
+    EstimateUp(Ink),
     /// A strong dot alone.
     Mark(Ink),
     /// A dashed whisker.
@@ -37,6 +39,8 @@ pub(crate) enum Key {
     Signs(Sign, Ink),
     /// An arrow to the right.
     Beyond,
+    /// An arrow upwards.
+    BeyondUp,
 }
 
 /// A mark for one of many, of a form that is known also without its colour.
@@ -162,6 +166,10 @@ impl Page {
                 whisker(drawing, (x, end), y, ink);
                 drawing.mark((middle, y), 5.0, ink);
             }
+            Key::EstimateUp(ink) => {
+                whisker_up(drawing, middle, (y + 8.0, y - 8.0), ink);
+                drawing.mark((middle, y), 4.5, ink);
+            }
             Key::Mark(ink) => drawing.mark((middle, y), 5.0, ink),
             Key::Bound => bound(drawing, (x, end), y),
             Key::Median => {
@@ -188,6 +196,7 @@ impl Page {
                 drawing.strokes(strokes.collect(), sign.width(), ink);
             }
             Key::Beyond => arrow(drawing, (middle, y)),
+            Key::BeyondUp => arrow_up(drawing, (middle, y + 4.0)),
         }
     }
 
@@ -209,6 +218,19 @@ pub(crate) fn whisker(drawing: &mut Drawing, (from, to): (f64, f64), y: f64, ink
     for x in [from, to] {
         drawing.line((x, y - 5.0), (x, y + 5.0), 2.0, ink);
     }
+}
+
+/// The same, upright.
+pub(crate) fn whisker_up(drawing: &mut Drawing, x: f64, (from, to): (f64, f64), ink: Ink) {
+    drawing.line((x, from), (x, to), 2.0, ink);
+    for y in [from, to] {
+        drawing.line((x - 5.0, y), (x + 5.0, y), 2.0, ink);
+    }
+}
+
+/// A figure that lies higher than the chart reaches.
+pub(crate) fn arrow_up(drawing: &mut Drawing, (x, y): Point) {
+    drawing.area(vec![(x - 5.0, y), (x, y - 8.0), (x + 5.0, y)], Ink::Loss);
 }
 
 /// A one-sided bound: dashed, with an end at the side it bounds.

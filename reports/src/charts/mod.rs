@@ -20,7 +20,9 @@ mod who_served;
 use crate::arms::RunView;
 use crate::draw::Drawing;
 
+pub(crate) use frame::{Key, Page, arrow_up, whisker_up};
 pub(crate) use live::Live;
+pub(crate) use panels::Plot;
 
 /// Width of a chart in CSS pixels.
 pub(crate) const WIDE: f64 = 960.0;
@@ -129,7 +131,7 @@ const ALL: [Chart; 11] = [
 ];
 
 /// The text of a chart if no arm has figures.
-fn no_figures(page: &mut frame::Page) {
+fn no_figures(page: &mut Page) {
     use crate::draw::Style;
     page.y += 14.0;
     let left = page.left();

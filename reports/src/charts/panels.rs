@@ -70,16 +70,16 @@ impl Columns {
 
 /// Where a panel's marks go.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plot {
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
+pub(crate) struct Plot {
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
 }
 
 impl Plot {
     /// Level grid lines, with their numbers at the left.
-    pub(super) fn levels(
+    pub(crate) fn levels(
         &self,
         drawing: &mut Drawing,
         up: Scale,
@@ -95,7 +95,7 @@ impl Plot {
     }
 
     /// The line below, with numbers of seconds.
-    pub(super) fn seconds(&self, drawing: &mut Drawing, across: Scale) {
+    pub(crate) fn seconds(&self, drawing: &mut Drawing, across: Scale) {
         self.ground(drawing);
         let most = ((self.right - self.left) / 70.0) as usize;
         for tick in across.ticks(most) {
@@ -104,13 +104,13 @@ impl Plot {
     }
 
     /// The line below.
-    pub(super) fn ground(&self, drawing: &mut Drawing) {
+    pub(crate) fn ground(&self, drawing: &mut Drawing) {
         let (left, right) = ((self.left, self.bottom), (self.right, self.bottom));
         drawing.line(left, right, 1.0, Ink::Axis);
     }
 
     /// A number below it.
-    pub(super) fn tick(&self, drawing: &mut Drawing, x: f64, text: &str) {
+    pub(crate) fn tick(&self, drawing: &mut Drawing, x: f64, text: &str) {
         let bottom = self.bottom;
         drawing.line((x, bottom), (x, bottom + 4.0), 1.0, Ink::Axis);
         let style = Style::TICK.align(Align::Centre);
@@ -118,7 +118,7 @@ impl Plot {
     }
 
     /// A dashed upright line.
-    pub(super) fn moment(&self, drawing: &mut Drawing, x: f64, ink: Ink) {
+    pub(crate) fn moment(&self, drawing: &mut Drawing, x: f64, ink: Ink) {
         drawing.dashes((x, self.top), (x, self.bottom), 1.5, ink);
     }
 }

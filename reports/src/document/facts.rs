@@ -39,6 +39,13 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         Fact::new("seed", run.summary.seed.to_string()),
         Fact::new("version", &header.written_by),
         Fact::new("started", &run.summary.started),
+    ];
+    facts.extend((run.summary.label.as_ref()).map(|label| Fact::new("label", label)));
+    facts.extend((run.summary.revision.as_ref()).map(|revision| {
+        let dirty = if revision.dirty { ", with changes" } else { "" };
+        Fact::new("git revision", format!("{}{dirty}", revision.commit))
+    }));
+    facts.extend([
         Fact::new("system", &machine.system),
         Fact::new(
             "processor",
@@ -48,7 +55,7 @@ pub(crate) fn facts(run: &RunView<'_>) -> Vec<Fact> {
         Fact::new("data file system", &machine.data_filesystem),
         Fact::new("build", &machine.build),
         Fact::new("trials", trials),
-    ];
+    ]);
     facts.extend(run.summary.shards.as_ref().map(shards));
     facts.extend(plan.faults.iter().enumerate().map(fault));
     facts.extend([

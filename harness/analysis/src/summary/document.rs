@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::journal::{Machine, RunLabel};
+use comeback_model::journal::{Machine, Revision, RunLabel};
 use comeback_model::shard::HeldShard;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,12 @@ pub struct Summary {
     /// The shards of a run that was split over machines. Absent in any other run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<ShardsSummary>,
+    /// The name that the user gave this run (`--label`). Absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The git revision of the folder in which the run was started. Absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// The extension of the run, if its declared trials did not suffice.
     #[serde(default)]
     pub extensions: Vec<Extension>,
@@ -80,6 +86,14 @@ pub struct ReplacedTrial {
 }
 
 impl Summary {
+    /// Reads the document back.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
     /// The published JSON Schema of this document.
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Summary).to_value()

@@ -40,6 +40,8 @@ pub fn summarize(analysis: &Analysis, verdict: &Verdict) -> Summary {
             missing: shards.missing(),
             held: shards.held().to_vec(),
         }),
+        label: header.label.clone(),
+        revision: header.revision.clone(),
         extensions: analysis.extensions.clone(),
         baseline: verdict.baseline.clone(),
         arms: analysis

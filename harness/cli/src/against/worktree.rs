@@ -1,18 +1,17 @@
 //! The files of a revision: a working tree of the user's repository in a temporary folder, for as long as a run takes.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use comeback_host::undo::{GIT_VARIABLES, Undo};
+use comeback_host::undo::Undo;
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::scratch;
 use comeback_supervise::tag::RunTag;
 use comeback_supervise::variables::RUN_VARIABLE;
 
+use crate::git::{git, output, without_git};
 use crate::{CliError, warn};
 
 /// How much of a failed build's output is shown, in lines.
@@ -138,60 +137,4 @@ fn last_lines(log: &Path) -> String {
         .collect();
     let last = &lines[lines.len().saturating_sub(LINES_MAX)..];
     last.iter().map(|line| format!("\n  | {line}")).collect()
-}
-
-/// git in a folder: without the hooks and the file monitor that a repository may ask for.
-fn git(folder: &Path) -> Command {
-    let mut command = Command::new("git");
-    without_git(&mut command)
-        .arg("--no-optional-locks")
-        .args([
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "core.fsmonitor=false",
-        ])
-        .arg("-C")
-        .arg(folder)
-        // Its complaints are read.
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Within a hook, git's variables name the repository of the hook.
-fn without_git(command: &mut Command) -> &mut Command {
-    for name in GIT_VARIABLES.split(' ') {
-        command.env_remove(name);
-    }
-    command
-}
-
-/// What it prints, without the last end of a line; or what it complained of.
-fn output(mut command: Command) -> Result<OsString, String> {
-    let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "git was not found in PATH: install it".to_owned(),
-        _ => format!("git could not be started: {error}"),
-    })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let problem = said.lines().find_map(|line| line.strip_prefix("fatal: "));
-        let last = || said.lines().rfind(|line| !line.trim().is_empty());
-        let problem = problem.or_else(last);
-        // Where git looked for a repository is no news.
-        let problem = problem.and_then(|line| line.split(" (or any").next());
-        return Err(problem.map_or_else(|| format!("git: {}", output.status), str::to_owned));
-    }
-    let mut bytes = output.stdout;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    }
-    Ok(OsString::from_vec(bytes))
-}
-
-/// Asks git something in a folder.
-pub(super) fn ask<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Result<OsString, String> {
-    let mut command = git(folder);
-    command.args(words);
-    output(command)
 }

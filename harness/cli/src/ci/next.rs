@@ -86,6 +86,8 @@ mod tests {
             plan: plan.clone(),
             schedule: expand(plan, seed),
             shards: None,
+            label: None,
+            revision: None,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::baseline::BaselineArgs;
 use crate::campaign::RunOptions;
 use crate::experiment::usage;
 use crate::options::Output;
-use crate::{CliError, campaign, compare, print_aside, setup, targets};
+use crate::{CliError, campaign, compare, folder, print_aside, setup, targets};
 use comeback_claims::{FACTS, Task};
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
@@ -161,7 +161,7 @@ impl Job<'_> {
         }
         needs::skip_unfit(&mut arms);
         let started = jiff::ZonedDateTime::now();
-        campaign::new_folder("claim", &started, Some(own))?;
+        folder::new_folder("claim", &started, Some(own))?;
         let heading = Heading {
             comeback_facts: comeback_claims::VERSION,
             claim: self.claim.number,

@@ -18,7 +18,7 @@ use self::document::{Row, SCHEMA, Skipped};
 use self::measure::Job;
 use self::table::{BUGS, Bug};
 use super::color::{self, ColorChoice};
-use super::{CliError, campaign, doctor, options, print, say};
+use super::{CliError, doctor, folder, options, print, say};
 use crate::table::wrapped;
 pub(super) use document::SelfTest;
 
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (bugs, skipped) = workable(bugs, !args.bugs.is_empty())?;
     let seed = options::seed(args.many.seed.map(Seed))?.0;
     let started = jiff::ZonedDateTime::now();
-    let folder = campaign::new_folder("selftest", &started, args.many.out.as_deref())?;
+    let folder = folder::new_folder("selftest", &started, args.many.out.as_deref())?;
     let mut document = SelfTest {
         schema: SCHEMA.to_owned(),
         seed,

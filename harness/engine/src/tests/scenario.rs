@@ -363,6 +363,8 @@ impl Told {
             plan: self.plan.clone(),
             schedule,
             shards: None,
+            label: None,
+            revision: None,
         };
         let journal = Journal {
             header,

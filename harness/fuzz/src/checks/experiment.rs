@@ -121,6 +121,8 @@ fn check_stored(plan: Plan, schedule: Schedule, seed: Seed) {
         plan,
         schedule,
         shards: None,
+        label: None,
+        revision: None,
     };
     let mut line = Vec::new();
     write_line(&mut line, &header).expect("a vector takes everything");

@@ -40,6 +40,7 @@ use crate::ids::{Seed, TrialId};
 pub use crate::machine::Machine;
 use crate::operation::Operation;
 use crate::plan::Plan;
+pub use crate::revision::Revision;
 use crate::schedule::Schedule;
 use crate::shard::Shards;
 
@@ -81,6 +82,12 @@ pub struct Header {
     /// Which shards it holds, where the run was split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<Shards>,
+    /// What the user calls the run, so that it is found among others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The git revision of the folder in which it was started, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
 }
 
 impl Header {
@@ -168,6 +175,14 @@ pub fn read(events: impl BufRead, operations: impl BufRead) -> Result<Journal, J
         operations: kept,
         torn: outline.torn,
     })
+}
+
+/// The header of a run alone.
+///
+/// # Errors
+/// When it is missing, of another version, or cannot be read.
+pub fn header(from: impl BufRead) -> Result<Header, JournalError> {
+    Ok(events::Events::new(from)?.0)
 }
 
 /// The events of a run, one after another in the order they were recorded. Seals are not checked: see [`outline`].

@@ -28,6 +28,11 @@ fn header() -> Header {
         schedule: expand(&plan, seed),
         plan,
         shards: None,
+        label: Some("nightly-12".to_owned()),
+        revision: Some(Revision {
+            commit: "3f2a91c4d5e6f708192a3b4c5d6e7f8091a2b3c4".to_owned(),
+            dirty: true,
+        }),
     }
 }
 

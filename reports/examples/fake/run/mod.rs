@@ -286,6 +286,8 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         family: None,
         machine: machine.clone(),
         shards: None,
+        label: None,
+        revision: None,
         extensions: Vec::new(),
         baseline: None,
         arms: arms
@@ -303,6 +305,8 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         schedule: schedule::expand(&plan, seed),
         plan,
         shards: None,
+        label: None,
+        revision: None,
     };
     Fake {
         analysis: Analysis {

@@ -227,6 +227,8 @@ impl Story {
                 plan: self.plan.clone(),
                 schedule: expand(&self.plan, seed),
                 shards: None,
+                label: None,
+                revision: None,
             },
             events: self.events.clone(),
             operations: self.operations.clone(),

@@ -309,6 +309,8 @@ pub(super) fn journal(trials: &[Told]) -> Journal {
             schedule: expand(&plan, seed),
             plan,
             shards: None,
+            label: None,
+            revision: None,
         },
         events,
         operations,
