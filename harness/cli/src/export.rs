@@ -1,8 +1,10 @@
 //! `comeback export`: writes the records of a stored run for other programs. One file for each exporter, and a table of them.
 
 mod csv;
+mod edn;
 mod events;
 mod jsonl;
+mod openmetrics;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,14 +17,15 @@ use comeback_runs::read::Recorded;
 use super::CliError;
 use super::baseline;
 
-/// Write the records of a stored run for other programs.
+/// Write records or figures of a stored run for other programs.
 ///
 /// An operation is one request of a client: when it was intended, sent and finished, in µs since the run's start, and
 /// its outcome.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback export --format jsonl | jq 'select(.error != null)'\n  \
-comeback export comeback-runs/latest --out operations.csv"
+comeback export comeback-runs/latest --out operations.csv\n  comeback export --format edn --out history.edn\n  \
+comeback export --format openmetrics > comeback.prom"
 )]
 pub(super) struct Args {
     /// The run's folder
@@ -43,12 +46,20 @@ struct Exporter {
     name: &'static str,
     /// Its output, in one line.
     about: &'static str,
+    /// Says why a run has no such records, and what to do.
+    check: fn(&Recorded) -> Result<(), String>,
     /// Writes it, an entry after the other: a run need not fit into memory.
     write: fn(&Recorded, &mut dyn Write) -> io::Result<()>,
 }
 
 /// All exporters, the default first.
-static TABLE: &[Exporter] = &[csv::CSV, jsonl::JSONL, events::EVENTS];
+static TABLE: &[Exporter] = &[
+    csv::CSV,
+    jsonl::JSONL,
+    events::EVENTS,
+    edn::EDN,
+    openmetrics::OPENMETRICS,
+];
 
 /// Reads the name of an exporter.
 fn exporter() -> impl TypedValueParser<Value = &'static Exporter> {
@@ -63,6 +74,13 @@ fn exporter() -> impl TypedValueParser<Value = &'static Exporter> {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (_, run) = baseline::open("RUN", &args.run)?;
+    (args.format.check)(&run).map_err(|problem| {
+        let name = args.format.name;
+        CliError::Usage(format!(
+            "--format {name}: {}: {problem}",
+            args.run.display()
+        ))
+    })?;
     let written = match &args.out {
         None => match write(args.format, &run, io::stdout().lock()) {
             // A closed pipe (`| head`) is not a failure.

@@ -56,7 +56,7 @@ impl Recorded {
     }
 
     /// Where it is.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -66,7 +66,7 @@ impl Recorded {
     }
 
     /// The trials that have operations.
-    pub(crate) fn operated(&self) -> impl Iterator<Item = TrialId> {
+    pub fn operated(&self) -> impl Iterator<Item = TrialId> {
         self.outline.trials().map(|(trial, _)| trial)
     }
 
@@ -74,7 +74,7 @@ impl Recorded {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub(crate) fn operations_of(&self, trial: TrialId) -> Result<Vec<Operation>, ReadError> {
+    pub fn operations_of(&self, trial: TrialId) -> Result<Vec<Operation>, ReadError> {
         let rows = open(&self.folder, OPERATIONS)?;
         let operations = self.outline.read_trial(rows, trial);
         operations.map_err(|cause| ReadError::of(&self.folder, cause))

@@ -13,6 +13,7 @@ const ROWS: usize = 1_000;
 pub(super) const CSV: Exporter = Exporter {
     name: "csv",
     about: "Operations as comma-separated values, with a header row",
+    check: |_| Ok(()),
     write,
 };
 

@@ -10,6 +10,7 @@ use super::Exporter;
 pub(super) const EVENTS: Exporter = Exporter {
     name: "events",
     about: "Events: starts, phases, faults, exits; a JSON object on each line",
+    check: |_| Ok(()),
     write,
 };
 

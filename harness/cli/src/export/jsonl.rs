@@ -10,6 +10,7 @@ use super::Exporter;
 pub(super) const JSONL: Exporter = Exporter {
     name: "jsonl",
     about: "Operations, a JSON object on each line",
+    check: |_| Ok(()),
     write,
 };
 

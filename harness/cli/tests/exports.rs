@@ -1,0 +1,313 @@
+//! What `comeback export` writes for checkers and monitoring, from stored journals.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "support/edn.rs"]
+mod edn;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use comeback_model::operation::{Operation, Outcome, Step};
+use comeback_runs::read::Recorded;
+use edn::Edn;
+use serde_json::Value;
+use support::{command, said};
+
+fn stored(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/journals")
+        .join(name)
+}
+
+fn export(run: &Path, format: &str) -> Output {
+    let words = [
+        "export".as_ref(),
+        "--format".as_ref(),
+        format.as_ref(),
+        run.as_os_str(),
+    ];
+    command(Path::new("."), &words).output().unwrap()
+}
+
+#[track_caller]
+fn exported(run: &Path, format: &str) -> String {
+    let output = export(run, format);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The operations of a history, each with its invocation and its completion. Checks what holds for every history.
+fn pairs(history: &str) -> Vec<(Edn, Edn)> {
+    let mut under_way: BTreeMap<i128, Edn> = BTreeMap::new();
+    let mut gone: BTreeSet<i128> = BTreeSet::new();
+    let mut pairs = Vec::new();
+    let mut trial = None;
+    let mut last = i128::MIN;
+    for (index, line) in history.lines().enumerate() {
+        let one = Edn::read(line);
+        assert_eq!(one.get("index").number(), index as i128);
+        let (time, process) = (one.get("time").number(), one.get("process").number());
+        if trial.replace(one.get("trial").clone()) != Some(one.get("trial").clone()) {
+            assert!(under_way.is_empty(), "a trial ends before its operations");
+            last = i128::MIN;
+        }
+        assert!(last <= time && time % 1_000 == 0, "{line}");
+        last = time;
+        match one.get("type").keyword() {
+            "invoke" => {
+                assert!(
+                    !gone.contains(&process),
+                    "it goes on after an :info: {line}"
+                );
+                let before = under_way.insert(process, one);
+                assert_eq!(before, None, "a process does two things at once: {line}");
+            }
+            completed => {
+                let asked = under_way.remove(&process).expect("it was invoked");
+                for key in ["f", "trial", "arm"] {
+                    assert_eq!(asked.get(key), one.get(key), "{line}");
+                }
+                if completed == "info" {
+                    gone.insert(process);
+                }
+                pairs.push((asked, one));
+            }
+        }
+    }
+    assert!(under_way.is_empty(), "{under_way:?}");
+    pairs
+}
+
+fn operations(run: &Path) -> Vec<Operation> {
+    let recorded = Recorded::open(run).unwrap();
+    let operations = recorded.operations().unwrap();
+    operations.map(Result::unwrap).collect()
+}
+
+#[test]
+fn each_invocation_of_a_history_has_its_completion_and_what_is_ambiguous_ends_its_process() {
+    let mut has_info = false;
+    for name in [
+        "compare", "cache", "retry", "several", "topology", "zombies",
+    ] {
+        let run = stored(name);
+        let pairs = pairs(&exported(&run, "edn"));
+        let operations = operations(&run);
+        let of = |step: fn(Step) -> bool, outcome: Outcome| {
+            let those = operations
+                .iter()
+                .filter(|one| step(one.step) && one.outcome == outcome);
+            those.count()
+        };
+        let is_act = |step| step == Step::Act;
+        let told = |f: &str, kind: &str| {
+            let those = pairs.iter().filter(|(asked, done)| {
+                asked.get("f").keyword() == f && done.get("type").keyword() == kind
+            });
+            those.count()
+        };
+        for (kind, outcome) in [
+            ("ok", Outcome::Acknowledged),
+            ("fail", Outcome::Rejected),
+            ("info", Outcome::Indeterminate),
+        ] {
+            assert_eq!(told("add", kind), of(is_act, outcome), "{name}: {kind}");
+        }
+        let reads = operations
+            .iter()
+            .filter(|one| matches!(one.step, Step::Check | Step::ReadBack));
+        let read: usize = ["ok", "fail", "info"]
+            .iter()
+            .map(|kind| told("read", kind))
+            .sum();
+        assert_eq!(read, reads.count(), "{name}");
+        has_info |= told("add", "info") > 0;
+    }
+    assert!(has_info, "no stored journal has an ambiguous write");
+}
+
+#[test]
+fn a_counter_that_lost_nothing_reads_as_many_as_were_added() {
+    // By key: acknowledged and possible additions, and what the last read showed.
+    let mut keys: BTreeMap<Edn, (i128, i128, Option<i128>)> = BTreeMap::new();
+    let (mut lost, mut kept) = (0, 0);
+    for (asked, done) in pairs(&exported(&stored("compare"), "edn")) {
+        let value = done.get("value").items();
+        let key = Edn::Vector(vec![done.get("arm").clone(), value[0].clone()]);
+        let (sure, perhaps, last) = keys.entry(key).or_default();
+        match (asked.get("f").keyword(), done.get("type").keyword()) {
+            ("add", "ok") => *sure += value[1].number(),
+            ("add", "info") => *perhaps += value[1].number(),
+            ("read", "ok") => *last = Some(value[1].number()),
+            _ => {}
+        }
+    }
+    for (key, (sure, perhaps, last)) in &keys {
+        let arm = &key.items()[0];
+        let Some(last) = last else { continue };
+        let holds = (*sure..=sure + perhaps).contains(last);
+        match arm {
+            Edn::Text(arm) if arm == "journal" => assert!(holds, "{key:?}: {sure}, {last}"),
+            _ if holds => kept += 1,
+            _ => lost += 1,
+        }
+    }
+    assert!(
+        keys.len() > 40 && kept > 0,
+        "{} keys, {kept}, {lost}",
+        keys.len()
+    );
+}
+
+/// The stored run with writes of their own, as the plan would have them.
+fn with_own_writes(kind: &str, shown: [&str; 4]) -> tempfile::TempDir {
+    let from = stored("zombies");
+    let folder = tempfile::tempdir().unwrap();
+    let journal = fs::read_to_string(from.join("journal.jsonl")).unwrap();
+    let (header, _) = journal.split_once('\n').unwrap();
+    let mut header: Value = serde_json::from_str(header).unwrap();
+    let flow = header
+        .pointer_mut("/plan/load/workload/sessions/writes")
+        .unwrap();
+    *flow = kind.into();
+    // The begin of a trial alone: nothing of it is sealed.
+    fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
+    let columns = fs::read_to_string(from.join("operations.csv")).unwrap();
+    let columns = columns.lines().next().unwrap();
+    let row = |step: &str, at: u32, write: &str, found: &str| {
+        let (sent, finished) = (at + 10, at + 20);
+        format!(
+            "1,0,0,{step},{at},{at},{sent},{finished},acknowledged,,200,,{write},{found},,,,false,,,1,\n"
+        )
+    };
+    let mut rows = format!("{columns}\n");
+    rows += &row("login", 100, "", shown[0]);
+    rows += &row("act", 200, "1", "");
+    rows += &row("check", 300, "", shown[1]);
+    rows += &row("act", 400, "2", "");
+    rows += &row("check", 500, "", shown[2]);
+    rows += &row("check", 600, "", shown[3]);
+    fs::write(folder.path().join("operations.csv"), rows).unwrap();
+    folder
+}
+
+#[test]
+fn a_list_is_what_elle_appends_and_reads_with_the_oldest_first() {
+    // One value was there at the login; later there are two that nobody wrote.
+    let run = with_own_writes("list", ["?1", "\"1,?1\"", "\"2,1,?2\"", ""]);
+    let pairs = pairs(&exported(run.path(), "edn"));
+    let done: Vec<(&str, String)> = pairs
+        .iter()
+        .map(|(_, done)| {
+            (
+                done.get("type").keyword(),
+                format!("{:?}", done.get("value")),
+            )
+        })
+        .collect();
+    let micro = |text: &str| format!("{:?}", Edn::read(text));
+    assert_eq!(
+        done,
+        [
+            ("ok", micro("[[:append \"1/0/0\" 1]]")),
+            ("ok", micro("[[:r \"1/0/0\" [1]]]")),
+            ("ok", micro("[[:append \"1/0/0\" 2]]")),
+            ("ok", micro("[[:r \"1/0/0\" [1 2 -1]]]")),
+            // A reply that could not be read does not say that nothing is there.
+            ("fail", micro("[[:r \"1/0/0\" nil]]")),
+        ]
+    );
+}
+
+#[test]
+fn a_set_is_added_to_and_read() {
+    let run = with_own_writes("set", ["-", "1", "\"2,1\"", "-"]);
+    let pairs = pairs(&exported(run.path(), "edn"));
+    let read: Vec<&Edn> = pairs.iter().map(|(_, done)| done.get("value")).collect();
+    assert_eq!(*read[2], Edn::read("[\"1/0/0\" 2]"));
+    assert_eq!(*read[3], Edn::read("[\"1/0/0\" #{1 2}]"));
+    assert_eq!(*read[4], Edn::read("[\"1/0/0\" #{}]"));
+}
+
+#[test]
+fn the_figures_in_openmetrics_are_those_of_the_summary() {
+    for name in ["compare", "never-back", "several", "void"] {
+        let run = stored(name);
+        let text = exported(&run, "openmetrics");
+        assert!(text.ends_with("# EOF\n"), "{name}");
+        let summary = fs::read_to_string(run.join("summary.json")).unwrap();
+        let summary: Value = serde_json::from_str(&summary).unwrap();
+        let mut families = BTreeSet::new();
+        let mut samples: BTreeMap<&str, f64> = BTreeMap::new();
+        for line in text.lines() {
+            match line.strip_prefix("# ") {
+                Some("EOF") => {}
+                Some(about) => {
+                    let words: Vec<&str> = about.splitn(3, ' ').collect();
+                    if words[0] == "TYPE" {
+                        assert!(families.insert(words[1].to_owned()), "{name}: {line}");
+                    }
+                }
+                None => {
+                    let (sample, value) = line.rsplit_once(' ').unwrap();
+                    let family = sample.split('{').next().unwrap();
+                    let family = family.strip_suffix("_info").unwrap_or(family);
+                    assert!(families.contains(family), "{name}: {line}");
+                    let value = value.replace('+', "").parse().unwrap();
+                    assert_eq!(samples.insert(sample, value), None, "{name}: {line}");
+                }
+            }
+        }
+        for arm in summary["arms"].as_array().unwrap() {
+            let arm_name = arm["name"].as_str().unwrap();
+            let sample = |family: &str, label: &str| {
+                let key = format!("{family}{{arm=\"{arm_name}\"{label}}}");
+                samples.get(key.as_str()).copied()
+            };
+            let is_measured = arm["status"] == "measured";
+            let flag = sample("comeback_arm_measured", "");
+            assert_eq!(flag, Some(f64::from(u8::from(is_measured))), "{name}");
+            let lost = sample("comeback_sessions", ",fate=\"lost\"");
+            let median = sample("comeback_outage_seconds", ",stat=\"median\"");
+            if !is_measured {
+                assert_eq!((lost, median), (None, None), "{name}");
+                continue;
+            }
+            assert_eq!(lost, arm["sessions"]["lost"].as_f64(), "{name}");
+            let outage = &arm["outage_ms"];
+            let expected = (outage["n"] != 0).then(|| {
+                outage["median"]
+                    .as_f64()
+                    .map_or(f64::INFINITY, |ms| ms / 1_000.0)
+            });
+            assert_eq!(median, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_run_without_sessions_has_no_history_and_says_so_before_a_file_is_made() {
+    let work = tempfile::tempdir().unwrap();
+    let run = work.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let journal = fs::read_to_string(stored("zombies").join("journal.jsonl")).unwrap();
+    let mut header: Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
+    let workload = header.pointer_mut("/plan/load/workload").unwrap();
+    let check = workload["sessions"]["check"].clone();
+    *workload = serde_json::json!({ "stateless": check });
+    fs::write(run.join("journal.jsonl"), format!("{header}\n")).unwrap();
+    fs::write(run.join("operations.csv"), "").unwrap();
+    let words = ["export", "run", "--format", "edn", "--out", "history.edn"];
+    let output = command(work.path(), &words).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(
+        said(&output).contains("the run has no sessions"),
+        "{}",
+        said(&output)
+    );
+    assert!(!work.path().join("history.edn").exists());
+}
