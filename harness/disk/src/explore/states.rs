@@ -35,7 +35,7 @@ pub struct Group {
     /// How they come about, the earliest cut first.
     pub recipes: Vec<Recipe>,
     /// How suspicious the most suspicious one is.
-    suspicion: u32,
+    pub(super) suspicion: u32,
 }
 
 impl Group {
