@@ -177,7 +177,13 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
     std::fs::create_dir(&logs).unwrap();
     let tag = RunTag::new().unwrap();
     let mut interrupt = Interrupt::listen(tag.clone(), || {}).unwrap();
-    let journal = JournalWriter::create(folder, &header, clock, |_: &comeback_model::event::Event| {}).unwrap();
+    let journal = JournalWriter::create(
+        folder,
+        &header,
+        clock,
+        |_: &comeback_model::event::Event| {},
+    )
+    .unwrap();
     let site = Site {
         tag,
         clock,
