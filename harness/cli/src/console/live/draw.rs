@@ -354,7 +354,8 @@ fn lost(board: &Board, room: Room) -> Line {
         separator = ", ";
     }
     match separator {
-        "" => line.with(Ink::Dim, "known after the first trial with a fault"),
+        "" if room.is_wide() => line.with(Ink::Dim, "known after the first trial with a fault"),
+        "" => line.with(Ink::Dim, "not known yet"),
         _ if room.is_wide() => line.with(Ink::Dim, " sessions so far"),
         _ => line,
     }
