@@ -55,7 +55,6 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
     };
     Plan {
         name: name.to_owned(),
-        chaos: None,
         arms: specs.iter().map(arm).collect(),
         trials: 8,
         extend_to: 8,
