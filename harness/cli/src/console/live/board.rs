@@ -202,9 +202,7 @@ const fn is_of_a_fault(kind: &EventKind) -> bool {
     matches!(
         kind,
         EventKind::FaultRequested { .. }
-            | EventKind::FaultConfirmed { .. }
             | EventKind::FaultActed { .. }
-            | EventKind::FaultEnded { .. }
             | EventKind::TargetExited {
                 cause: ExitCause::Injected(_) | ExitCause::Unexpected,
                 ..

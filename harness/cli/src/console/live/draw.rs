@@ -19,6 +19,7 @@ const LEAST: Room = Room {
     columns: 24,
     rows: 4,
 };
+const SO_FAR: &str = " sessions so far";
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// The room of a terminal.
@@ -356,7 +357,9 @@ fn lost(board: &Board, room: Room) -> Line {
     match separator {
         "" if room.is_wide() => line.with(Ink::Dim, "known after the first trial with a fault"),
         "" => line.with(Ink::Dim, "not known yet"),
-        _ if room.is_wide() => line.with(Ink::Dim, " sessions so far"),
+        _ if room.is_wide() && line.width() + SO_FAR.len() <= room.columns => {
+            line.with(Ink::Dim, SO_FAR)
+        }
         _ => line,
     }
 }

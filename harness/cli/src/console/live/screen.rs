@@ -17,6 +17,8 @@ const BEGIN: &str = "\x1b[?2026h";
 const END: &str = "\x1b[?2026l";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
+/// The view is removed. Some terminals take a screen that is cleared from its first column on for one to be kept in the scroll-back.
+const ERASE: &str = "\x1b[K\n\x1b[J\x1b[1A";
 /// Of a terminal that does not say how large it is.
 const USUAL: Room = Room {
     columns: 80,
@@ -72,7 +74,7 @@ impl Screen {
         }
         text.push_str(&back_over(&self.drawn, room.columns, self.wraps_anew));
         if !above.is_empty() {
-            text.push_str(CLEAR_BELOW);
+            text.push_str(ERASE);
             text.push_str(&above_text(above));
         }
         for (place, line) in view.iter().enumerate() {
@@ -93,7 +95,7 @@ impl Screen {
             let drawn = std::mem::take(&mut self.drawn);
             if !drawn.is_empty() {
                 text.push_str(&back_over(&drawn, Self::room().columns, self.wraps_anew));
-                text.push_str(CLEAR_BELOW);
+                text.push_str(ERASE);
             }
             // In the background this would stop the process.
             if let Some(mode) = self.mode.take() {
