@@ -388,9 +388,6 @@ impl Flow {
     pub fn begin(&self, step: Step, session: &mut Session) -> Turn {
         let place = self.place(step);
         let request = &self.requests[place];
-        if step == Step::Logout {
-            session.leave();
-        }
         let mut left = vec![place];
         left.extend(request.before.iter().rev());
         Turn {

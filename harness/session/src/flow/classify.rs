@@ -98,7 +98,7 @@ impl Flow {
         let looked = Looked::new(reply);
         let own = turn.is_at_its_own();
         let place = turn.left.last().copied();
-        match self.absorb(turn, user, session, &looked) {
+        let next = match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
             Ok(Some(meaning)) => {
                 if meaning.error.is_some() {
@@ -116,7 +116,13 @@ impl Flow {
                 };
                 Next::Done(ReplyMeaning::failed(outcome, refusal.class))
             }
+        };
+        if let Next::Done(meaning) = &next
+            && turn.step == Step::Logout
+        {
+            session.note_logout(meaning.outcome, meaning.error);
         }
+        next
     }
 
     fn absorb(

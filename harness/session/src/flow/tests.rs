@@ -405,6 +405,24 @@ fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
 }
 
 #[test]
+fn who_is_refused_a_logout_is_no_guest() {
+    let outsider = said(200, r#"{"user":"alice","visits":3}"#);
+    let refused = (Outcome::Rejected, Some(ErrorClass::WrongIdentity));
+    let mut visit = reference();
+    visit.result(Step::Logout, said(404, ""));
+    assert_eq!(visit.result(Step::Check, outsider), refused);
+    // One that is only begun has not left.
+    let mut visit = reference();
+    visit.begin(Step::Logout);
+    assert_eq!(visit.result(Step::Check, outsider), refused);
+    // One that may have arrived may have ended the session.
+    let mut visit = reference();
+    visit.result(Step::Logout, said(503, ""));
+    let guest = (Outcome::Rejected, Some(ErrorClass::SessionRejected));
+    assert_eq!(visit.result(Step::ReadBack, outsider), guest);
+}
+
+#[test]
 fn a_goodbye_may_speak_to_a_logged_out_user() {
     for named in [r#""guest""#, "null", r#""""#] {
         let body = format!(r#"{{"user":{named},"visits":0}}"#);

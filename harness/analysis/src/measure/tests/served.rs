@@ -367,6 +367,25 @@ fn time_that_is_lost_on_a_busy_machine_is_not_judged() {
 }
 
 #[test]
+fn a_harness_that_was_late_before_the_fault_hides_no_service_that_may_not_be_back() {
+    let late = |at| {
+        let begun = ms(at + 900);
+        let op = look(0, at).unsent(ErrorClass::Unsent).finished(at + 900);
+        Op(Operation {
+            dispatched: begun,
+            ..op.0
+        })
+    };
+    let lags = |story: Story| story.does((2_100..2_999).step_by(5).map(late));
+    let story = beside(cores(lags(slow_since()), 0.2, None), good_control(), 1);
+    let story = story.planned(|plan| plan.replacements = 2);
+    is_unclear(&story, "stolen");
+    let analysis = story.analysis();
+    let verdict = crate::verdict::judge(&analysis, &[], None);
+    assert!(crate::verdict::replacements(&analysis, &verdict).is_empty());
+}
+
+#[test]
 fn where_tasks_wait_for_a_core_throughout_or_the_control_was_on_a_busy_machine_lost_time_is_not_judged()
  {
     let waits = |story, share| cores(story, 0.0, Some(share));
