@@ -21,13 +21,19 @@ pub(super) struct Args {
     /// By which rule things become durable
     #[arg(long, value_parser = parse_model)]
     model: DiskModel,
+    /// Where its calls are put on record
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
-fn parse_model(text: &str) -> Result<DiskModel, String> {
+pub(super) fn parse_model(text: &str) -> Result<DiskModel, String> {
     let found = DiskModel::ALL
         .into_iter()
         .find(|model| model.name() == text);
-    found.ok_or_else(|| format!("there is no disk '{text}'"))
+    found.ok_or_else(|| {
+        let names = DiskModel::ALL.map(DiskModel::name).join(", ");
+        format!("there is no disk '{text}': choose one of {names}")
+    })
 }
 
 pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
@@ -36,6 +42,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         mount: args.mount,
         backing: args.backing,
         model: args.model,
+        record: args.record,
     })?;
     Ok(Outcome::Pass)
 }

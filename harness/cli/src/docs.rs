@@ -182,7 +182,9 @@ fn every_command_in_a_block_is_one_that_the_program_takes() {
     let mut found = 0;
     for page in pages() {
         let text = read(&page);
-        for (_, block) in blocks(&text).0 {
+        // One that is wrong on purpose is run by a test of its own.
+        let all = blocks(&text).0.into_iter();
+        for (_, block) in all.filter(|(mark, _)| !mark.ends_with("exit=2")) {
             let block = block.replace("\\\n", " ");
             for line in block.lines() {
                 let line = line

@@ -14,7 +14,7 @@ use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::secret::is_masked;
-use comeback_model::plan::{Plan, Reach, Signal};
+use comeback_model::plan::{DiskModel, Plan, Reach, Signal};
 
 use self::retry::RetryArgs;
 use self::session::SessionArgs;
@@ -132,7 +132,38 @@ impl Described {
         let seed = self.size.seed.map(Seed).or(resolved.seed);
         Ok((resolved.plan, seed))
     }
+
+    /// The plan, with a power loss as all that happens: on this disk, else on that of the file's own power loss.
+    pub(super) fn resolve_on_disk(
+        &self,
+        disk: Option<DiskModel>,
+    ) -> Result<(Plan, Option<Seed>), CliError> {
+        let (mut document, origin) = self.what.document(&self.size, &self.command)?;
+        let is_loss = |fault: &&FaultPart| fault.kind.as_deref() == Some(POWER_LOSS);
+        let mut said = document.fault.iter().find(is_loss).cloned();
+        let loss = said.get_or_insert_default();
+        let mut parameters = std::mem::take(&mut loss.parameters);
+        if let Some(disk) = disk {
+            parameters.insert("disk".to_owned(), disk.name().into());
+        }
+        document.fault = vec![FaultPart {
+            kind: Some(POWER_LOSS.to_owned()),
+            parameters,
+            ..FaultPart::default()
+        }];
+        // Nothing else is done to the server, and nothing is measured.
+        document.surroundings.clear();
+        document.gate.clear();
+        document.demands.clear();
+        (document.deploy, document.storm) = (None, None);
+        let resolved = resolve(&document, &origin, &Faults).map_err(usage)?;
+        let seed = self.size.seed.map(Seed).or(resolved.seed);
+        Ok((resolved.plan, seed))
+    }
 }
+
+/// The fault whose disk is explored.
+const POWER_LOSS: &str = "power_loss";
 
 /// The name of a run without a file and without a name.
 const AD_HOC: &str = "run";

@@ -17,7 +17,7 @@ use comeback_runs::read::Recorded;
 use super::CliError;
 use super::baseline;
 
-/// Write the records or the figures of a stored run for other programs.
+/// Write records or figures of a stored run for other programs.
 ///
 /// An operation is one request of a client: when it was intended, sent and finished, in µs since the run's start, and
 /// its outcome.

@@ -22,6 +22,7 @@ mod docs;
 mod doctor;
 mod experiment;
 mod explain;
+mod explore;
 mod export;
 mod fault_proxy;
 mod faults;
@@ -114,6 +115,7 @@ enum Command {
     Validate(validate::Args),
     Try(Box<try_out::Args>),
     Explain(Box<explain::Args>),
+    Explore(Box<explore::Args>),
     Diff(diff::Args),
     Replay(replay::Args),
     Shrink(shrink::Args),
@@ -282,6 +284,7 @@ fn dispatch(command: Command) -> Result<Outcome, CliError> {
         Command::Try(args) => try_out::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Shrink(args) => shrink::run(&args),

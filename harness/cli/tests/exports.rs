@@ -198,7 +198,7 @@ fn with_own_writes(kind: &str, shown: [&str; 4]) -> tempfile::TempDir {
 #[test]
 fn a_list_is_what_elle_appends_and_reads_with_the_oldest_first() {
     // One value was there at the login; later there are two that nobody wrote.
-    let run = with_own_writes("list", ["?1", "1,?1", "\"2,1,?2\"", ""]);
+    let run = with_own_writes("list", ["?1", "\"1,?1\"", "\"2,1,?2\"", ""]);
     let pairs = pairs(&exported(run.path(), "edn"));
     let done: Vec<(&str, String)> = pairs
         .iter()

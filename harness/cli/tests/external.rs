@@ -758,6 +758,27 @@ fn a_unit_that_nothing_starts_again_or_that_is_another_process_is_refused() {
     assert!(server.answers());
 }
 
+#[test]
+fn a_server_that_is_not_started_again_after_such_a_fault_is_refused() {
+    let server = Server::supervised("memory");
+    let refused = |external: &str, policy: &str, rest: &str, told: &str| {
+        let external = format!("{{ {external}, port = {} }}", server.port);
+        let path = systemctl(&server, policy);
+        let run = run_with(&path, &experiment(&external, rest));
+        assert_eq!(run.code(), 2, "{}", run.printed());
+        assert!(run.printed().contains(told), "{told}: {}", run.printed());
+        assert!(!run.out().exists());
+    };
+    let unit = "systemd_unit = \"shop.service\"";
+    let terminate = "[fault]\nkind = \"terminate\"";
+    refused(unit, "on-success", "", "(Restart=on-success)");
+    refused(unit, "on-failure", terminate, "(Restart=on-failure)");
+    let stop = "kill = [\"systemctl\", \"stop\", \"shop.service\"]";
+    let mend = "restart = [\"systemctl\", \"start\", \"shop.service\"]";
+    refused(stop, "always", "", mend);
+    assert!(server.answers());
+}
+
 /// The command asks the server to stop, which it does with the status 0: what it was sent is the command's own affair.
 #[test]
 fn a_command_ends_the_server_in_place_of_a_signal_and_t0_is_the_end_of_its_process() {

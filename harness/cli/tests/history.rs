@@ -122,7 +122,10 @@ fn a_list_has_the_newest_run_first_and_names_what_has_no_figures() {
         heads[0].starts_with("2026-11-29 10:00  … unfinished"),
         "{list}"
     );
-    assert!(heads[1].starts_with("2026-11-28 10:00  ✗ FAIL"), "{list}");
+    assert!(
+        heads[1].starts_with("2026-11-28 10:00  ? INCONCLUSIVE  second"),
+        "{list}"
+    );
     assert!(heads[3].contains("! broken"), "{list}");
     assert_eq!(heads[5], "not the folder of a run: notes");
     assert!(

@@ -193,6 +193,7 @@ async fn run(plan: Plan, folder: &Path) -> Recorded {
         recorder: journal.recorder().clone(),
         scratch,
         logs,
+        records_disks: false,
     };
     let ended = comeback_engine::run(&header.plan, &header.schedule, &site, &mut interrupt).await;
     assert_eq!(ended.unwrap(), Ended::Complete);

@@ -21,6 +21,7 @@ use fuser::{Config, MountOption, SessionACL};
 use crate::canary::Canaries;
 use crate::layer::Layer;
 use crate::model::{About, Lost};
+use crate::record::Log;
 
 /// How long what is open may take to be closed. The processes that had it open have ended.
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
@@ -43,6 +44,8 @@ pub struct Options {
     pub backing: PathBuf,
     /// By which rule things become durable.
     pub model: DiskModel,
+    /// Where its calls are put on record, if they are: a new file.
+    pub record: Option<PathBuf>,
 }
 
 /// Runs it until the socket closes.
@@ -55,7 +58,9 @@ pub fn run(options: &Options) -> io::Result<()> {
         .filter(|_| cfg!(debug_assertions));
     let folder = std::fs::metadata(&options.mount)?;
     let about = About::new(folder.permissions().mode(), folder.uid(), folder.gid());
-    let layer = Layer::new(options.model, options.backing.clone(), about);
+    let log = |path: &PathBuf| Log::create(path, options.model, &about);
+    let log = options.record.as_ref().map(log).transpose()?;
+    let layer = Layer::new(options.model, options.backing.clone(), about, log);
     if broken.as_deref() == Some("loses") {
         layer.ignore_syncs();
     }
@@ -71,7 +76,7 @@ pub fn run(options: &Options) -> io::Result<()> {
     let served = serve(options, &layer, broken.as_deref() == Some("keeps"));
     // Unmounts it. Whoever is still in it loses it: the mount is undone by command in any case.
     drop(session);
-    served
+    served.and(layer.end_record())
 }
 
 fn serve(options: &Options, layer: &Layer, keeps: bool) -> io::Result<()> {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ use rustix::fs::OFlags;
 
 use crate::canary;
 use crate::model::{About, Content, Disk, Entries, Id, Item, Kind, Lost, ROOT, Refusal};
+use crate::record::Log;
+use crate::recorded::Recorded;
 use crate::store::{Folder, read};
 
 /// How long the kernel may take attributes for true: nobody changes them but through it.
@@ -43,7 +47,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    disk: Disk<Folder>,
+    disk: Recorded<Folder>,
     epoch: u64,
     handles: HashMap<u64, Handle>,
     last_handle: u64,
@@ -196,8 +200,15 @@ const fn kind_of(item: &Item) -> FileType {
 }
 
 impl Layer {
-    pub(crate) fn new(model: DiskModel, backing: PathBuf, root: About) -> Self {
+    /// One whose calls are put on record, if there is one.
+    pub(crate) fn new(
+        model: DiskModel,
+        backing: PathBuf,
+        root: About,
+        log: Option<Log<BufWriter<File>>>,
+    ) -> Self {
         let disk = Disk::new(model, Folder::new(backing.clone()), root);
+        let disk = Recorded::new(disk, log);
         Self(Arc::new(Shared {
             backing,
             state: Mutex::new(State {
@@ -226,6 +237,14 @@ impl Layer {
         self.state().disk.unsynced()
     }
 
+    /// It takes no more calls.
+    ///
+    /// # Errors
+    /// If their record cannot be written.
+    pub(crate) fn end_record(&self) -> io::Result<()> {
+        self.state().disk.end_record()
+    }
+
     /// Whether anybody other than the canaries ever made a file on it.
     pub(crate) fn is_used(&self) -> bool {
         self.state().is_used
@@ -250,10 +269,7 @@ impl Layer {
         }
         state.epoch += 1;
         state.listings.clear();
-        if commits {
-            state.disk.commit_by_itself();
-        }
-        let lost = state.disk.cut_power();
+        let lost = state.disk.cut_power(commits);
         lost.map_err(|error| format!("its contents cannot be changed: {error}"))
     }
 
@@ -274,7 +290,7 @@ impl Layer {
         if let Some(size) = size {
             state.disk.set_length(id, size, SystemTime::now())?;
         }
-        change(state.disk.about(id)?);
+        state.disk.change_about(id, change)?;
         state.attributes(id)
     }
 
@@ -747,7 +763,12 @@ mod tests {
     use super::*;
 
     fn layer() -> Layer {
-        Layer::new(DiskModel::Ext4, PathBuf::new(), About::new(0o755, 0, 0))
+        Layer::new(
+            DiskModel::Ext4,
+            PathBuf::new(),
+            About::new(0o755, 0, 0),
+            None,
+        )
     }
 
     #[test]

@@ -5,8 +5,12 @@
 
 mod canary;
 mod control;
+pub mod explore;
 mod layer;
+mod memory;
 pub mod model;
+pub mod record;
+mod recorded;
 mod store;
 
 pub use control::{Options, run};

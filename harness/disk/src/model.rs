@@ -5,6 +5,7 @@
 //! a folder, since each was durable last.
 
 mod loss;
+mod write_back;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -12,6 +13,8 @@ use std::io;
 use std::time::SystemTime;
 
 use comeback_model::plan::DiskModel;
+
+pub use loss::{Piece, Unsynced};
 
 /// A file, folder or link, under whatever name. It is never used again.
 pub type Id = u64;
@@ -196,7 +199,7 @@ impl From<io::Error> for Refusal {
 }
 
 /// A disk with one folder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Disk<S> {
     rule: DiskModel,
     store: S,
@@ -240,6 +243,11 @@ impl<S: Store> Disk<S> {
     /// Where the contents lie.
     pub const fn store(&mut self) -> &mut S {
         &mut self.store
+    }
+
+    /// The same, to look.
+    pub(crate) const fn stored(&self) -> &S {
+        &self.store
     }
 
     /// Something on it.

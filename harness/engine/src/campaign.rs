@@ -8,12 +8,14 @@ use comeback_host::{inside, machine};
 use comeback_model::event::Event;
 use comeback_model::ids::{ArmId, Seed};
 use comeback_model::journal::{self, Header};
+use comeback_model::plan::fault::{Effect, Ending};
 use comeback_model::plan::{Arm, Plan};
 use comeback_model::schedule::{self, PlannedTrial};
 use comeback_model::shard::{HeldShard, Shard, Shards};
 use tokio::runtime::Runtime;
 
 use super::calibrate::{self, Measured};
+use super::explore::Explorer;
 use super::interrupt::Interrupt;
 use super::trials::{self, Ended, Extension};
 use super::try_out::{self, Reach, Tried};
@@ -22,6 +24,7 @@ use crate::clock::Clock;
 use crate::record::{Follow, JournalWriter};
 use crate::supervise::custody::Custody;
 pub use crate::supervise::custody::Host;
+use crate::supervise::external::check_restarts;
 use crate::supervise::tag::RunTag;
 
 /// Descriptors beside one for each client: journal, pipes, timers, standard streams.
@@ -60,13 +63,31 @@ pub fn check_files(plan: &Plan) -> io::Result<Result<(), TooFewFiles>> {
     })
 }
 
-/// Whether each fault of a plan can work on this machine.
+/// Whether each fault of a plan can work on this machine, and a server that others start is started again after it.
 ///
 /// # Errors
 /// With the kind of the first that cannot, the reason and the mend.
 pub fn check_faults(plan: &Plan) -> Result<(), String> {
-    comeback_faults::probe(plan)
-        .map_err(|(kind, unavailable)| format!("{kind} cannot work on this machine: {unavailable}"))
+    comeback_faults::probe(plan).map_err(|(kind, unavailable)| {
+        format!("{kind} cannot work on this machine: {unavailable}")
+    })?;
+    let endings: Vec<Ending> = plan
+        .faults
+        .iter()
+        .filter_map(|fault| match fault.effect {
+            Effect::Ends(ending) => Some(ending),
+            Effect::StandsStill(_) | Effect::Replaces | Effect::Degrades(_) | Effect::Surrounds => {
+                None
+            }
+        })
+        .collect();
+    let external = |arm: &Arm| match &arm.target.external {
+        Some(external) => {
+            check_restarts(external, &endings).map_err(|error| format!("{}: {error}", arm.name))
+        }
+        None => Ok(()),
+    };
+    plan.arms.iter().try_for_each(external)
 }
 
 /// The header of a run's journal. Its schedule follows from plan and seed.
@@ -201,6 +222,36 @@ where
     )
 }
 
+/// Has a server work while its disk is recorded, and start again on disks that this could have left. The folder is made for that, and
+/// removed. `None` when the run shall end.
+///
+/// # Errors
+/// When the harness or its surroundings fail.
+pub fn explore<L, T>(
+    header: &Header,
+    folder: &Path,
+    (host, listen): (Host, L),
+    mut work: impl FnMut(&mut Explorer<'_>) -> Result<Option<T>, EngineError>,
+) -> Result<Option<T>, EngineError>
+where
+    L: FnOnce(&RunTag) -> io::Result<Interrupt>,
+{
+    let plan = &header.plan;
+    let explored = with_each_arm(
+        header,
+        folder,
+        (host, listen),
+        |planned, (runtime, site), interrupt| {
+            work(&mut Explorer::new(
+                (plan, planned),
+                (runtime, site),
+                interrupt,
+            ))
+        },
+    )?;
+    Ok(explored.and_then(|mut arms| arms.pop()))
+}
+
 /// Does some work with the first trial of each arm that is not skipped, in a folder that is removed. `None` when the run shall end.
 fn with_each_arm<L, T>(
     header: &Header,
@@ -275,6 +326,7 @@ where
         recorder: journal.recorder().clone(),
         scratch,
         logs: logs.clone(),
+        records_disks: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

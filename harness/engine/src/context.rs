@@ -161,6 +161,7 @@ impl<'a, S: Processes> Trial<'a, S> {
         let (trial, backing) = (planned.id, disk::backing_of(data));
         let lay_disk = |node, data: &Path| {
             let lay = |model| {
+                let record = site.disk_file_of(trial, node, "record");
                 seams.lay_disk(&Laying {
                     tag: &site.tag,
                     trial,
@@ -168,9 +169,8 @@ impl<'a, S: Processes> Trial<'a, S> {
                     data,
                     backing: &backing.join(Node::to_string(&node)),
                     model,
-                    log: &site
-                        .logs
-                        .join(format!("trial-{:03}-{node}-disk.log", trial.0)),
+                    log: &site.disk_file_of(trial, node, "log"),
+                    record: site.records_disks.then_some(record.as_path()),
                 })
             };
             plan.disk_of(node).map(lay).transpose()

@@ -12,6 +12,7 @@ mod context;
 pub mod discover;
 mod effects;
 mod error;
+mod explore;
 mod health;
 pub mod interrupt;
 mod life;
@@ -38,6 +39,7 @@ mod words;
 
 pub use calibrate::{Measured, Unmeasured, choose};
 pub use error::EngineError;
+pub use explore::{Acknowledged, Acts, Explorer, Verified, Work, Worked};
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};
 pub use try_out::{EndedEarly, Reach, Tried};

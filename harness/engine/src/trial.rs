@@ -157,7 +157,7 @@ impl<S: Seams> Trial<'_, S> {
         }
     }
 
-    fn check_disks(&self) -> Result<(), Early> {
+    pub(super) fn check_disks(&self) -> Result<(), Early> {
         for node in self.placement.nodes() {
             if let Some(Err(error)) = self
                 .placement

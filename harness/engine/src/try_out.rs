@@ -202,7 +202,7 @@ fn is_as_described(walked: &Walked) -> bool {
     walked.problem.is_none() || walked.who != Who::User
 }
 
-fn of_probe(error: ProbeError) -> Early {
+pub(super) fn of_probe(error: ProbeError) -> Early {
     let cause = match error {
         ProbeError::Harness(cause) => cause,
         ProbeError::Unattributable(problem) => std::io::Error::other(problem),

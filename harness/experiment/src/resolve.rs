@@ -349,8 +349,20 @@ impl Parts<'_> {
             }
             _ => return Ok(()),
         };
-        let place = vec![Key::from(part), index.into(), "target".into()];
-        Err(Problem::at(place, "target", missing))
+        let of = |mut place: Vec<Key>| {
+            place.push("target".into());
+            place
+        };
+        let mut places = vec![of(vec![Key::from(part), index.into()])];
+        // The faults of the plan may be what is drawn from.
+        if part == "fault" {
+            places.push(of(place_of(true, index)));
+        }
+        Err(Problem {
+            places,
+            name: "target".to_owned(),
+            what: missing,
+        })
     }
 }
 

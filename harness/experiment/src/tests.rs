@@ -610,9 +610,9 @@ fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
         ),
     ] {
         let refused = with_faults(faults).expect_err(faults);
-        let first = &refused.problems()[0];
-        assert!(first.told().contains(what), "{refused}");
-        assert_eq!(first.line, line, "{refused}");
+        let mut problems = refused.problems().iter();
+        let told = problems.find(|problem| problem.told().contains(what));
+        assert_eq!(told.map(|told| told.line), Some(line), "{refused}");
     }
 }
 
@@ -831,10 +831,12 @@ fn a_problem_of_the_plan_as_a_whole_is_shown_where_it_was_said() {
     ]);
     for (text, line, what) in cases {
         let refused = refused(&text);
-        let first = &refused.problems()[0];
-        assert!(first.told().contains(what), "{text}{refused}");
-        assert_eq!(first.line, line, "{text}{refused}");
-        assert_ne!(first.line, 1, "{text}{refused}");
+        // Other rules may be broken as well.
+        let mut problems = refused.problems().iter();
+        let told = problems.find(|problem| problem.told().contains(what));
+        let told = told.unwrap_or_else(|| panic!("{text}{refused}"));
+        assert_eq!(told.line, line, "{text}{refused}");
+        assert_ne!(told.line, 1, "{text}{refused}");
     }
 }
 
@@ -858,8 +860,8 @@ fn a_storm_refuses_what_needs_a_proxy_or_a_disk_that_forgets() {
         ),
     ] {
         let refused = with_faults(faults).expect_err(faults);
-        let first = &refused.problems()[0];
-        assert!(first.told().contains(what), "{refused}");
-        assert_eq!(first.line, line, "{refused}");
+        let mut problems = refused.problems().iter();
+        let told = problems.find(|problem| problem.told().contains(what));
+        assert_eq!(told.map(|told| told.line), Some(line), "{refused}");
     }
 }

@@ -6,6 +6,7 @@
 //! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
 mod transcript;
+mod users;
 mod walk;
 mod work;
 
@@ -22,6 +23,7 @@ use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
 pub use self::transcript::{Exchange, Replied};
+pub use self::users::{Look, Missing, Pace, UserHistory};
 pub use self::walk::{Left, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};

@@ -342,11 +342,13 @@ impl Trigger {
                 return Poll::Ready((reply, before));
             }
             let now = clock.now();
-            (before, latest) = (latest, now);
             // Polled before it is asked, so that none is missed.
             if nearer.as_mut().poll(cx).is_ready() {
+                // Another write woke it, and the runtime need not have asked the kernel since the poll before.
                 nearer.set(self.0.counting.nearer());
                 let _ = nearer.as_mut().poll(cx);
+            } else {
+                (before, latest) = (latest, now);
             }
             if self.listens() {
                 let (doze, until) = awake.get_or_insert_with(|| {
@@ -585,6 +587,40 @@ mod tests {
         assert_eq!((awake(20, None), awake(20, Some(1_000))), (now(5), now(5)));
         assert_eq!((awake(20, Some(1)), awake(1, Some(1))), (now(40), now(5)));
         assert_eq!(awake(900, Some(1)), (ms(775), ms(250)));
+    }
+
+    #[tokio::test]
+    async fn a_look_that_another_write_brings_about_says_nothing_of_the_reply() {
+        let trigger = Trigger::default();
+        let clock = Clock::start();
+        let wanted = Wanted {
+            mark: Mark::Reply,
+            nth: 1,
+            share: 0.0,
+        };
+        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let is_there = std::cell::Cell::new(false);
+        let reply = poll_fn(|_| match is_there.get() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        let mut attended = pin!(trigger.attend((Step::Act, clock), reply));
+        // The runtime has no turn between these polls, in which it would ask the kernel.
+        let (looked, quiet) = poll_fn(|cx| {
+            assert!(attended.as_mut().poll(cx).is_pending());
+            let looked = clock.now();
+            for _ in 0..2 {
+                while clock.now() <= looked {
+                    std::hint::spin_loop();
+                }
+                drop(trigger.0.counting.begin());
+                assert!(attended.as_mut().poll(cx).is_pending());
+            }
+            is_there.set(true);
+            attended.as_mut().poll(cx).map(|(_, quiet)| (looked, quiet))
+        })
+        .await;
+        assert!(quiet.expect("it was listened to") <= looked);
     }
 
     #[tokio::test]

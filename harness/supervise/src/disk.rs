@@ -49,6 +49,8 @@ pub struct Laying<'a> {
     pub model: DiskModel,
     /// Where its errors are written.
     pub log: &'a Path,
+    /// Where its calls are put on record, if they are: a new file.
+    pub record: Option<&'a Path>,
 }
 
 /// A mounted disk. Dropping it unmounts it.
@@ -105,6 +107,9 @@ impl Disk {
         command.args(["disk", "--model", laying.model.name()]);
         command.arg("--mount").arg(&data);
         command.arg("--backing").arg(backing);
+        if let Some(record) = laying.record {
+            command.arg("--record").arg(record);
+        }
         let child = command
             .env(RUN_VARIABLE, laying.tag.as_str())
             .env(TRIAL_VARIABLE, laying.trial.0.to_string())

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use comeback_host::clock::Clock;
 use comeback_model::event::OldProcess;
+use comeback_model::plan::fault::Ending;
 use comeback_model::plan::{External, IdentifiedBy};
 use comeback_model::units::Elapsed;
 use nix::sys::signal;
@@ -41,6 +42,9 @@ use self::find::{Program, descendants, descends, find, told};
 pub use process::{Begin, ExternalProcess, Next};
 pub use restart::check_program;
 pub use shot::ExternalShot;
+
+/// Commands by whom a server is kept down that its supervisor starts again else: by program, and what that is told.
+const KEEP_DOWN: [(&str, &[&str]); 2] = [("systemctl", &["stop"]), ("docker", &["stop", "kill"])];
 
 /// A process, for good: its number may come to name another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +133,7 @@ pub fn check(external: &External) -> Result<(), NotFound> {
         NotFound::because(format!("{missing}: {mend}"))
     })?;
     let pid = found.identity.pid;
-    if let (IdentifiedBy::Unit(unit), None) = (&external.by, &external.restart) {
-        systemd::check_restarts(unit)?;
-    }
+    check_restarts(external, &[])?;
     let may = signal::kill(nix::unistd::Pid::from_raw(pid), None);
     may.map_err(|error| {
         NotFound::because(format!(
@@ -140,6 +142,32 @@ pub fn check(external: &External) -> Result<(), NotFound> {
             error.desc()
         ))
     })
+}
+
+/// Sees that somebody may start a server again after each of these ends, as far as that is known.
+///
+/// # Errors
+/// With the reason why nobody does, and the mend.
+pub fn check_restarts(external: &External, endings: &[Ending]) -> Result<(), NotFound> {
+    if external.restart.is_some() {
+        return Ok(());
+    }
+    let words = external.kill.as_deref().unwrap_or_default();
+    let program = words.first().and_then(|word| word.rsplit('/').next());
+    let keeps_down = KEEP_DOWN.iter().find(|(name, doing)| {
+        program == Some(*name) && words.iter().any(|word| doing.contains(&word.as_str()))
+    });
+    if let Some((name, _)) = keeps_down {
+        return Err(NotFound::because(format!(
+            "kill: after '{}' nobody starts the server again, whatever its policy: add restart = [\"{name}\", \"start\", \"{}\"]",
+            words.join(" "),
+            words.last().map_or("", String::as_str)
+        )));
+    }
+    match &external.by {
+        IdentifiedBy::Unit(unit) => systemd::check_restarts(unit, endings),
+        IdentifiedBy::PidFile(_) | IdentifiedBy::Port => Ok(()),
+    }
 }
 
 /// A process that was seen in the place of an awaited start.

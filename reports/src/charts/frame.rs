@@ -167,7 +167,7 @@ impl Page {
                 drawing.mark((middle, y), 5.0, ink);
             }
             Key::EstimateUp(ink) => {
-                whisker_up(drawing, middle, (y + 8.0, y - 8.0), ink);
+                whisker_up(drawing, middle, (y + 8.0, y - 8.0), 5.0, ink);
                 drawing.mark((middle, y), 4.5, ink);
             }
             Key::Mark(ink) => drawing.mark((middle, y), 5.0, ink),
@@ -221,10 +221,16 @@ pub(crate) fn whisker(drawing: &mut Drawing, (from, to): (f64, f64), y: f64, ink
 }
 
 /// The same, upright.
-pub(crate) fn whisker_up(drawing: &mut Drawing, x: f64, (from, to): (f64, f64), ink: Ink) {
+pub(crate) fn whisker_up(
+    drawing: &mut Drawing,
+    x: f64,
+    (from, to): (f64, f64),
+    cap: f64,
+    ink: Ink,
+) {
     drawing.line((x, from), (x, to), 2.0, ink);
     for y in [from, to] {
-        drawing.line((x - 5.0, y), (x + 5.0, y), 2.0, ink);
+        drawing.line((x - cap, y), (x + cap, y), 2.0, ink);
     }
 }
 

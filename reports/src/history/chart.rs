@@ -53,7 +53,7 @@ pub(super) static SUBJECTS: [Subject; 3] = [
         caption: "The oldest run is at the left. A dot is the median of a run's crashes, and its stroke the 95 % interval of that median, which \
             needs six trials. An arrow is a run in which more than half of the crashes were not recovered from within the horizon. Medians are \
             joined where machine, load, windows and fault are the same as in the run before; a dashed line stands where they are not. What it \
-            cannot show: whether a difference is more than chance. `comeback diff` asks that of two runs.",
+            cannot show: whether a difference is more than chance. The command comeback diff asks that of two runs.",
         of: outage,
         is_time: true,
     },
@@ -163,6 +163,16 @@ impl Subject {
             .any(|arm| self.is_apart(arm));
         page.legend(&self.legend(&marks, is_any_apart));
         let (figures, is_logarithmic) = self.range(&marks);
+        if is_logarithmic {
+            page.y += 6.0;
+            let place = (page.left(), page.y);
+            page.drawing.text(
+                place,
+                "Logarithmic axes: equal distances are equal ratios.",
+                Style::NOTE,
+            );
+            page.y += 6.0;
+        }
         let names = arms(runs);
         let drawn: Vec<&str> = names
             .into_iter()
@@ -264,7 +274,7 @@ impl Subject {
 
     /// The place of an arm's marks, below its name.
     fn panel(&self, page: &mut Page, name: &str) -> Plot {
-        page.y += 10.0;
+        page.y += 16.0;
         let (left, right) = (page.left(), page.right());
         let name = Style::NAME.cut(&printable(name), right - left);
         page.drawing.text((left, page.y), &name, Style::NAME);
@@ -316,10 +326,10 @@ impl Subject {
             if let Some(low) = mark.low {
                 // An open end goes on to the arrow's place.
                 let high = mark.high.map_or(plot.top - 4.0, |high| up.at(high));
-                whisker_up(drawing, x, (up.at(low), high), mark.ink);
+                whisker_up(drawing, x, (up.at(low), high), across.cap(), mark.ink);
             }
             match mark.value {
-                Some(value) => drawing.mark((x, up.at(value)), 4.5, mark.ink),
+                Some(value) => drawing.mark((x, up.at(value)), across.radius(), mark.ink),
                 None => arrow_up(drawing, (x, plot.top - 4.0)),
             }
         }
@@ -351,6 +361,16 @@ impl Across {
             left: plot.left,
             step: (plot.right - plot.left) / count.max(1) as f64,
         }
+    }
+
+    /// Of a dot: many runs have small ones, so that they do not touch.
+    fn radius(self) -> f64 {
+        (self.step * 0.25).clamp(1.5, 4.5)
+    }
+
+    /// Half the width of the ends of an interval.
+    fn cap(self) -> f64 {
+        (self.step * 0.3).clamp(1.5, 5.0)
     }
 
     fn at(self, place: usize) -> f64 {

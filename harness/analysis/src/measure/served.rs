@@ -588,6 +588,7 @@ mod tests {
                     failed: failures(200) as u64,
                     scheduled: 200,
                     p50_ms: None,
+                    controls: Controls::default(),
                 };
                 usual.is_exceeded_by(failures(last), last)
             })

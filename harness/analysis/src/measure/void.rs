@@ -40,6 +40,7 @@ enum Why {
     Renamed,
     OldAnswers,
     OthersAnswer,
+    NobodyStarts,
     NeverWorked,
     WrongBefore,
     NoSamples { by_lag: bool },
@@ -59,6 +60,7 @@ impl Why {
             | Self::Renamed
             | Self::OldAnswers
             | Self::OthersAnswer
+            | Self::NobodyStarts
             | Self::NeverWorked
             | Self::WrongBefore => Spoils::Everything,
             // What was found is certain.
@@ -92,6 +94,7 @@ impl Why {
             | Self::Renamed
             | Self::OldAnswers
             | Self::OthersAnswer
+            | Self::NobodyStarts
             | Self::NeverWorked
             | Self::WrongBefore
             | Self::NoSamples { by_lag: false }
@@ -150,6 +153,7 @@ pub(super) fn reason(
             renamed(facts, operations).map(|reason| (Why::Renamed, reason)),
             answered_by_the_old(facts, operations).map(|reason| (Why::OldAnswers, reason)),
             answered_by_others(plan, facts, operations).map(|reason| (Why::OthersAnswer, reason)),
+            started_by_nobody(plan, facts).map(|reason| (Why::NobodyStarts, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
             wrong_before(plan, shown.before).map(|reason| (Why::WrongBefore, reason)),
             no_samples(plan, load)
@@ -218,6 +222,25 @@ fn failed_by_us(facts: &Facts, operations: &[&Operation]) -> Option<(Why, String
              (ulimit -n)"
         );
         (why, what)
+    })
+}
+
+/// A command may keep what starts the server again from doing so, as `systemctl stop` and `docker kill` do: where that was never seen to
+/// start it in this run, that it did not come back says nothing of it.
+fn started_by_nobody(plan: &Plan, facts: &Facts) -> Option<String> {
+    let arm = plan.arms.get(facts.arm.0 as usize)?;
+    let external = arm.target.external.as_ref()?;
+    let command = external
+        .kill
+        .as_ref()
+        .filter(|_| external.restart.is_none())?;
+    let is_gone = facts.landed() && facts.recovered().is_none() && !facts.is_started_again;
+    is_gone.then(|| {
+        format!(
+            "nobody is known to start the server again after the kill command '{}': no new process of it was seen in the whole run. Say how \
+             it is started (external.restart), or end it by a command that its supervisor answers",
+            command.join(" ")
+        )
     })
 }
 

@@ -35,7 +35,7 @@ const DRAWN_TRIALS: usize = 3;
 /// What every run with gates demands.
 const COMES_BACK: &str = "unrecovered == 0";
 
-/// Write the smallest experiment file that still fails as a stored run did.
+/// Write the smallest file that still fails as a stored run did.
 ///
 /// Runs the stored plan again and again, each time with less: the failing arm and gate alone, one trial, without each fault,
 /// with fewer operations and sessions, a lower rate, shorter windows. Whatever the failure does not need stays removed. A

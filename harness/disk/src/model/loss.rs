@@ -1,11 +1,71 @@
 //! The loss itself: what is not durable is dropped, and what is left is put in order.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
 use std::io;
 
 use super::{BLOCK, Content, Disk, Id, Item, Kind, Lost, ROOT, Store, content};
 
+/// Something that a cut of the power now would drop, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsynced {
+    /// The folder.
+    pub folder: Id,
+    /// The name in it.
+    pub name: OsString,
+    /// What is not durable.
+    pub what: Piece,
+}
+
+/// What is not durable of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// What its file holds.
+    Data(Id),
+    /// That it leads to the one now, and not to the other one, or to nothing.
+    Name {
+        /// What it leads to.
+        now: Option<Id>,
+        /// What it led to when it was durable.
+        was: Option<Id>,
+    },
+}
+
 impl<S: Store> Disk<S> {
+    /// All that a cut of the power now would drop, by name: folders and names in their order.
+    pub fn unsynced_pieces(&self) -> Vec<Unsynced> {
+        let mut folders: Vec<Id> = self.reachable().into_iter().collect();
+        folders.sort_unstable();
+        let mut pieces = Vec::new();
+        for folder in folders {
+            let Some(Kind::Folder(entries)) = self.items.get(&folder).map(|item| &item.kind) else {
+                continue;
+            };
+            let mut add = |name: &OsString, what| {
+                let name = name.clone();
+                pieces.push(Unsynced { folder, name, what });
+            };
+            for (name, was) in &entries.durable {
+                let (now, was) = (entries.live.get(name).copied(), *was);
+                add(name, Piece::Name { now, was });
+            }
+            for (name, id) in &entries.live {
+                if self.has_unsynced_data(*id) {
+                    add(name, Piece::Data(*id));
+                }
+            }
+        }
+        pieces
+    }
+
+    fn has_unsynced_data(&self, id: Id) -> bool {
+        let Some(Kind::File(content)) = self.items.get(&id).map(|item| &item.kind) else {
+            return false;
+        };
+        let mut layers = content.layers.iter();
+        layers.any(|layer| layer.length != content.length || !layer.blocks.is_empty())
+    }
+
     /// What a cut of the power now would drop: entries, and files that hold something else.
     pub fn unsynced(&self) -> Lost {
         let mut unsynced = Lost::default();

@@ -268,6 +268,7 @@ impl Scenario {
             recorder,
             scratch: self.folder.path().to_owned(),
             logs: self.folder.path().to_owned(),
+            records_disks: false,
         };
         (site, recorded)
     }

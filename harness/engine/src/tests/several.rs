@@ -551,8 +551,7 @@ async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
     let late = paused().then(Span::from_ms(900), "pause", &lasts, Aim::Replica(0));
     assert_eq!(length_of_settle(late).await, one + Span::from_ms(1_600));
     // And as one that is back from its fault: a quarter more than the first start took, after the plan's pause.
-    let starts_in =
-        |ms: u64| move |its: &mut super::mock::Behaviour| its.ready_after = Some(Span::from_ms(ms));
+    let starts_in = |ms: u64| move |its: &mut Behaviour| its.ready_after = Some(Span::from_ms(ms));
     let slow = one_replica().node(REPLICA_0, starts_in(80));
     let slow = slow.restart_after(Span::from_ms(500));
     assert_eq!(length_of_settle(slow).await, one + Span::from_ms(600));

@@ -119,7 +119,7 @@ fn what_cannot_be_drawn_is_refused_where_it_is_said() {
             5,
             "nothing is started again",
         ),
-        (format!("{KILL}lasts = \"1s\"\n"), 5, "lasts"),
+        (format!("{KILL}lasts = \"1s\"\n"), 5, "only these kinds"),
         (format!("{KILL}target = \"replica:2\"\n"), 5, "replica"),
         (
             format!("{KILL}[[chaos.choice]]\nkind = \"moon\"\n"),

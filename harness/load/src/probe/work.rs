@@ -43,6 +43,8 @@ pub(super) enum Failure {
         connected: bool,
         /// The reply was for somebody else, or a stranger: the session is not known there.
         unknown: bool,
+        /// There was a whole reply, and it was no error of the server's own: asking again at once tells nothing more.
+        answered: bool,
     },
     /// Ours.
     Harness,
@@ -95,6 +97,7 @@ impl Failure {
             problem,
             connected: true,
             unknown: false,
+            answered: true,
         }
     }
 
@@ -113,6 +116,7 @@ impl Failure {
             problem,
             connected,
             unknown: false,
+            answered: false,
         }
     }
 
@@ -138,6 +142,7 @@ impl Failure {
             problem: tell(step, &format!("{} (HTTP {status}){why}", class.label())),
             connected: true,
             unknown,
+            answered: class != ErrorClass::ServerError,
         }
     }
 }

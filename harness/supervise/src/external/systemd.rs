@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use comeback_model::plan::fault::Ending;
+
 use super::NotFound;
 
 /// How long an answer may take: one that does not come is no reason to stand still.
@@ -24,14 +26,34 @@ pub(super) fn main_pid(unit: &str) -> Result<i32, NotFound> {
     }
 }
 
-/// Sees that a unit is started again by systemd itself.
-pub(super) fn check_restarts(unit: &str) -> Result<(), NotFound> {
-    match show(unit, "Restart")?.as_str() {
-        "no" => Err(NotFound::because(format!(
-            "systemd does not start the unit {unit} again (Restart=no): add restart = [\"systemctl\", \"restart\", \"{unit}\"], or \
-             write Restart=always in the unit"
-        ))),
-        _ => Ok(()),
+/// Sees that a unit is started again by systemd itself after each of these ends.
+pub(super) fn check_restarts(unit: &str, endings: &[Ending]) -> Result<(), NotFound> {
+    let policy = show(unit, "Restart")?;
+    let after = match policy.as_str() {
+        "no" => "",
+        policy => match endings.iter().find(|ending| !may_answer(policy, **ending)) {
+            None => return Ok(()),
+            Some(Ending::AtOnce) => " after a SIGKILL",
+            Some(Ending::BySignal) => " after a signal",
+            Some(Ending::AsAsked) => " after a stop, which is a clean end",
+        },
+    };
+    Err(NotFound::because(format!(
+        "systemd does not start the unit {unit} again{after} (Restart={policy}): add restart = [\"systemctl\", \"restart\", \"{unit}\"], \
+         or write Restart=always in the unit"
+    )))
+}
+
+/// Whether a policy has a unit started again that ended so (systemd.service(5), `Restart=`). A server that is asked to stop ends with
+/// status 0 or by SIGTERM, which is clean. How one ends that gets another signal, or is ended by a command, nobody knows.
+fn may_answer(policy: &str, ending: Ending) -> bool {
+    match ending {
+        Ending::AtOnce => !matches!(policy, "on-success" | "on-watchdog"),
+        Ending::BySignal => policy != "on-watchdog",
+        Ending::AsAsked => !matches!(
+            policy,
+            "on-failure" | "on-abnormal" | "on-abort" | "on-watchdog"
+        ),
     }
 }
 
@@ -68,4 +90,23 @@ fn answer(unit: &str, property: &str) -> io::Result<Option<String>> {
     let output = child.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Ok(output.status.success().then_some(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_answers_some_ends_and_not_others() {
+        let answers = |policy: &str| {
+            let endings = [Ending::AtOnce, Ending::BySignal, Ending::AsAsked];
+            endings.map(|ending| may_answer(policy, ending))
+        };
+        assert_eq!(answers("always"), [true, true, true]);
+        assert_eq!(answers("on-success"), [false, true, true]);
+        for policy in ["on-failure", "on-abnormal", "on-abort"] {
+            assert_eq!(answers(policy), [true, true, false], "{policy}");
+        }
+        assert_eq!(answers("on-watchdog"), [false, false, false]);
+    }
 }

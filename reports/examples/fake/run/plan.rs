@@ -61,6 +61,7 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         replacements: 2,
         controls: 1,
         faults: vec![fault("kill")],
+        chaos: None,
         surroundings: Vec::new(),
         load: Load {
             clients: 200,

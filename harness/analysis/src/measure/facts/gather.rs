@@ -96,6 +96,8 @@ pub(in crate::measure) struct Facts {
     pub(in crate::measure) id: TrialId,
     pub(in crate::measure) arm: ArmId,
     pub(in crate::measure) control: bool,
+    /// Its arm's server was started again in some trial of the run.
+    pub(in crate::measure) is_started_again: bool,
     /// When each phase was entered.
     pub(in crate::measure) phases: BTreeMap<Phase, Elapsed>,
     /// The faults that events name.
@@ -184,6 +186,15 @@ impl Gatherer {
             let faults = drawn.get(&trial.id).map(|planned| planned.faults.iter());
             let faults = faults.into_iter().flatten();
             trial.drawn = faults.map(|planned| planned.fault).collect();
+        }
+        let again = self
+            .run
+            .trials
+            .iter()
+            .filter(|trial| !trial.restarts.is_empty());
+        let again: BTreeSet<ArmId> = again.map(|trial| trial.arm).collect();
+        for trial in &mut self.run.trials {
+            trial.is_started_again = again.contains(&trial.arm);
         }
         self.run
     }

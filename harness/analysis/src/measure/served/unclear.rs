@@ -23,6 +23,8 @@ const BUSY: Span = Span::from_ms(10);
 const SHORTER: f64 = 0.75;
 /// How much of a trend the waits must have, as a figure of the standard normal distribution: 1 of 200 without a trend have as much.
 const TREND: f64 = -2.6;
+/// Where more than this share of operations fails, nothing is worked off.
+const MOST_FAILED: f64 = 0.05;
 
 /// What is known of the machine that a trial ran on.
 pub(super) struct Machine<'a> {
@@ -109,13 +111,20 @@ fn busy_throughout(facts: &Facts, controls: Controls) -> Option<String> {
     ))
 }
 
-/// Whether the waits become shorter from operation to operation: what the clients had to keep back in the outage is still being worked
-/// off, so more is asked of the server than the plan offers.
+/// Whether the waits become shorter from operation to operation, each of which is answered: what the clients had to keep back in the
+/// outage is still being worked off, so more is asked of the server than the plan offers.
 fn catches_up(lost: &Lost<'_>) -> bool {
     let (from, until) = lost.judged;
     let judged = lost.operations.iter();
     let judged = judged.filter(|op| op.intended >= from && op.intended < until);
-    let waits: Vec<f64> = judged
+    let (answered, failed): (Vec<&Operation>, Vec<&Operation>) =
+        judged.copied().partition(|op| op.is_correct());
+    // One that was never answered waits for no longer than until the load's end, the later ones for less.
+    if failed.len() as f64 > MOST_FAILED * answered.len() as f64 {
+        return false;
+    }
+    let waits: Vec<f64> = answered
+        .iter()
         .map(|op| op.finished.since(op.intended).as_ms())
         .collect();
     let (first, second) = waits.split_at(waits.len() / 2);

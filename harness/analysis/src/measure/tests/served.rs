@@ -160,7 +160,9 @@ fn flaky_as_its_control(number: u32) -> Story {
 
 /// A trial and its control trial in one run. The control has this number.
 fn beside(mut story: Story, control: Story, number: u32) -> Story {
-    story.events.pop();
+    story
+        .events
+        .retain(|event| event.kind != EventKind::RunEnded);
     story
         .events
         .extend(control.events.into_iter().map(|event| Event {
@@ -353,11 +355,9 @@ fn time_that_is_lost_on_a_busy_machine_is_not_judged() {
         "20 % of what was wanted of its cores was stolen",
     );
     // Time-outs, too.
-    let hangs = steadily(RECOVERED + 10, SETTLED, 10).map(|op| op.unsent(ErrorClass::Unsent));
     let hangs = || {
-        back()
-            .serves(RECOVERED, RECOVERED + 10, 10)
-            .does(hangs.clone())
+        let lost = steadily(RECOVERED + 10, SETTLED, 10).map(|op| op.unsent(ErrorClass::Unsent));
+        back().serves(RECOVERED, RECOVERED + 10, 10).does(lost)
     };
     is_unclear(
         &beside(cores(hangs(), 0.2, None), good_control(), 1),
@@ -501,7 +501,7 @@ fn too_few_operations_leave_it_to_the_probe() {
     let trial = back()
         .does(steadily(RECOVERED, RECOVERED + 40, 10).map(|op| op.rejected(ServerError)))
         .trial();
-    let Some(Return::Not(NotBack::Metastable(Shortfall::Failing { failed, .. }))) = trial.returned
+    let Some(Return::Not(NotBack::Unserved(Shortfall::Failing { failed, .. }))) = trial.returned
     else {
         panic!("{:?}", trial.returned);
     };

@@ -441,3 +441,27 @@ fn a_correct_reply_while_no_process_of_an_external_server_was_there_spoils_the_t
     let never = never.serves(1_000, 3_000, 10).does([look(0, 4_000)]);
     assert_eq!(of_others(never).trial().void, None);
 }
+
+#[test]
+fn a_server_that_nobody_was_seen_to_start_again_after_a_command_is_not_to_blame() {
+    let told = "nobody is known to start the server again after the kill command 'end-it'";
+    let reason = |story: Story| story.trial().void.map(|void| void.reason);
+    let is_told = |story: Story| reason(story).is_some_and(|reason| reason.starts_with(told));
+    let is_restart = |kind: &EventKind| {
+        let EventKind::TargetExecuted { incarnation, .. } = kind else {
+            return false;
+        };
+        incarnation.0 > 0
+    };
+    let gone = Story::never_recovered().without(is_restart);
+    assert!(!is_told(gone.clone()), "a signal keeps nobody from it");
+    let gone = gone.ended_by_command();
+    assert!(is_told(gone.clone()));
+    // Somebody does.
+    assert!(!is_told(Story::never_recovered().ended_by_command()));
+    let by_us = gone.planned(|plan| {
+        let external = plan.arms[0].target.external.as_mut().unwrap();
+        external.restart = Some(vec!["start-it".to_owned()]);
+    });
+    assert!(!is_told(by_us));
+}

@@ -259,7 +259,8 @@ fn a_server_that_another_command_ends_is_no_baseline() {
             arm: place % 2,
             ..faulted()
         });
-        let mut run = journal(&trials.chain([control()]).collect::<Vec<_>>());
+        let controls = [0, 1].map(|arm| Told { arm, ..control() });
+        let mut run = journal(&trials.chain(controls).collect::<Vec<_>>());
         let arms = &mut run.header.plan.arms;
         arms[0].baseline = Some(arms[1].name.clone());
         arms[0].target.external = ended_by(8_080, "hard");

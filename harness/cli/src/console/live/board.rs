@@ -12,8 +12,8 @@ use comeback_model::units::{Elapsed, Span};
 use super::ledger::{Found, Ledger};
 use super::window::Window;
 
-/// So many lines about faults are kept.
-const LANDED: usize = 3;
+/// So many lines about faults are kept: those of a kill and of the recovery after it.
+const LANDED: usize = 4;
 
 /// The state of a run.
 #[derive(Clone, Debug)]

@@ -90,7 +90,7 @@ pub(super) fn bar(board: &Board, now: Elapsed, room: Room) -> Line {
         line.push(Ink::Plain, format!(": {}", phase.name()));
     }
     let left = left(board, now);
-    line.cut(room.columns.saturating_sub(left.chars().count() + 2))
+    line.cut(room.columns.saturating_sub(left.chars().count() + 1))
         .padded(room.columns.saturating_sub(left.chars().count()))
         .with(Ink::Plain, left)
         .cut(room.columns)
@@ -354,7 +354,8 @@ fn lost(board: &Board, room: Room) -> Line {
         separator = ", ";
     }
     match separator {
-        "" => line.with(Ink::Dim, "known after the first trial with a fault"),
+        "" if room.is_wide() => line.with(Ink::Dim, "known after the first trial with a fault"),
+        "" => line.with(Ink::Dim, "not known yet"),
         _ if room.is_wide() => line.with(Ink::Dim, " sessions so far"),
         _ => line,
     }

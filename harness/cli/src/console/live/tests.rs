@@ -198,10 +198,8 @@ fn one_line_tells_the_trial_its_phase_and_the_time_that_is_left() {
         let room = Room { columns, rows: 1 };
         draw::bar(&film.board, Elapsed::from_us(7_800_000), room).render(false)
     };
-    assert_eq!(
-        bar(79),
-        "━━━───────────────────── 1/8  first: recovery                          14 s left"
-    );
+    let begin = "━━━───────────────────── 1/8  first: recovery";
+    assert_eq!(bar(79), format!("{begin:<70}14 s left"));
     assert_eq!(bar(30), "1/8  first: recovery 14 s left");
     assert_eq!(bar(20), "1/8  firs… 14 s left");
 }

@@ -162,6 +162,8 @@ fn median(latencies_us: &mut [u64]) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
     use comeback_model::ids::{ClientId, TrialId};
     use comeback_model::operation::{ErrorClass, Step, test_operation};
 

@@ -1,0 +1,126 @@
+//! What was found, as `--json` prints it.
+
+use comeback_analysis::verdict::Outcome;
+use comeback_model::plan::fault::DiskModel;
+use comeback_model::plan::secret::Secrets;
+use serde::Serialize;
+
+/// The shape of this document; changed with it.
+pub(super) const SCHEMA: &str = "comeback-explore/1";
+
+/// What an exploration found.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Document {
+    /// The shape of this document.
+    pub(super) schema: &'static str,
+    /// Pass if all was there on each disk, fail if something was missing on one, inconclusive if nothing can be said.
+    pub(super) verdict: Outcome,
+    /// Why, in a sentence.
+    pub(super) headline: String,
+    /// The model of the disk.
+    pub(super) disk: DiskModel,
+    /// The seed.
+    pub(super) seed: u64,
+    /// The run that was recorded.
+    pub(super) work: Option<Work>,
+    /// What was looked at, of what there is.
+    pub(super) coverage: Option<Coverage>,
+    /// Each kind of failure once.
+    pub(super) failures: Vec<Failure>,
+    /// What weakens the result.
+    pub(super) remarks: Vec<String>,
+}
+
+/// The run that was recorded.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Work {
+    /// Calls of the server's on its disk, from its start to its end.
+    pub(super) calls: usize,
+    /// Logins that were acknowledged.
+    pub(super) logins: usize,
+    /// Writes that were acknowledged.
+    pub(super) writes: usize,
+}
+
+/// What was looked at, of what there is.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Coverage {
+    /// Points between two calls, after the server was up.
+    pub(super) points: usize,
+    /// Points before that: none was looked at.
+    pub(super) points_before_ready: usize,
+    /// Different disks at these points.
+    pub(super) prefix_states: usize,
+    /// Those of them that were looked at.
+    pub(super) prefix_states_verified: usize,
+    /// The power of ten of how many reorderings there may be. Absent if nothing could be written in another order.
+    pub(super) reorderings_log10: Option<f64>,
+    /// Different reorderings that were looked at.
+    pub(super) reorderings_verified: usize,
+    /// Disks on which something was missing.
+    pub(super) states_failed: usize,
+    /// Disks on which something was missing at first, and nothing at a second look.
+    pub(super) states_unsteady: usize,
+    /// The record was full before the run was over: what came later was not looked at.
+    pub(super) is_cut: bool,
+    /// How long the looks took, in seconds.
+    pub(super) took_s: f64,
+}
+
+/// A kind of failure.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failure {
+    /// What was not durable.
+    pub(super) reason: String,
+    /// What the server lacks for it.
+    pub(super) lacks: Lacks,
+    /// Disks that failed so.
+    pub(super) states: usize,
+    /// How the first of them came about, beside the cut.
+    pub(super) by_itself: Option<&'static str>,
+    /// The call after which the power was cut, from 0.
+    pub(super) call: usize,
+    /// What the server did on it.
+    pub(super) problem: String,
+    /// The last lines of its output, where it did not come up.
+    pub(super) output: Vec<String>,
+    /// The calls and acknowledgements around the cut.
+    pub(super) around: Vec<Around>,
+}
+
+/// What is missing in a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Lacks {
+    /// A sync: with all that was written by then, nothing is missing.
+    Sync,
+    /// A write: something was acknowledged before its bytes were handed over.
+    Write,
+    /// That was not looked at.
+    Unknown,
+}
+
+/// A call, or an acknowledgement.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Around {
+    /// Milliseconds from the moment when the server was up.
+    pub(super) at_ms: f64,
+    /// What happened.
+    pub(super) what: String,
+    /// After the cut.
+    pub(super) after_cut: bool,
+}
+
+impl Document {
+    /// Hides secrets in whatever a server said.
+    pub(super) fn hide(&mut self, secrets: &Secrets) {
+        secrets.hide(&mut self.headline);
+        for failure in &mut self.failures {
+            secrets.hide(&mut failure.problem);
+            failure
+                .output
+                .iter_mut()
+                .for_each(|line| secrets.hide(line));
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! The disks that are built from a record are those that the recorded disk would have left.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use comeback_model::plan::DiskModel;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Id, ROOT};
+use crate::record::{Access, Log, parse};
+use crate::recorded::Recorded;
+
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn access() -> Access {
+    Access {
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+    }
+}
+
+/// A disk that is told what to do, and what it would have left after each of its calls.
+struct Watched {
+    disk: Recorded<Memory, Vec<u8>>,
+    left: Vec<BTreeMap<PathBuf, Option<Vec<u8>>>>,
+    left_by_journal: Vec<BTreeMap<PathBuf, Option<Vec<u8>>>>,
+    ids: Vec<Id>,
+    folders: Vec<Id>,
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Make(usize, usize, bool),
+    Write(usize, u64, usize, u8),
+    SetLength(usize, u64),
+    Close(usize),
+    Link(usize, usize),
+    Remove(usize, usize),
+    Rename((usize, usize), (usize, usize)),
+    Sync(usize, bool),
+    SyncFolder(usize),
+    About(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let place = || (0..2_usize, 0..NAMES.len());
+    let offset = || prop_oneof![0..40_u64, 4_080..4_110_u64, 0..13_000_u64];
+    prop_oneof![
+        4 => place().prop_map(|(at, name)| Deed::Make(at, name, false)),
+        1 => place().prop_map(|(at, name)| Deed::Make(at, name, true)),
+        6 => (0..6_usize, offset(), 1..5_000_usize, any::<u8>())
+            .prop_map(|(file, at, length, byte)| Deed::Write(file, at, length, byte)),
+        2 => (0..6_usize, prop_oneof![Just(0), offset()])
+            .prop_map(|(file, length)| Deed::SetLength(file, length)),
+        2 => (0..6_usize).prop_map(Deed::Close),
+        1 => (0..6_usize, 0..NAMES.len()).prop_map(|(file, name)| Deed::Link(file, name)),
+        2 => place().prop_map(|(at, name)| Deed::Remove(at, name)),
+        4 => (place(), place()).prop_map(|(from, to)| Deed::Rename(from, to)),
+        3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Deed::Sync(file, data)),
+        1 => (0..2_usize).prop_map(Deed::SyncFolder),
+        1 => (0..6_usize).prop_map(Deed::About),
+    ]
+}
+
+impl Watched {
+    fn new(rule: DiskModel) -> Self {
+        let about = access().about();
+        let log = Log::begin(Vec::new(), (rule, &about), u64::MAX).expect("it is memory");
+        Self {
+            disk: Recorded::new(Disk::new(rule, Memory::default(), about), Some(log)),
+            left: Vec::new(),
+            left_by_journal: Vec::new(),
+            ids: Vec::new(),
+            folders: vec![ROOT],
+        }
+    }
+
+    fn file(&self, number: usize) -> Option<Id> {
+        let is_file = |id: &&Id| self.disk.item(**id).is_ok_and(|item| !item.is_folder());
+        let files: Vec<Id> = self.ids.iter().filter(is_file).copied().collect();
+        (!files.is_empty()).then(|| files[number % files.len()])
+    }
+
+    fn folder(&self, number: usize) -> Id {
+        self.folders[number % self.folders.len()]
+    }
+
+    /// Whether it succeeded, and was noted.
+    fn take(&mut self, deed: &Deed) -> bool {
+        let name = |at: usize| OsStr::new(NAMES[at]);
+        match *deed {
+            Deed::Make(at, called, is_folder) => {
+                let kind = match is_folder {
+                    true => Kind::Folder(Entries::default()),
+                    false => Kind::File(Content::default()),
+                };
+                let place = (self.folder(at), name(called));
+                let made = self.disk.make(place, kind, access().about());
+                if let Ok(id) = made {
+                    self.disk.tell(id);
+                    self.ids.push(id);
+                    if is_folder && self.folders.len() == 1 {
+                        self.folders.push(id);
+                    }
+                }
+                made.is_ok()
+            }
+            Deed::Write(file, offset, length, byte) => self.file(file).is_some_and(|id| {
+                let bytes = vec![byte; length];
+                self.disk.write(id, offset, &bytes, NOW).is_ok()
+            }),
+            Deed::SetLength(file, length) => self
+                .file(file)
+                .is_some_and(|id| self.disk.set_length(id, length, NOW).is_ok()),
+            Deed::Close(file) => self.file(file).is_some_and(|id| {
+                self.disk.close(id);
+                true
+            }),
+            Deed::Link(file, called) => self
+                .file(file)
+                .is_some_and(|id| self.disk.link(id, (ROOT, name(called)), NOW).is_ok()),
+            Deed::Remove(at, called) => {
+                let place = (self.folder(at), name(called));
+                self.disk.remove(place, false, NOW).is_ok()
+            }
+            Deed::Rename(from, to) => {
+                let from = (self.folder(from.0), name(from.1));
+                let to = (self.folder(to.0), name(to.1));
+                // The kernel refuses to move a folder into itself, and asks nobody.
+                let moved = self.disk.look_up(from.0, from.1);
+                let is_folder = moved.is_ok_and(|id| self.folders.contains(&id));
+                !is_folder && self.disk.rename(from, to, true, NOW).is_ok()
+            }
+            Deed::Sync(file, data) => self
+                .file(file)
+                .is_some_and(|id| self.disk.sync(id, data).is_ok()),
+            Deed::SyncFolder(at) => self.disk.sync(self.folder(at), false).is_ok(),
+            Deed::About(file) => self.file(file).is_some_and(|id| {
+                let change = |about: &mut crate::model::About| about.mode ^= 0o100;
+                self.disk.change_about(id, change).is_ok()
+            }),
+        }
+    }
+
+    fn note_what_is_left(&mut self) {
+        let mut cut: Disk<Memory> = (*self.disk).clone();
+        cut.cut_power().expect("it is memory");
+        self.left.push(Tree::new(cut).files());
+        let mut cut: Disk<Memory> = (*self.disk).clone();
+        cut.commit_by_itself();
+        cut.cut_power().expect("it is memory");
+        self.left_by_journal.push(Tree::new(cut).files());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_disk_that_is_built_from_the_record_is_the_one_that_a_cut_there_leaves(
+        deeds in prop::collection::vec(deed(), 1..50)
+    ) {
+        for rule in DiskModel::ALL {
+            let mut watched = Watched::new(rule);
+            for deed in &deeds {
+                if watched.take(deed) {
+                    watched.note_what_is_left();
+                }
+            }
+            let whole = Tree::new((*watched.disk).clone()).files();
+            watched.disk.end_record().expect("it is memory");
+            let written = watched.disk.into_written().expect("it was recorded");
+            let record = parse(written.as_slice()).expect("it is whole");
+            prop_assert_eq!(record.calls.len(), watched.left.len());
+            let built = |cut, by_itself| {
+                let tree = record.build(&Recipe { cut, by_itself });
+                tree.expect("it fits together").files()
+            };
+            for (cut, left) in watched.left.iter().enumerate() {
+                prop_assert_eq!(&built(cut, ByItself::Nothing), left, "{} {}", rule, cut);
+                let left = &watched.left_by_journal[cut];
+                prop_assert_eq!(&built(cut, ByItself::Journal), left, "{} {}", rule, cut);
+            }
+            if let Some(last) = record.calls.len().checked_sub(1) {
+                prop_assert_eq!(built(last, ByItself::All), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_out_by_itself_is_what_is_there_or_what_was_durable(
+        deeds in prop::collection::vec(deed(), 1..50), seed: u64
+    ) {
+        for rule in DiskModel::ALL {
+            let mut watched = Watched::new(rule);
+            for deed in &deeds {
+                watched.take(deed);
+            }
+            let live = (*watched.disk).clone();
+            let cut = |mut disk: Disk<Memory>| {
+                disk.cut_power().expect("it is memory");
+                disk
+            };
+            for commits in [false, true] {
+                let mut plain = live.clone();
+                if commits {
+                    plain.commit_by_itself();
+                }
+                // Nothing drawn is nothing written.
+                let mut none = live.clone();
+                none.write_back(commits, || false).expect("it is memory");
+                let durable = cut(plain);
+                prop_assert_eq!(Tree::new(cut(none)).files(), Tree::new(durable.clone()).files());
+                let mut draws = Draws::new(seed);
+                let mut some = live.clone();
+                some.write_back(commits, || draws.below(2) == 0).expect("it is memory");
+                let some = cut(some);
+                for id in watched.ids.iter().copied() {
+                    check_blocks(id, (&live, &durable, &some));
+                }
+            }
+            // All drawn is all there, where every block may be written.
+            if rule != DiskModel::Ext4 {
+                let mut all = live.clone();
+                all.write_back(true, || true).expect("it is memory");
+                let all = cut(all);
+                for id in watched.ids.iter().copied() {
+                    let (is, wanted) = (all.stored().bytes(id), live.stored().bytes(id));
+                    if let (Ok(is), Ok(wanted)) = (is, wanted) {
+                        prop_assert_eq!(is, wanted, "{}", rule);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Each block of a file holds what it does now, or what it did, or zeros where nothing was.
+fn check_blocks(id: Id, (live, durable, some): (&Disk<Memory>, &Disk<Memory>, &Disk<Memory>)) {
+    let bytes = |disk: &Disk<Memory>| disk.stored().bytes(id).map(<[u8]>::to_vec).ok();
+    // What has a name only since then may hold what nobody sees in the other.
+    let (Some(live), Some(some), Some(durable)) = (bytes(live), bytes(some), bytes(durable)) else {
+        return;
+    };
+    let lengths = [live.len(), durable.len()];
+    assert!(some.len() <= lengths[0].max(lengths[1]) && some.len() >= lengths[0].min(lengths[1]));
+    for (at, block) in some.chunks(4096).enumerate() {
+        let of = |bytes: &[u8]| {
+            let mut part: Vec<u8> = bytes
+                .iter()
+                .skip(at * 4096)
+                .take(block.len())
+                .copied()
+                .collect();
+            part.resize(block.len(), 0);
+            part
+        };
+        assert!(
+            block == of(&live) || block == of(&durable),
+            "{id}, block {at}"
+        );
+    }
+}
+
+/// What a server did, by a script of calls.
+fn record(rule: DiskModel, deeds: impl FnOnce(&mut Recorded<Memory, Vec<u8>>)) -> Record {
+    let mut watched = Watched::new(rule);
+    deeds(&mut watched.disk);
+    watched.disk.end_record().expect("it is memory");
+    let written = watched.disk.into_written().expect("it was recorded");
+    parse(written.as_slice()).expect("it is whole")
+}
+
+fn make(disk: &mut Recorded<Memory, Vec<u8>>, name: &str) -> Id {
+    let kind = Kind::File(Content::default());
+    let made = disk.make((ROOT, OsStr::new(name)), kind, access().about());
+    made.expect("it is free")
+}
+
+/// A file of sessions that is replaced so many times.
+fn replaced(rule: DiskModel, times: u8, syncs: bool) -> Record {
+    record(rule, |disk| {
+        for time in 0..times {
+            let id = make(disk, "sess.tmp");
+            disk.write(id, 0, &[time; 10], NOW).expect("it is a file");
+            if syncs {
+                disk.sync(id, false).expect("it is there");
+            }
+            let [from, to] = ["sess.tmp", "sess.json"].map(|name| (ROOT, OsStr::new(name)));
+            disk.rename(from, to, true, NOW).expect("it is there");
+            disk.sync(ROOT, false).expect("it is there");
+        }
+    })
+}
+
+const ALL: Asked = Asked {
+    from: Duration::ZERO,
+    states: usize::MAX / 8,
+    seed: 7,
+};
+
+#[test]
+fn disks_that_hold_the_same_are_one_and_the_most_suspicious_are_the_first() {
+    let record = replaced(DiskModel::Lazy, 3, true);
+    let asked = Asked {
+        states: 1_000,
+        ..ALL
+    };
+    let survey = survey(&record, &asked).expect("it fits together");
+    assert_eq!(survey.points, record.calls.len());
+    assert!(survey.prefixes < survey.points, "{survey:?}");
+    let counted = survey.groups.iter().filter(|group| !group.is_reordered());
+    assert_eq!(counted.count(), survey.prefixes_asked);
+    let suspicion = |group: &Group| group.suspicion;
+    let order: Vec<u32> = survey.groups.iter().map(suspicion).collect();
+    assert!(order.is_sorted_by(|one, next| one >= next), "{order:?}");
+    assert_eq!(order[0], 5);
+    // Cuts of a group are in their order, and each leads there.
+    for group in &survey.groups {
+        assert!(group.recipes.is_sorted_by_key(|recipe| recipe.cut));
+        let digests = group.recipes.iter().map(|recipe| {
+            let tree = record.build(recipe).expect("it fits together");
+            tree.digest().expect("it is whole")
+        });
+        let digests: Vec<_> = digests.collect();
+        assert!(digests.iter().all(|digest| *digest == digests[0]));
+    }
+}
+
+#[test]
+fn a_limit_leaves_place_for_reorderings_and_a_seed_repeats_them() {
+    let record = record(DiskModel::Ext4, |disk| {
+        let id = make(disk, "log");
+        for block in 0..20 {
+            disk.write(id, block * 4096, &[1; 4096], NOW)
+                .expect("it is a file");
+        }
+    });
+    let asked = Asked { states: 12, ..ALL };
+    let of = |asked: &Asked| survey(&record, asked).expect("it fits together");
+    let survey = of(&asked);
+    assert_eq!(
+        (survey.prefixes_asked, survey.groups.len()),
+        (2, 12),
+        "{survey:?}"
+    );
+    assert_eq!(survey.reordered_asked, 10);
+    assert!(
+        survey
+            .reorderings_log10
+            .is_some_and(|power| (5.0..8.0).contains(&power))
+    );
+    assert_eq!(of(&asked).groups, survey.groups);
+    assert_ne!(of(&Asked { seed: 8, ..asked }).groups, survey.groups);
+    // Nothing that waits: nothing that could be written in another order.
+    let synced = self::record(DiskModel::Ext4, |disk| {
+        disk.sync(ROOT, false).expect("it is there");
+    });
+    let survey = super::survey(&synced, &asked).expect("it fits together");
+    assert_eq!(
+        (survey.reordered_asked, survey.reorderings_log10),
+        (0, None)
+    );
+}
+
+#[test]
+fn what_came_before_the_server_was_up_is_left_out() {
+    let record = replaced(DiskModel::Strict, 2, true);
+    let from = record.calls[5].at;
+    let survey = survey(&record, &Asked { from, ..ALL_FEW }).expect("it fits together");
+    assert_eq!(survey.points_before, 5, "{survey:?}");
+    assert_eq!(survey.points + 5, record.calls.len());
+}
+
+const ALL_FEW: Asked = Asked { states: 100, ..ALL };
+
+#[test]
+fn the_reason_is_told_in_words() {
+    let said = |record: &Record, cut| reason(record, cut).expect("it fits together");
+    let unsynced = replaced(DiskModel::Lazy, 1, false);
+    let reason = said(&unsynced, 2);
+    assert_eq!(
+        reason.headline.as_deref(),
+        Some("rename of sess.tmp to sess.json before its data was synced")
+    );
+    let texts: Vec<&str> = reason.calls.iter().map(|call| call.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "creation of sess.tmp",
+            "write of 10 bytes to sess.tmp at 0",
+            "rename of sess.tmp to sess.json",
+            "fsync of the data folder",
+        ]
+    );
+    let after: Vec<bool> = reason.calls.iter().map(|call| call.is_after).collect();
+    assert_eq!(after, [false, false, false, true]);
+    let synced = replaced(DiskModel::Strict, 1, true);
+    assert_eq!(
+        said(&synced, 1).headline.as_deref(),
+        Some("sess.tmp was written to and not synced")
+    );
+    let headline = said(&synced, 3).headline.expect("the name is at stake");
+    assert_eq!(
+        headline,
+        "sess.json was made, and its folder (the data folder) was not synced"
+    );
+    assert_eq!(said(&synced, 4).headline, None);
+}
+
+#[test]
+fn what_is_laid_into_a_folder_is_what_the_disk_held() {
+    let record = record(DiskModel::Lazy, |disk| {
+        let id = make(disk, "a");
+        disk.write(id, 0, b"one", NOW).expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        disk.link(id, (ROOT, OsStr::new("b")), NOW)
+            .expect("it is free");
+        let folder = Kind::Folder(Entries::default());
+        let folder = disk.make((ROOT, OsStr::new("d")), folder, access().about());
+        let place = (folder.expect("it is free"), OsStr::new("l"));
+        let link = Kind::Link("../a".into());
+        disk.make(place, link, access().about())
+            .expect("it is free");
+        make(disk, ".comeback-canary-synced");
+    });
+    let cut = record.calls.len() - 1;
+    let tree = record.build(&Recipe {
+        cut,
+        by_itself: ByItself::Nothing,
+    });
+    let into = tempfile::tempdir().expect("a folder");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    tree.expect("it fits together")
+        .lay(into.path())
+        .expect("it is empty");
+    let read = |path: &str| std::fs::read(into.path().join(path)).expect(path);
+    assert_eq!(
+        (read("a"), read("b"), read("d/l")),
+        (b"one".to_vec(), b"one".to_vec(), b"one".to_vec())
+    );
+    let mut names: Vec<_> = std::fs::read_dir(into.path())
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["a", "b", "d"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(into.path().join("a"))
+            .expect("a file")
+            .permissions(),
+    );
+    assert_eq!(mode & 0o7777, 0o644);
+}

@@ -1,0 +1,252 @@
+//! Users who act, and what each of them knew at any time: what a server that comes back on an earlier disk must know of them. Called
+//! where a run is explored for the disks that it could have left.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use comeback_model::operation::{Outcome, Step};
+use comeback_model::units::{Elapsed, Span};
+use comeback_session::flow::{Session, User};
+
+use super::work::Failure;
+use super::{Probe, ProbeError, of_the_harness};
+
+/// Between two looks at a session.
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
+/// So many replies that say the same are believed.
+const LOOKS: u32 = 3;
+/// A server may answer its readiness probe before it can work: so long it is asked again.
+const WORKS_WITHIN: Span = Span::from_secs(3);
+
+/// How users act.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// So many users.
+    pub users: u32,
+    /// So many acts, of all of them.
+    pub writes: u32,
+    /// Between two acts of any of them.
+    pub every: Span,
+    /// The seed of their random numbers.
+    pub seed: u64,
+}
+
+/// What a user knew at any time.
+#[derive(Clone, Debug)]
+pub struct UserHistory {
+    user: User,
+    /// After each acknowledgement: of the login, then of each act.
+    known: Vec<(Elapsed, Session)>,
+    /// An act was begun after the last of them, and not acknowledged.
+    is_under_way: bool,
+    /// Why the user gave up.
+    pub problem: Option<String>,
+}
+
+impl UserHistory {
+    /// The user's number.
+    pub const fn number(&self) -> u32 {
+        self.user.number
+    }
+
+    /// When the login was acknowledged, and each act.
+    pub fn acknowledged(&self) -> impl Iterator<Item = Elapsed> {
+        self.known.iter().map(|(at, _)| *at)
+    }
+
+    /// How much was acknowledged before a moment.
+    fn known_before(&self, moment: Option<Elapsed>) -> usize {
+        let is_before = |at: Elapsed| moment.is_none_or(|moment| at < moment);
+        self.acknowledged().take_while(|at| is_before(*at)).count()
+    }
+}
+
+/// What a look at all users found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// All is there.
+    Whole,
+    /// Whoever is new is not served.
+    NotServed(String),
+    /// Something that was acknowledged is not there.
+    Missing(Vec<Missing>),
+}
+
+/// A user whose session, or a write in it, is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The user's number.
+    pub user: u32,
+    /// So many acts had been acknowledged.
+    pub writes: usize,
+    /// What the reply to the check was.
+    pub problem: String,
+}
+
+impl Probe<'_> {
+    /// Lives through a user's session: the login, then every act that is this user's turn, one after the other.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn live(
+        &self,
+        number: u32,
+        pace: Pace,
+        begin: Elapsed,
+    ) -> Result<UserHistory, ProbeError> {
+        let user = User {
+            number,
+            login: 0,
+            seed: pace.seed,
+        };
+        let mut history = UserHistory {
+            user,
+            known: Vec::new(),
+            is_under_way: false,
+            problem: None,
+        };
+        let mut session = Session::default();
+        let turns = (number..pace.writes).step_by(pace.users.max(1) as usize);
+        for turn in [None].into_iter().chain(turns.map(Some)) {
+            let step = turn.map_or(Step::Login, |_| Step::Act);
+            if let Some(turn) = turn {
+                let at = begin + Span::from_us(pace.every.as_us() * u64::from(turn));
+                tokio::time::sleep(self.setup.clock.until(at).into()).await;
+            }
+            history.is_under_way = step == Step::Act;
+            let connected = Cell::new(false);
+            let asked = self.ask(step, user, &mut session, &connected);
+            match asked.await {
+                Ok(_) => {
+                    let at = self.setup.clock.now();
+                    history.known.push((at, session.clone()));
+                    history.is_under_way = false;
+                }
+                Err(Failure::Target { problem, .. }) => {
+                    history.problem = Some(problem);
+                    break;
+                }
+                Err(Failure::Harness) => return Err(of_the_harness()),
+            }
+        }
+        Ok(history)
+    }
+
+    /// Whether somebody new is served. A server that has just come up is given time.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn serves_a_newcomer(&self) -> Result<Look, ProbeError> {
+        let until = self.setup.clock.now() + WORKS_WITHIN;
+        loop {
+            let problem = match self.perform(&self.work, &Cell::new(false)).await {
+                Ok(_) => return Ok(Look::Whole),
+                Err(Failure::Target { problem, .. }) => problem,
+                Err(Failure::Harness) => return Err(of_the_harness()),
+            };
+            if self.setup.clock.now() >= until {
+                return Ok(Look::NotServed(problem));
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// Looks at the sessions of all users, as each knew it before a moment; without one, at the end. Somebody new was served
+    /// before, so that it is known how this server treats the cookie of a known session.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn look_at_users(
+        &self,
+        users: &[UserHistory],
+        moment: Option<Elapsed>,
+    ) -> Result<Look, ProbeError> {
+        let until = self.setup.clock.now() + WORKS_WITHIN;
+        let mut missing = Vec::new();
+        for history in users {
+            let Some(last) = history.known_before(moment).checked_sub(1) else {
+                continue;
+            };
+            if let Some(problem) = self.look_at(history, last, until).await? {
+                missing.push(Missing {
+                    user: history.number(),
+                    writes: last,
+                    problem,
+                });
+            }
+        }
+        Ok(match missing.is_empty() {
+            true => Look::Whole,
+            false => Look::Missing(missing),
+        })
+    }
+
+    /// Whether a check by somebody who never logged in is answered like that of a user: then no check tells who is known.
+    ///
+    /// # Errors
+    /// When the harness fails.
+    pub async fn takes_a_stranger_for(&self, users: &[UserHistory]) -> Result<bool, ProbeError> {
+        let known = users.iter().find_map(|history| history.known.last());
+        let Some((_, session)) = known else {
+            return Ok(false);
+        };
+        let known = self.is_stranger_known(session).await;
+        known.map_err(|_| of_the_harness())
+    }
+
+    /// The problem with a user's session, if there is one: as it was after an acknowledgement, or as the act after that left it, which
+    /// was under way.
+    async fn look_at(
+        &self,
+        history: &UserHistory,
+        last: usize,
+        until: Elapsed,
+    ) -> Result<Option<String>, ProbeError> {
+        let mut may_be = Vec::new();
+        if let Some((_, session)) = history.known.get(last) {
+            let mut session = session.clone();
+            let next = history.known.get(last + 1);
+            if next.is_some() || history.is_under_way {
+                let turn = self.flow.begin(Step::Act, &mut session);
+                session.note_change(self.flow.write_of(&turn), Outcome::Indeterminate);
+            }
+            may_be.push(session);
+            // It may have given the session another cookie, too.
+            may_be.extend(next.map(|(_, session)| session.clone()));
+        }
+        let mut problem = None;
+        let mut looks = 0;
+        loop {
+            let mut answered = true;
+            for session in &may_be {
+                match self.look_once(history.user, session.clone()).await {
+                    Ok(()) => return Ok(None),
+                    Err(Failure::Target {
+                        problem: met,
+                        answered: by_reply,
+                        ..
+                    }) => {
+                        answered &= by_reply;
+                        problem.get_or_insert(met);
+                    }
+                    Err(Failure::Harness) => return Err(of_the_harness()),
+                }
+            }
+            looks += 1;
+            let is_told = answered && looks >= LOOKS;
+            if is_told || self.setup.clock.now() >= until {
+                return Ok(problem);
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// The check shows what must be there; the second look is wary of a session that the first one began anew.
+    async fn look_once(&self, user: User, mut session: Session) -> Result<(), Failure> {
+        for step in [Step::Check, Step::ReadBack] {
+            let connected = Cell::new(false);
+            self.ask(step, user, &mut session, &connected).await?;
+        }
+        Ok(())
+    }
+}
