@@ -386,15 +386,10 @@ fn a_harness_that_was_late_before_the_fault_hides_no_service_that_may_not_be_bac
 }
 
 #[test]
-fn where_tasks_wait_for_a_core_throughout_or_the_control_was_on_a_busy_machine_lost_time_is_not_judged()
- {
+fn a_server_whose_threads_wait_for_each_other_is_judged_unless_the_control_was_on_a_busy_machine() {
     let waits = |story, share| cores(story, 0.0, Some(share));
-    is_unclear(
-        &beside(waits(slow_since(), 0.9), waits(good_control(), 0.6), 1),
-        "some task waited for a core for 90 % of the time, and for 60 % in the control trials",
-    );
-    // In the trial alone the server's own threads may wait for each other, as those that try again and again do.
-    for control in [waits(good_control(), 0.4), good_control()] {
+    // The harness was never late, so it was not the machine: a server with more threads than cores has that in each trial.
+    for control in [0.4, 0.6].map(|share| waits(good_control(), share)) {
         assert!(is_metastable(&beside(
             waits(slow_since(), 0.99),
             control,
