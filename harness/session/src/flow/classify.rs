@@ -396,6 +396,7 @@ impl Flow {
         let mut numbers = shown.iter().copied().chain(shifted);
         numbers.any(|number| {
             number != user.number
+                && self.users.is_none_or(|users| users.have(number))
                 && logins.iter().any(|login| {
                     let other = User {
                         number,
