@@ -238,6 +238,8 @@ impl Trial<'_, Real> {
         let open = left_open(self.plan);
         let mut setup = self.setup();
         setup.load.rate = borne.offered;
+        // All of them log in at once: no fault comes.
+        setup.newcomers = false;
         let timeout_ms = fit::timeout_ms(setup.load.timeout.as_ms(), open, borne.took_ms_p99);
         setup.load.timeout = Span::from_us((timeout_ms * 1_000.0) as u64);
         let mut load = Generator::start(&setup, |_| {}).map_err(EngineError::Load)?;

@@ -17,7 +17,7 @@ use super::placement::{Placement, PlacementError, Proxied};
 use super::seams::{Process, Processes};
 use super::words::{called, start_failed};
 use super::{EngineError, Site};
-use crate::load::Trigger;
+use crate::load::{Trigger, Users};
 use crate::load::probe::Work;
 use crate::supervise::disk::{self, Laying};
 use crate::supervise::tag::RunTag;
@@ -414,6 +414,18 @@ impl Progress {
 fn first_user(tag: &RunTag, trial: TrialId, clients: u32) -> u32 {
     let each = clients.saturating_add(PROBE_USERS);
     tag.random().wrapping_add(trial.0.wrapping_mul(each)) % USERS
+}
+
+/// The users that a server may know of a trial: its own, and where the server outlives its trial also those of the trials before. One
+/// trial's numbers follow those of the one before.
+pub(super) fn users(first: u32, before: u32, clients: u32) -> Users {
+    let each = clients.saturating_add(PROBE_USERS);
+    let earlier = before.saturating_mul(each).min(first);
+    Users {
+        first: first - earlier,
+        clients: clients.saturating_add(earlier),
+        probes: PROBE_USERS.saturating_add(earlier),
+    }
 }
 
 /// In debug builds a test can ask for a panic in a phase, to see that nothing is left behind.

@@ -15,7 +15,7 @@ use comeback_model::units::{Elapsed, Span};
 use futures_util::future::try_join_all;
 use tokio::sync::mpsc;
 
-use super::context::{Early, Trial, aborted, failed};
+use super::context::{Early, Trial, aborted, failed, users};
 use super::interrupt::Interrupt;
 use super::life::{self, Life};
 use super::seams::{Book, Load, Seams};
@@ -23,7 +23,7 @@ use super::trial_loop::TrialLoop;
 use super::words::called;
 use super::{EngineError, Site, health, on, recovery};
 use crate::endpoint::Endpoint;
-use crate::load::Setup;
+use crate::load::{Setup, Users};
 use crate::supervise::disk::backing_of;
 use crate::supervise::scratch::remove_tree;
 use comeback_faults::{Calls, FaultError, Injection};
@@ -354,10 +354,19 @@ impl<S: Seams> Trial<'_, S> {
         Ok(self.seams.start_load(&self.setup(), recorder)?)
     }
 
+    fn users(&self) -> Users {
+        let before = match self.arm.target.external {
+            Some(_) => self.planned.id.0,
+            None => 0,
+        };
+        users(self.first_user, before, self.plan.load.clients)
+    }
+
     /// The setup of its load.
     pub(super) fn setup(&self) -> Setup {
         Setup {
             first_user: self.first_user,
+            users: self.users(),
             trial: self.planned.id,
             load: self.plan.load.clone(),
             retry: self.arm.retry,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use comeback_host::clock::Clock;
-use comeback_load::{Generator, Setup};
+use comeback_load::{Generator, Setup, Users};
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::{Seed, TrialId};
 use comeback_model::operation::Operation;
@@ -45,6 +45,11 @@ fn main() {
     let clock = Clock::start();
     let setup = Setup {
         first_user: 0,
+        users: Users {
+            first: 0,
+            clients: args.connections,
+            probes: 0,
+        },
         trial: TrialId(0),
         load: Load {
             clients: args.connections,

@@ -69,6 +69,11 @@ fn answer(mut stream: TcpStream, note: impl Fn(String)) {
 fn setup(port: u16, keep_alive: bool, flow: SessionFlow) -> Setup {
     Setup {
         first_user: 0,
+        users: Users {
+            first: 0,
+            clients: 1,
+            probes: 0,
+        },
         trial: TrialId(0),
         load: Load {
             clients: 1,

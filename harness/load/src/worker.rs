@@ -21,7 +21,7 @@ use super::trigger::Trigger;
 use super::waits::{Job, Waits};
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
-use comeback_session::flow::Flow;
+use comeback_session::flow::{Flow, Users};
 use comeback_session::wire::Wanted;
 
 /// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
@@ -39,6 +39,8 @@ const BURST_PAUSE: Duration = Duration::from_millis(1);
 pub struct Setup {
     /// The number of the first client's user; the others count up from it.
     pub first_user: u32,
+    /// The users of the run's trials so far, whose content the server may still have.
+    pub users: Users,
     /// The trial.
     pub trial: TrialId,
     /// The traffic.
@@ -162,7 +164,7 @@ impl Worker {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
         let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
-        let flow = flow.with_idempotency_keys(keyed);
+        let flow = flow.with_idempotency_keys(keyed).among(setup.users);
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: Cell::new(setup.trial),

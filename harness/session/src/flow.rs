@@ -30,7 +30,7 @@ pub use self::classify::may_mean_the_same;
 pub use self::session::Session;
 pub use self::shown::Shown;
 pub use self::template::BUILT_IN;
-pub use self::user::User;
+pub use self::user::{User, Users};
 
 /// A workload, made ready for a target.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Flow {
     keyed: bool,
     /// Users act.
     acts: bool,
+    /// The users of the run; unknown where whoever asks does not say.
+    users: Option<Users>,
     /// Whether replies had a body so far, where there are no sessions.
     bodies: Bodies,
 }
@@ -198,6 +200,7 @@ impl Flow {
             session: None,
             keyed: false,
             acts: false,
+            users: None,
             bodies: Bodies {
                 seen: Cell::new(0),
                 were_all_there: Cell::new(true),
@@ -217,6 +220,13 @@ impl Flow {
     #[must_use]
     pub fn with_idempotency_keys(self, keyed: bool) -> Self {
         Self { keyed, ..self }
+    }
+
+    /// Takes the names of these users alone for those of the run. Without it any number that a name may have is one of its users'.
+    #[must_use]
+    pub fn among(self, users: Users) -> Self {
+        let users = Some(users);
+        Self { users, ..self }
     }
 
     fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {
@@ -388,9 +398,6 @@ impl Flow {
     pub fn begin(&self, step: Step, session: &mut Session) -> Turn {
         let place = self.place(step);
         let request = &self.requests[place];
-        if step == Step::Logout {
-            session.leave();
-        }
         let mut left = vec![place];
         left.extend(request.before.iter().rev());
         Turn {

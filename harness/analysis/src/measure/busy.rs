@@ -1,5 +1,5 @@
-//! Whether this machine was too busy in a trial to judge its times (METHOD, *A busy machine*). Losses, and whether the service
-//! came back, are judged all the same: they do not become true by waiting.
+//! Whether this machine was too busy in a trial to judge its times (METHOD, *A busy machine*). Losses, and what the service
+//! answers wrong, are judged all the same: they do not become true by waiting. Whether it came back is not known where it only lost time.
 
 use comeback_model::gate::Time;
 use comeback_model::plan::Plan;

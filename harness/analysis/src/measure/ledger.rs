@@ -311,7 +311,8 @@ impl Ledger {
             lost_later,
             duplicated,
             phantom,
-            unexplained,
+            unexplained: _,
+            made_up,
         } = balance;
         let acknowledged = session.written.acknowledged_before();
         let writes = &mut self.writes;
@@ -327,7 +328,7 @@ impl Ledger {
             writes.unverifiable += acknowledged - lost;
         }
         self.oddities.writes_lost_later += lost_later;
-        self.beside.excess = self.beside.excess.saturating_add(unexplained);
+        self.beside.excess = self.beside.excess.saturating_add(made_up);
         match suspects {
             Some(suspects) => self.lay_writes((facts, suspects), session, (fate, balance)),
             None => {
@@ -382,7 +383,7 @@ impl Ledger {
             }
             Fate::Known { balance, later: _ } => {
                 let excess = balance.duplicated.saturating_add(balance.phantom);
-                self.beside.excess = self.beside.excess.saturating_add(balance.unexplained);
+                self.beside.excess = self.beside.excess.saturating_add(balance.made_up);
                 oddities.writes_lost_later += balance.lost + balance.lost_later;
                 oddities.writes_excess_later = oddities.writes_excess_later.saturating_add(excess);
                 oddities.stale_reads_later += session.stale_checks();

@@ -289,8 +289,8 @@ impl<'a> Load<'a> {
     }
 }
 
-/// From when on each fault took users out. A server that a command ends may serve on meanwhile: until the first operation failed, or the
-/// last correct reply came, at the latest until T0.
+/// From when on each fault took users out. A server that a command ends may serve on meanwhile: until the last correct reply came, or until
+/// the first operation was wanted that failed and was sent by T0. Its user waited from then on, however late the failure was seen.
 fn spans(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Vec<FaultSpan> {
     let mut spans = facts.spans();
     for span in &mut spans {
@@ -301,14 +301,17 @@ fn spans(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Vec<FaultSpan
         else {
             continue;
         };
-        let meanwhile = operations
-            .iter()
-            .filter(|operation| operation.finished >= span.sent && operation.finished <= ended);
+        let since = operations.iter().filter(|op| op.finished >= span.sent);
         let (mut last, mut failed) = (span.sent, ended);
-        for operation in meanwhile {
+        for operation in since {
+            // What never left failed when it was given up.
+            let left = operation.sent.unwrap_or(operation.finished);
             match operation.is_correct() {
-                true => last = last.max(operation.finished),
-                false => failed = failed.min(operation.finished),
+                true if operation.finished <= ended => last = last.max(operation.finished),
+                false if left <= ended => {
+                    failed = failed.min(operation.intended.max(span.sent));
+                }
+                true | false => {}
             }
         }
         (span.out, span.surely_out) = (last.min(failed), ended);

@@ -56,17 +56,13 @@ struct Controls {
     all: u32,
     /// In which this machine was too busy to judge times.
     busy: u32,
-    /// In how much of the time some task waited for a core, in the quietest of them.
-    waited: Option<f64>,
 }
 
 impl Controls {
     fn and(self, trial: &TrialAnalysis) -> Self {
-        let waited = self.waited.into_iter().chain(trial.waited_for_core);
         Self {
             all: self.all + 1,
             busy: self.busy + u32::from(trial.busy.is_some()),
-            waited: waited.min_by(f64::total_cmp),
         }
     }
 

@@ -80,7 +80,6 @@ pub(super) fn analyze(
         void,
         shortened: busy::shortened(plan, facts),
         busy,
-        waited_for_core: facts.cores.and_then(|cores| cores.waited),
         causes: causes::causes(facts, &operations, &before, &ledger),
         before,
         landed: faults::all_landed(plan, facts),

@@ -142,6 +142,8 @@ pub(super) fn reason(
     (load, operations): (&Load<'_>, &[&Operation]),
     shown: &Shown<'_>,
 ) -> Option<Void> {
+    // A storm measures none.
+    let measures_times = plan.storm.is_none();
     let all: Vec<(Why, String)> = match unfinished(facts) {
         Some(early) => vec![early],
         None => [
@@ -154,14 +156,13 @@ pub(super) fn reason(
             started_by_nobody(plan, facts).map(|reason| (Why::NobodyStarts, reason)),
             never_worked(load).map(|reason| (Why::NeverWorked, reason)),
             wrong_before(plan, shown.before).map(|reason| (Why::WrongBefore, reason)),
-            // A storm measures no times.
-            (plan.storm.is_none())
-                .then(|| {
-                    let below = no_samples(plan, load)
-                        .or_else(|| below_floor(plan, facts, (load, operations)));
-                    below.or_else(|| unclear(shown).map(|reason| (Why::Unclear, reason)))
-                })
-                .flatten(),
+            no_samples(plan, load)
+                .or_else(|| below_floor(plan, facts, (load, operations)))
+                .filter(|_| measures_times),
+            // Beside a load that is too small, too: whether the service came back may speak against the server.
+            unclear(shown)
+                .map(|reason| (Why::Unclear, reason))
+                .filter(|_| measures_times),
         ]
         .into_iter()
         .flatten()

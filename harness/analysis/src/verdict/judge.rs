@@ -1,6 +1,6 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
-use comeback_model::gate::{Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
+use comeback_model::gate::{Allowance, Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
@@ -38,7 +38,7 @@ pub(crate) fn judge<'a>(
                 Ok(base) => {
                     let judged = against::judge(gate.metric(), allowance, arm, base);
                     let judged = at_stake(judged, gate.metric(), (arm, base.arm));
-                    regard_busy(judged, gate.metric(), (arm, base.arm))
+                    regard_busy(judged, (gate.metric(), allowance), arm, base)
                 }
                 Err(why) => GateState::Unknown(Missing::for_good(why)),
             };
@@ -108,22 +108,33 @@ fn at_stake(
 /// nor have it hold.
 fn regard_busy(
     judged: GateState,
-    metric: Metric,
-    (arm, base): (&ArmAnalysis, &ArmAnalysis),
+    (metric, allowance): (Metric, Allowance),
+    arm: &ArmAnalysis,
+    base: Base<'_>,
 ) -> GateState {
-    let trials = || arm.faulted().chain(base.faulted());
+    let trials = || arm.faulted().chain(base.arm.faulted());
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
     let told = |why: &str| format!("{why}; {}", lack(trials().count(), 0, busy));
     let lacks = |arm: &ArmAnalysis| arm.faulted().any(lacks_time_alone);
+    let again = |arm: &ArmAnalysis, base| against::judge(metric, allowance, arm, base);
+    let stays_broken = || matches!(again(&in_time(arm), base), GateState::Broken(_));
+    let holds_still = || {
+        let arm_of_base = &in_time(base.arm);
+        let base = Base {
+            arm: arm_of_base,
+            ..base
+        };
+        matches!(again(arm, base), GateState::Holds)
+    };
     match (judged, metric) {
         (GateState::Unknown(missing), Metric::Time(_, _) | Metric::Latency(_, _)) if busy > 0 => {
             let why = told(&missing.why);
             GateState::Unknown(Missing { why, ..missing })
         }
-        (GateState::Broken(found), Metric::Served(Served::Availability)) if lacks(arm) => {
+        (GateState::Broken(found), Metric::Served(Served::Availability)) if lacks(arm) && !stays_broken() => {
             GateState::Unknown(Missing::for_good(told(&found)))
         }
-        (GateState::Holds, Metric::Served(Served::Availability)) if lacks(base) => {
+        (GateState::Holds, Metric::Served(Served::Availability)) if lacks(base.arm) && !holds_still() => {
             let why = "it holds against a baseline that lost availability by late replies";
             GateState::Unknown(Missing::for_good(told(why)))
         }
@@ -134,6 +145,15 @@ fn regard_busy(
 /// Whether its machine was too busy to judge times, and by late replies alone less was available.
 fn lacks_time_alone(trial: &TrialAnalysis) -> bool {
     trial.busy.is_some() && trial.availability.correct > trial.availability.met
+}
+
+/// The arm as it would be if nothing correct had been late in the trials of a busy machine.
+fn in_time(arm: &ArmAnalysis) -> ArmAnalysis {
+    let mut arm = arm.clone();
+    for trial in arm.trials.iter_mut().filter(|trial| trial.busy.is_some()) {
+        trial.availability.met = trial.availability.correct;
+    }
+    arm
 }
 
 /// In how many trials the machine was too busy to judge times.
@@ -205,6 +225,7 @@ impl Bound {
         if let GateState::Broken(found) = &judged
             && served == Served::Availability
             && arm.faulted().any(lacks_time_alone)
+            && !matches!(self.judge_served(served, &in_time(arm)), GateState::Broken(_))
         {
             let why = format!("{found}; {}", lack(arm.faulted().count(), 0, busy));
             return GateState::Unknown(Missing::for_good(why));

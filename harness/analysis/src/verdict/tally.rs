@@ -261,7 +261,7 @@ fn wrong_beside(count: Count, arm: &ArmAnalysis) -> Option<String> {
     if excess > 0 {
         let writes = counted(excess, "value");
         wrong.push(format!(
-            "{writes} too many are shown: `duplicated_writes == 0` and `phantom_writes == 0` demand that none is"
+            "{writes} too many are shown: `phantom_writes == 0` demands that none is"
         ));
     }
     (!wrong.is_empty()).then(|| wrong.join("; "))

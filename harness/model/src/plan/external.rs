@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Arm;
 
-/// Stands for the server's name in a command.
-const SERVER: &str = "{server}";
+/// Stands for the server's name in a command, and stands in no command itself.
+const SERVER: &str = "\0";
+/// The first words of a command are its program and what that does: neither is the name of an arm.
+const VERBS: usize = 2;
 
 /// A server that somebody else starts: a service manager, a supervisor, a shell, or a person. The harness finds its process,
 /// and leaves it running.
@@ -54,23 +56,49 @@ impl Arm {
 
     fn nameless_kill(&self) -> Option<Vec<String>> {
         let external = self.target.external.as_ref()?;
-        let identity = match &external.by {
-            IdentifiedBy::PidFile(path) => path.to_str().map(str::to_owned),
-            IdentifiedBy::Unit(unit) => Some(unit.clone()),
-            IdentifiedBy::Port => None,
+        let (identity, short) = match &external.by {
+            IdentifiedBy::PidFile(path) => (path.to_str(), None),
+            // systemctl takes a name without a suffix for a service's.
+            IdentifiedBy::Unit(unit) => (Some(unit.as_str()), unit.strip_suffix(".service")),
+            IdentifiedBy::Port => (None, None),
         };
-        let names: Vec<String> = identity
-            .into_iter()
-            .chain([external.port.to_string()])
-            .collect();
-        let nameless = |word: &String| match *word == self.name {
-            true => SERVER.to_owned(),
-            false => names
-                .iter()
-                .fold(word.clone(), |word, name| word.replace(name, SERVER)),
+        let port = external.port.to_string();
+        let nameless = |(place, word): (usize, &String)| {
+            let mut word = word.clone();
+            if let Some(identity) = identity {
+                word = word.replace(identity, SERVER);
+            }
+            word = without(&word, &port, |c| c.is_ascii_digit());
+            if place >= VERBS {
+                let is_of_a_word = |c: char| c.is_alphanumeric() || c == '_';
+                for name in short.into_iter().chain([self.name.as_str()]) {
+                    word = without(&word, name, is_of_a_word);
+                }
+            }
+            word
         };
-        Some(external.kill.as_ref()?.iter().map(nameless).collect())
+        let kill = external.kill.as_ref()?.iter().enumerate();
+        Some(kill.map(nameless).collect())
     }
+}
+
+/// The text without a name, where no character that would belong to a longer one stands beside it.
+fn without(text: &str, name: &str, belongs: impl Fn(char) -> bool) -> String {
+    if name.is_empty() {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (before, from) = rest.split_at(at);
+        let (found, after) = from.split_at(name.len());
+        out.push_str(before);
+        let is_longer = out.chars().next_back().is_some_and(&belongs)
+            || after.chars().next().is_some_and(&belongs);
+        out.push_str(if is_longer { found } else { SERVER });
+        rest = after;
+    }
+    out + rest
 }
 
 impl fmt::Display for External {
@@ -129,6 +157,17 @@ mod tests {
         assert!(!old("docker kill old").ends_as(&new("docker stop new")));
         assert!(!old("./end 8080 hard").ends_as(&new("./end 8081 soft")));
         assert!(!old(unit).ends_as(&arm("new", 8_081, None)));
+        let short = "systemctl kill shop-8080";
+        assert!(old(short).ends_as(&new("systemctl kill shop-8081")));
+        assert!(old("docker kill shop-old").ends_as(&new("docker kill shop-new")));
+        assert!(!old("docker kill older").ends_as(&new("docker kill newer")));
+        // A port is a whole number.
+        let waits = |name, port, kill| arm(name, port, Some(kill));
+        let base = waits("old", 80, "./end --wait 8000 80");
+        assert!(base.ends_as(&waits("new", 81, "./end --wait 8000 81")));
+        // What a program does is no arm's name.
+        let base = waits("stop", 8_080, "docker stop web-8080");
+        assert!(!base.ends_as(&waits("kill", 8_081, "docker kill web-8081")));
         assert!(arm("old", 8_080, None).ends_as(&arm("new", 8_081, None)));
     }
 }

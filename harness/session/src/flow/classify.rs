@@ -98,7 +98,7 @@ impl Flow {
         let looked = Looked::new(reply);
         let own = turn.is_at_its_own();
         let place = turn.left.last().copied();
-        match self.absorb(turn, user, session, &looked) {
+        let next = match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
             Ok(Some(meaning)) => {
                 if meaning.error.is_some() {
@@ -116,7 +116,13 @@ impl Flow {
                 };
                 Next::Done(ReplyMeaning::failed(outcome, refusal.class))
             }
+        };
+        if let Next::Done(meaning) = &next
+            && turn.step == Step::Logout
+        {
+            session.note_logout(meaning.outcome, meaning.error);
         }
+        next
     }
 
     fn absorb(
@@ -390,6 +396,7 @@ impl Flow {
         let mut numbers = shown.iter().copied().chain(shifted);
         numbers.any(|number| {
             number != user.number
+                && self.users.is_none_or(|users| users.have(number))
                 && logins.iter().any(|login| {
                     let other = User {
                         number,

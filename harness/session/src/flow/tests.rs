@@ -8,7 +8,7 @@ use comeback_model::plan::{
     Workload, Writes,
 };
 
-use super::{Flow, FlowError, Next, ReplyMeaning, Session, Turn, User};
+use super::{Flow, FlowError, Next, ReplyMeaning, Session, Turn, User, Users};
 use crate::wire::Reply;
 
 const PORT: u16 = 4242;
@@ -405,6 +405,24 @@ fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
 }
 
 #[test]
+fn who_is_refused_a_logout_is_no_guest() {
+    let outsider = said(200, r#"{"user":"alice","visits":3}"#);
+    let refused = (Outcome::Rejected, Some(ErrorClass::WrongIdentity));
+    let mut visit = reference();
+    visit.result(Step::Logout, said(404, ""));
+    assert_eq!(visit.result(Step::Check, outsider), refused);
+    // One that is only begun has not left.
+    let mut visit = reference();
+    visit.begin(Step::Logout);
+    assert_eq!(visit.result(Step::Check, outsider), refused);
+    // One that may have arrived may have ended the session.
+    let mut visit = reference();
+    visit.result(Step::Logout, said(503, ""));
+    let guest = (Outcome::Rejected, Some(ErrorClass::SessionRejected));
+    assert_eq!(visit.result(Step::ReadBack, outsider), guest);
+}
+
+#[test]
 fn a_goodbye_may_speak_to_a_logged_out_user() {
     for named in [r#""guest""#, "null", r#""""#] {
         let body = format!(r#"{{"user":{named},"visits":0}}"#);
@@ -440,6 +458,44 @@ fn a_goodbye_that_names_nobody_shows_no_state_as_of_a_new_session() {
     ] {
         let meaning = reference().does(Step::Logout, said(200, &body));
         assert_eq!(meaning, ReplyMeaning::acknowledged(value), "{body}");
+    }
+}
+
+#[test]
+fn whose_number_no_user_of_the_run_has_is_a_stranger() {
+    for (name, class) in [
+        ("user8", ErrorClass::WrongIdentity),
+        ("user49", ErrorClass::WrongIdentity),
+        // A probe's user.
+        ("user4294967295", ErrorClass::WrongIdentity),
+        ("user50", ErrorClass::SessionRecreated),
+        // A guest account with a number of its own.
+        ("user51873", ErrorClass::SessionRecreated),
+    ] {
+        let mut visit = Visit::new(SessionFlow {
+            identity: Some(Identity {
+                at: Extract::Body,
+                name: "user{{ session }}".to_owned(),
+            }),
+            value: None,
+            ..SessionFlow::reference()
+        });
+        visit.flow = visit.flow.among(Users {
+            first: 0,
+            clients: 50,
+            probes: 9,
+        });
+        let login = Said {
+            cookies: &["session=a"],
+            ..said(200, "user7")
+        };
+        visit.does(Step::Login, login);
+        let anew = Said {
+            cookies: &["session=b"],
+            ..said(200, name)
+        };
+        let refused = (Outcome::Rejected, Some(class));
+        assert_eq!(visit.result(Step::Check, anew), refused, "{name}");
     }
 }
 

@@ -9,7 +9,7 @@ use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, trend};
 
 use super::super::Unclear;
-use super::super::busy::{MOST_WAITED, busy};
+use super::super::busy::busy;
 use super::super::facts::Facts;
 use super::super::load::Load;
 use super::super::words::{percent, waited_for_disk};
@@ -54,7 +54,7 @@ impl<'a> Machine<'a> {
             facts,
             load,
             controls,
-            busy: busy(plan, facts, load).or_else(|| busy_throughout(facts, controls)),
+            busy: busy(plan, facts, load),
         }
     }
 
@@ -95,20 +95,6 @@ impl<'a> Machine<'a> {
         }
         catches_up(lost).then_some(Unclear::CatchingUp)
     }
-}
-
-/// That tasks waited for a core in this trial and in all control trials. In one of them alone it may be the server's own threads that
-/// wait for each other, as one that is caught in its own retries has them.
-fn busy_throughout(facts: &Facts, controls: Controls) -> Option<String> {
-    let waits = |share: &f64| *share >= MOST_WAITED;
-    let here = facts.cores.and_then(|cores| cores.waited).filter(waits)?;
-    let there = controls.waited.filter(waits)?;
-    let share = |share: f64| percent((share * 100.0).round().min(100.0) / 100.0);
-    Some(format!(
-        "this machine was too busy to judge times: some task waited for a core for {} of the time, and for {} in the control trials",
-        share(here),
-        share(there)
-    ))
 }
 
 /// Whether the waits become shorter from operation to operation, each of which is answered: what the clients had to keep back in the

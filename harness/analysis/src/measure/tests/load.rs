@@ -418,7 +418,10 @@ fn the_outage_of_a_command_begins_when_the_server_answers_no_more() {
     let refuses = serves
         .clone()
         .does([look(1, 3_099).finished(3_100).rejected(ServerError)]);
-    assert_eq!(outage(refuses), at(600.0, 592.0));
+    assert_eq!(outage(refuses), at(601.0, 593.0));
+    // One waited until the connection was reset behind T0.
+    let waits = serves.does([look(1, 3_100).unanswered(3_401)]);
+    assert_eq!(outage(waits), at(600.0, 592.0));
     // It served nobody from the begin on.
     let hangs = story.serves(BASELINE, FAULT, 10);
     assert_eq!(outage(hangs), at(700.0, 692.0));

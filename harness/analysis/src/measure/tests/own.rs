@@ -125,8 +125,8 @@ fn writes_that_are_wrong_and_that_no_fault_took_are_counted_beside_the_loss() {
     );
     let begun_later = [login(1, 3_300), later(1), shows(1, &[])];
     assert_eq!(beside(begun_later.to_vec()), (1, 0));
-    // Shown again, never sent, another user's.
-    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 4])])), (0, 1));
+    // Shown again is kept; never sent, or another user's, is made up.
+    assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 4])])), (0, 0));
     assert_eq!(beside(four_and([shows(0, &[1, 2, 3, 4, 9])])), (0, 1));
     assert_eq!(
         beside(four_and([shows(0, &[1, 2, 3, 4]).foreign(2)])),
@@ -137,6 +137,21 @@ fn writes_that_are_wrong_and_that_no_fault_took_are_counted_beside_the_loss() {
     told[4].0.tries = 2;
     told.push(shows(0, &[1, 2, 3, 4, 4]));
     assert_eq!(beside(told), (0, 0));
+}
+
+#[test]
+fn a_server_that_carries_writes_out_twice_loses_none() {
+    let story = Story::faulted().writing(Writes::List);
+    let analysis = story.does(four_and([shows(0, &[1, 2, 3, 4, 4])])).analysis();
+    let outcome = |text: &str| {
+        let gate = crate::verdict::Gate::try_from(text.to_owned()).unwrap();
+        let verdict = crate::verdict::judge(&analysis, &[gate], None);
+        let said = format!("{:?}", verdict.reasons);
+        (said.contains("too many are shown"), said)
+    };
+    assert!(!outcome("lost_writes == 0").0, "{}", outcome("lost_writes == 0").1);
+    let twice = outcome("duplicated_writes == 0").1;
+    assert!(twice.contains("1 beside 4 acknowledged"), "{twice}");
 }
 
 #[test]

@@ -26,8 +26,6 @@ pub struct TrialAnalysis {
     pub busy: Option<String>,
     /// But for these: a busy machine may make them shorter, so that nothing is known of them.
     pub shortened: Vec<gate::Time>,
-    /// In how much of the time some task of this machine waited for a core, where that is known.
-    pub waited_for_core: Option<f64>,
     /// Whether the effect of every fault was confirmed.
     pub landed: bool,
     /// Each fault by itself, where the plan has several; the trial's own figures are of all of them together.

@@ -148,7 +148,7 @@ impl IdleKill {
 pub struct WritesBeside {
     /// Acknowledged after T0, and absent.
     pub lost_later: u64,
-    /// Of writes with values of their own: shown though never sent, or again though sent once.
+    /// Of writes with values of their own: shown though never sent. One that is shown again is kept all the same.
     pub excess: u64,
 }
 

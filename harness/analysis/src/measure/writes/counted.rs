@@ -87,6 +87,7 @@ impl Counted {
             phantom,
             // A counter that shows too much is unverifiable as it is.
             unexplained: 0,
+            made_up: 0,
         }
     }
 

@@ -60,6 +60,8 @@ pub(super) struct Balance {
     pub(super) phantom: u64,
     /// Of values of their own: those of both that no second try explains.
     pub(super) unexplained: u64,
+    /// Of values of their own: the phantoms. A server that carries a write out twice keeps it all the same.
+    pub(super) made_up: u64,
 }
 
 impl Balance {

@@ -198,6 +198,7 @@ impl Own {
             }
         }
         balance.unexplained = again as u64 + balance.phantom;
+        balance.made_up = balance.phantom;
         balance.is_older = balance.lost > 0 || balance.lost_later > 0;
         balance.is_older_than_before = balance.lost > 0;
         Some(balance)

@@ -196,6 +196,23 @@ fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() 
         (of_the_base(false), of_the_base(true)),
         (Outcome::Pass, Outcome::Inconclusive)
     );
+    // What real errors decide is not left open for a late reply.
+    let beside_errors = |failing: usize, share: u64| {
+        let mut analysis = analyze(&journal);
+        for (place, arm) in analysis.arms.iter_mut().enumerate() {
+            for trial in arm.trials.iter_mut().filter(|trial| !trial.control) {
+                let all = trial.availability.scheduled;
+                let served = if place == failing { all - all * share / 100 } else { all };
+                (trial.availability.met, trial.availability.correct) = (served, served);
+            }
+        }
+        let late = &mut analysis.arms[failing].trials[0];
+        late.availability.met -= 1;
+        late.busy = Some(BUSY.to_owned());
+        judge(&analysis, &[gate("availability >= baseline")], None).outcome
+    };
+    assert_eq!(beside_errors(1, 10), Outcome::Pass);
+    assert_eq!(beside_errors(0, 50), Outcome::Fail);
     let reasons = verdict(1, true).reasons;
     assert!(
         reasons[0].ends_with(&format!("in 6 of 12 trials {BUSY}")),

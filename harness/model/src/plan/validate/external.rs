@@ -144,7 +144,7 @@ impl Plan {
                     part: None,
                     problem: format!(
                         "it is compared with the arm {}, which another command ends (external.kill): that is another fault. Let the two \
-                         commands differ by the port, unit or pid file of the server, or the name of the arm, alone",
+                         commands differ by the port, unit or pid file of the server, or the name of the arm behind the first two words, alone",
                         base.name
                     ),
                 }));
