@@ -341,7 +341,7 @@ fn a_goodbye_that_shows_the_state_of_a_logged_out_user_refutes_no_look_before_it
     let ended = logout(0, 3_500).value(2);
     let all = began.into_iter();
     let all = all.chain([looked, act(0, 3_400), ended, gone]);
-    check(Story::faulted().does(all), reset(), writes(2, 0));
+    check(Story::faulted().does(all), reset(), writes(2, 1));
 }
 
 #[test]
