@@ -39,11 +39,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use client::{Looked, Tally};
+pub use comeback_session::flow::Users;
 pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Passed, Wanted};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Trigger};
 use worker::Command;
-pub use comeback_session::flow::Users;
 pub use worker::{Opened, Setup};
 
 use comeback_host::clock::Clock;

@@ -1,6 +1,8 @@
 //! Whether a gate holds for an arm: every figure is an interval, and the gate is asked of all of it.
 
-use comeback_model::gate::{Allowance, Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit};
+use comeback_model::gate::{
+    Allowance, Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit,
+};
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
@@ -131,10 +133,14 @@ fn regard_busy(
             let why = told(&missing.why);
             GateState::Unknown(Missing { why, ..missing })
         }
-        (GateState::Broken(found), Metric::Served(Served::Availability)) if lacks(arm) && !stays_broken() => {
+        (GateState::Broken(found), Metric::Served(Served::Availability))
+            if lacks(arm) && !stays_broken() =>
+        {
             GateState::Unknown(Missing::for_good(told(&found)))
         }
-        (GateState::Holds, Metric::Served(Served::Availability)) if lacks(base.arm) && !holds_still() => {
+        (GateState::Holds, Metric::Served(Served::Availability))
+            if lacks(base.arm) && !holds_still() =>
+        {
             let why = "it holds against a baseline that lost availability by late replies";
             GateState::Unknown(Missing::for_good(told(why)))
         }
@@ -225,7 +231,10 @@ impl Bound {
         if let GateState::Broken(found) = &judged
             && served == Served::Availability
             && arm.faulted().any(lacks_time_alone)
-            && !matches!(self.judge_served(served, &in_time(arm)), GateState::Broken(_))
+            && !matches!(
+                self.judge_served(served, &in_time(arm)),
+                GateState::Broken(_)
+            )
         {
             let why = format!("{found}; {}", lack(arm.faulted().count(), 0, busy));
             return GateState::Unknown(Missing::for_good(why));

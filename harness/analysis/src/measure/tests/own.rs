@@ -142,14 +142,20 @@ fn writes_that_are_wrong_and_that_no_fault_took_are_counted_beside_the_loss() {
 #[test]
 fn a_server_that_carries_writes_out_twice_loses_none() {
     let story = Story::faulted().writing(Writes::List);
-    let analysis = story.does(four_and([shows(0, &[1, 2, 3, 4, 4])])).analysis();
+    let analysis = story
+        .does(four_and([shows(0, &[1, 2, 3, 4, 4])]))
+        .analysis();
     let outcome = |text: &str| {
         let gate = crate::verdict::Gate::try_from(text.to_owned()).unwrap();
         let verdict = crate::verdict::judge(&analysis, &[gate], None);
         let said = format!("{:?}", verdict.reasons);
         (said.contains("too many are shown"), said)
     };
-    assert!(!outcome("lost_writes == 0").0, "{}", outcome("lost_writes == 0").1);
+    assert!(
+        !outcome("lost_writes == 0").0,
+        "{}",
+        outcome("lost_writes == 0").1
+    );
     let twice = outcome("duplicated_writes == 0").1;
     assert!(twice.contains("1 beside 4 acknowledged"), "{twice}");
 }

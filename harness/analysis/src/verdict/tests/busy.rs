@@ -202,7 +202,11 @@ fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() 
         for (place, arm) in analysis.arms.iter_mut().enumerate() {
             for trial in arm.trials.iter_mut().filter(|trial| !trial.control) {
                 let all = trial.availability.scheduled;
-                let served = if place == failing { all - all * share / 100 } else { all };
+                let served = if place == failing {
+                    all - all * share / 100
+                } else {
+                    all
+                };
                 (trial.availability.met, trial.availability.correct) = (served, served);
             }
         }
