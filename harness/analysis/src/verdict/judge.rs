@@ -118,7 +118,7 @@ fn regard_busy(
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
     let told = |why: &str| format!("{why}; {}", lack(trials().count(), 0, busy));
     let lacks = |arm: &ArmAnalysis| arm.faulted().any(lacks_time_alone);
-    let again = |arm: &ArmAnalysis, base| against::judge(metric, allowance, arm, base);
+    let again = |arm: &ArmAnalysis, base: Base<'_>| against::judge(metric, allowance, arm, base);
     let stays_broken = || matches!(again(&in_time(arm), base), GateState::Broken(_));
     let holds_still = || {
         let arm_of_base = &in_time(base.arm);
