@@ -140,7 +140,8 @@ impl Described {
     ) -> Result<(Plan, Option<Seed>), CliError> {
         let (mut document, origin) = self.what.document(&self.size, &self.command)?;
         let is_loss = |fault: &&FaultPart| fault.kind.as_deref() == Some(POWER_LOSS);
-        let mut said = document.fault.iter().find(is_loss).cloned();
+        let drawn = document.chaos.take().unwrap_or_default().choice;
+        let mut said = document.fault.iter().chain(&drawn).find(is_loss).cloned();
         let loss = said.get_or_insert_default();
         let mut parameters = std::mem::take(&mut loss.parameters);
         if let Some(disk) = disk {

@@ -95,8 +95,14 @@ fn check(plan: &Plan) -> Result<(), CliError> {
         return refuse(&format!("the server is left out: {reason}"));
     }
     match &plan.load.workload {
-        Workload::Sessions(flow) if flow.mix.act > 0 => Ok(()),
-        Workload::Sessions(_) => refuse("nothing is written: give act a share of the mix"),
+        Workload::Sessions(flow) if flow.mix.act == 0 => {
+            refuse("nothing is written: give act a share of the mix")
+        }
+        Workload::Sessions(flow) if flow.value.is_none() => refuse(
+            "no reply shows what was written, so that a lost write would not be seen: give the session a value, which \
+             says where act and check show it",
+        ),
+        Workload::Sessions(_) => Ok(()),
         Workload::Stateless(_) => refuse(
             "only sessions are explored, since a request without one acknowledges no write: describe login, act and check",
         ),

@@ -413,6 +413,8 @@ impl Draw {
     const DELAY: u64 = 0x4445_4c41_5900_0000;
     const ACT: u64 = 0x4143_5400_0000_0000;
     const ENDING: u64 = 0x454e_4449_4e47_0000;
+    /// Sets the turns of neighbouring seeds apart.
+    const APART: u64 = 0x9e37_79b9_7f4a_7c15;
     const CHOICE: u64 = 0x4348_4f49_4345_0000;
     /// Sets surroundings apart from faults; a plan has fewer of those.
     const SURROUNDING: u32 = 0x8000;
@@ -450,7 +452,11 @@ impl Draw {
 
     /// Which faults a trial has, by its turn among those of its arm, and how late they come.
     fn choices(seed: Seed, turn: u32) -> Draws {
-        Draws::new(seed.0 ^ Self::CHOICE ^ u64::from(turn))
+        Draws::new(
+            seed.0
+                .wrapping_add(u64::from(turn).wrapping_mul(Self::APART))
+                ^ Self::CHOICE,
+        )
     }
 
     /// What it does to a node; it is for several replicas, or for one node of another kind.

@@ -63,6 +63,8 @@ pub(super) struct Coverage {
     pub(super) states_unsteady: usize,
     /// The record was full before the run was over: what came later was not looked at.
     pub(super) is_cut: bool,
+    /// Users who gave up in the run without a fault: they wrote less than was asked for.
+    pub(super) users_gave_up: usize,
     /// How long the looks took, in seconds.
     pub(super) took_s: f64,
 }

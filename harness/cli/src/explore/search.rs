@@ -147,6 +147,7 @@ impl Search<'_> {
         }
         let begun = Instant::now();
         let (mut failed, mut coverage) = self.look_at_all(explorer, record, &survey)?;
+        coverage.users_gave_up = work.problems.len();
         coverage.took_s = begun.elapsed().as_secs_f64();
         let whole = on(
             explorer,
@@ -219,11 +220,19 @@ impl Search<'_> {
                 verified.ok_or(Stop::Interrupted)?
             }
         };
-        let is_blind = matches!(empty, Verified::Whole | Verified::Anybody);
+        let is_blind = !matches!(empty, Verified::Missing(..));
         Ok(is_blind.then(|| {
-            "on the disk from before the first login all sessions are there, too, so that no disk tells what is lost: the \
-             server keeps them elsewhere than in {data}, or with its users"
-                .to_owned()
+            match empty {
+                Verified::Whole | Verified::Anybody => {
+                    "on the disk from before the first login all sessions are there, too, so that no disk tells what is lost: \
+                     the server keeps them elsewhere than in {data}, or with its users"
+                        .to_owned()
+                }
+                other => format!(
+                    "on the disk from before the first login the check says nothing: {}",
+                    shown::problem(&other).0
+                ),
+            }
         }))
     }
 
@@ -314,7 +323,9 @@ fn look_at(explorer: &mut Explorer<'_>, record: &Record, group: &Group) -> Searc
     };
     let disk = (recipe.cut, recipe.by_itself.clone());
     let first = match on(explorer, record, disk.clone(), &moments)? {
-        Verified::Whole | Verified::Anybody => return Ok(Looked::Whole),
+        Verified::Whole => return Ok(Looked::Whole),
+        // It says nothing of this disk.
+        Verified::Anybody => return Ok(Looked::Unsteady),
         Verified::Missing(first, _) => first,
         Verified::NotBack(..) | Verified::NotServed(_) => 0,
     };

@@ -67,6 +67,22 @@ pub(super) fn judged(document: &Document) -> (Outcome, String) {
             "no disk was looked at: raise --states".to_owned(),
         );
     }
+    if coverage.is_cut {
+        return (
+            Outcome::Inconclusive,
+            "the record of the disk was full before the run was over: ask for fewer --acts"
+                .to_owned(),
+        );
+    }
+    if coverage.users_gave_up > 0 {
+        let users = coverage.users_gave_up;
+        return (
+            Outcome::Inconclusive,
+            format!(
+                "{users} users gave up in the run without a fault, so that less was written than asked for"
+            ),
+        );
+    }
     (
         Outcome::Pass,
         format!(

@@ -118,8 +118,10 @@ pub fn survey(record: &Record, asked: &Asked) -> io::Result<Survey> {
     };
     let reordered = reorder(record, (&points, wanted), &found.known, &mut draws)?;
     let mut groups = found.groups;
-    groups.truncate(prefixes_asked);
     let reordered_asked = reordered.len();
+    // What no reordering was found for is left to the others.
+    let prefixes_asked = prefixes.min(asked.states.saturating_sub(reordered_asked));
+    groups.truncate(prefixes_asked);
     groups.extend(reordered);
     Ok(Survey {
         groups,
