@@ -203,10 +203,16 @@ command = ["/does/not/exist", "{port}"]
 [operation]
 request = "GET /"
 "#;
+    let valueless: String = experiment("journal")
+        .lines()
+        .filter(|line| !line.contains("value ="))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let replicas = experiment("journal").replace("[load]", "replicas = 2\n[balancer]\n[load]");
     for (text, words, problem) in [
         (stateless.to_owned(), &[][..], "only sessions are explored"),
         (replicas, &[], "several nodes"),
+        (valueless, &[], "no reply shows what was written"),
         (
             experiment("journal"),
             &["--disk", "xfs"],

@@ -52,6 +52,15 @@ pub(super) fn choice_of(plan: &Plan, fault: FaultId) -> (FaultId, String) {
     (FaultId(choice as u32), name)
 }
 
+/// The choices that end processes; none where nothing is drawn, or where each trial has the only one.
+pub(super) fn ending_choices(plan: &Plan) -> Vec<(FaultId, String)> {
+    let choices = plan
+        .named_faults()
+        .filter(|_| plan.chaos.is_some() && are_several(plan));
+    let ending = choices.filter(|(_, fault)| fault.effect.ends());
+    ending.map(|(id, _)| choice_of(plan, id)).collect()
+}
+
 /// The faults that a trial was to have, by their numbers; where none are drawn all of the plan's.
 pub(super) fn ids(plan: &Plan, facts: &Facts) -> Vec<FaultId> {
     match &plan.chaos {

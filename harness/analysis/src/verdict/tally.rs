@@ -241,10 +241,24 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     }
     let idle = || idle_fault(arm).map(|(fault, held_back)| no_write_at(&fault, held_back));
     never_acknowledged(count, arm)
+        .or_else(|| never_drawn(arm))
         .or_else(|| wrong_beside(count, arm))
         .or_else(idle)
         .or_else(|| met_nothing(count, arm))
         .or_else(|| met_too_little(arm))
+}
+
+/// Which choices that end processes no trial that counts has had: what those would have taken nobody knows.
+fn never_drawn(arm: &ArmAnalysis) -> Option<String> {
+    let had = |choice: &FaultId| {
+        let mut faults = arm.faulted().flat_map(|trial| &trial.faults);
+        faults.any(|fault| fault.choice.0 == *choice && fault.landed)
+    };
+    let mut ending = arm.ending_choices.iter();
+    let (_, name) = ending.find(|(choice, _)| !had(choice))?;
+    Some(format!(
+        "the choice '{name}' came in no trial that counts: raise trials, its weight, or faults of [chaos]"
+    ))
 }
 
 /// That writes went wrong which no fault has taken: what the server kept it may have kept by chance.

@@ -29,7 +29,7 @@ pub use trial::{
     MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void, WritesBeside,
 };
 
-use comeback_model::ids::ArmId;
+use comeback_model::ids::{ArmId, FaultId};
 use comeback_model::journal::Header;
 use comeback_model::plan::Storm;
 
@@ -61,6 +61,8 @@ pub struct ArmAnalysis {
     pub trials: Vec<TrialAnalysis>,
     /// Whether its trials are the kills of a storm.
     pub storm: Option<Storm>,
+    /// Where faults are drawn, the choices that end processes, with their names.
+    pub ending_choices: Vec<(FaultId, String)>,
 }
 
 impl ArmAnalysis {

@@ -373,3 +373,33 @@ fn without_a_control_two_faults_are_not_judged_either() {
         "there is no control trial to compare with",
     );
 }
+
+#[test]
+fn a_choice_that_ends_processes_and_came_in_no_trial_says_nothing_of_losses() {
+    let drawn_from = |others: &[&str]| {
+        let mut journal = journal(&[faulted().with(&[Finds(1); 3]), control()]);
+        let plan = &mut journal.header.plan;
+        let kill = plan.faults[0].clone();
+        plan.faults.truncate(1);
+        plan.faults
+            .extend(others.iter().map(|kind| comeback_model::plan::Fault {
+                kind: (*kind).to_owned(),
+                ..kill.clone()
+            }));
+        plan.chaos = Some(comeback_model::plan::Chaos {
+            faults: 1,
+            weights: vec![1; plan.faults.len()],
+            span: None,
+        });
+        let trials = &mut journal.header.schedule.trials;
+        trials.sort_by_key(|trial| trial.is_control());
+        for (id, trial) in (0..).zip(trials) {
+            trial.id = TrialId(id);
+        }
+        Twice(journal)
+    };
+    // Each trial has the only choice that there is.
+    check_twice(&drawn_from(&[]), &USUAL, Outcome::Pass, "");
+    let said = "the choice 'again' came in no trial that counts";
+    check_twice(&drawn_from(&["again"]), &USUAL, Outcome::Inconclusive, said);
+}
