@@ -51,9 +51,9 @@ pub(super) struct Args {
     /// How often the users act in all
     #[arg(long, value_name = "N", value_parser = whole, default_value_t = 100, help_heading = "Disks", hide_short_help = true)]
     acts: u32,
-    /// The disk: ext4, strict or lazy [default: the file's, else ext4]
+    /// The disk: ext4, strict or lazy [default: the file's]
     ///
-    /// By which rules it keeps what was not synced; see the fault power_loss. Without this flag, the disk of the file's power_loss.
+    /// By which rules it keeps what was not synced; see the fault power_loss. Without this flag, the disk of the file's power_loss, else ext4.
     #[arg(long, value_name = "MODEL", value_parser = super::disk::parse_model, help_heading = "Disks")]
     disk: Option<DiskModel>,
     /// Print the results as JSON

@@ -391,7 +391,11 @@ fn redis_loses_to_a_kill_what_it_acknowledged_while_the_disk_was_busy() {
         loss_window_ms,
         ..
     } = measured(&summary, "redis-slow-disk");
-    assert_eq!(sessions.lost + sessions.undecided, 0, "{sessions:?}");
+    // Those of the three who logged in right before the kill.
+    assert!(
+        sessions.lost <= 3 && sessions.undecided == 0,
+        "{sessions:?}"
+    );
     assert!(sessions.reset > 0, "{sessions:?}");
     assert!(writes.lost > 0 && writes.kept > 0, "{writes:?}");
     // Redis holds writes back for two seconds, by a clock of whole ones.
@@ -424,9 +428,9 @@ fn redis_loses_to_a_power_loss_what_it_did_not_sync() {
     };
     keeps(&summary, "always");
     let everysec = measured(&summary, "everysec");
-    assert_eq!(
-        everysec.sessions.lost + everysec.sessions.undecided,
-        0,
+    // Those of the three who logged in right before it.
+    assert!(
+        everysec.sessions.lost <= 3 && everysec.sessions.undecided == 0,
         "{:?}",
         everysec.sessions
     );

@@ -7,8 +7,8 @@ use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::document::FaultPart;
-use super::{Document, Key, Problem};
+use super::faults::FaultPart;
+use super::{Key, Problem};
 
 /// The numbers that are not said.
 const FAULTS: u32 = 5;
@@ -50,7 +50,7 @@ impl ChaosPart {
     }
 
     /// Its choices, with the moment that all of them have; every problem where they have one of their own.
-    fn choices(&self, problems: &mut Vec<Problem>) -> Vec<FaultPart> {
+    pub(super) fn choices(&self, problems: &mut Vec<Problem>) -> Vec<FaultPart> {
         let mut choices = self.choice.clone();
         for (index, choice) in choices.iter_mut().enumerate() {
             let own = [
@@ -85,54 +85,6 @@ pub(super) fn place_of(is_choice: bool, index: usize) -> Vec<Key> {
     };
     let head = head.iter().map(|name| Key::from(*name));
     head.chain([index.into()]).collect()
-}
-
-impl Document {
-    /// The faults of its plan, as they are said; a kill where none is.
-    pub(super) fn faults_or_choices(&self, problems: &mut Vec<Problem>) -> Vec<FaultPart> {
-        let Some(chaos) = &self.chaos else {
-            for (index, part) in self.fault.iter().enumerate() {
-                if part.weight.is_some() {
-                    let mut place = place_of(false, index);
-                    place.push("weight".into());
-                    let what = "each trial has this fault, so nothing is drawn: remove it, or draw the faults of each trial ([chaos], --chaos)";
-                    problems.push(Problem::at(place, "weight", what));
-                }
-            }
-            return match self.fault.as_slice() {
-                [] => vec![FaultPart::default()],
-                parts => parts.to_vec(),
-            };
-        };
-        if !self.fault.is_empty() {
-            let what = "the faults of each trial are drawn from [chaos], so that no other is said: make it a [[chaos.choice]], or remove \
-                        [chaos]";
-            problems.push(Problem::at(vec!["fault".into()], "fault", what));
-        }
-        if chaos.choice.is_empty() {
-            let what = "there is nothing to draw from: add a [[chaos.choice]] such as kind = \"kill\" (comeback faults lists the kinds)";
-            problems.push(Problem::at(vec!["chaos".into()], "chaos", what));
-        }
-        chaos.choices(problems)
-    }
-
-    /// Draws the faults of each trial from those of the document, which become the choices. Where it has none, its choices stay.
-    pub fn draw_faults(&mut self, said: &ChaosPart) {
-        let mut choice = std::mem::take(&mut self.fault);
-        let chaos = self.chaos.get_or_insert_default();
-        let first = choice.first_mut().and_then(|first| first.at.take());
-        chaos.faults = said.faults.or(chaos.faults);
-        chaos.quiet = said.quiet.or(chaos.quiet);
-        chaos.spread = said.spread.or(chaos.spread);
-        chaos.span = said.span.or(chaos.span);
-        chaos.at = said.at.or(first).or(chaos.at);
-        if !choice.is_empty() {
-            chaos.choice = choice;
-        }
-        if chaos.choice.is_empty() {
-            chaos.choice.push(FaultPart::default());
-        }
-    }
 }
 
 /// As at the command line: `5`, or `5,quiet=2s,spread=1s`.

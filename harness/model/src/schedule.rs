@@ -652,6 +652,32 @@ impl Draws {
     }
 }
 
+impl Plan {
+    /// The plan of a single drawn trial: its faults are those of every trial, at the same distances.
+    #[must_use]
+    pub fn as_drawn_for(&self, trial: &PlannedTrial) -> Self {
+        let drawn = trial.faults.iter().filter_map(|planned| {
+            let fault = self.fault(planned.fault)?.clone();
+            Some(match planned.in_calm {
+                true => Fault {
+                    quiet: Some(planned.after),
+                    jitter: Span::ZERO,
+                    ..fault
+                },
+                false => Fault {
+                    quiet: None,
+                    ..fault
+                },
+            })
+        });
+        Self {
+            faults: drawn.collect(),
+            chaos: None,
+            ..self.clone()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

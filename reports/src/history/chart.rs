@@ -389,13 +389,33 @@ impl Across {
         let widest = widest.fold(0.0, f64::max);
         let every = ((widest + 12.0) / self.step).ceil().max(1.0) as usize;
         let count = names.len();
+        let span = |place: usize, lines: &[String; 2]| {
+            let half = lines
+                .iter()
+                .map(|line| style.width(line))
+                .fold(0.0, f64::max)
+                / 2.0;
+            // A name at an edge stays on the drawing.
+            let right = (plot.right + 6.0 - half).max(half);
+            let x = self.at(place).clamp(half.min(right), right);
+            (x - half, x + half)
+        };
+        // From the newest on, which may be moved to the left: one that it would touch has no name.
+        let mut is_named = vec![false; count];
+        let mut free = f64::INFINITY;
+        for (place, lines) in names.iter().enumerate().rev() {
+            let (from, to) = span(place, lines);
+            if (count - 1 - place).is_multiple_of(every) && to < free {
+                is_named[place] = true;
+                free = from - 6.0;
+            }
+        }
         for (place, lines) in names.iter().enumerate() {
             let x = self.at(place);
             let bottom = plot.bottom;
             drawing.line((x, bottom), (x, bottom + 4.0), 1.0, Ink::Axis);
-            if (count - 1 - place).is_multiple_of(every) {
+            if is_named[place] {
                 for (number, line) in lines.iter().enumerate() {
-                    // A name at an edge stays on the drawing.
                     let half = style.width(line) / 2.0;
                     let right = (plot.right + 6.0 - half).max(half);
                     let x = x.clamp(half.min(right), right);

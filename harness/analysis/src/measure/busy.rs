@@ -2,12 +2,12 @@
 //! answers wrong, are judged all the same: they do not become true by waiting. Whether it came back is not known where it only lost time.
 
 use comeback_model::gate::Time;
+use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 
 use super::facts::Facts;
 use super::load::Load;
-use super::served::{MOST_LATE, share_late};
 use super::words::percent;
 
 /// Where the machine below this one takes this share of what somebody here wants of the cores, or more, work takes so much longer that
@@ -18,6 +18,9 @@ pub const LEAST_STOLEN: Span = Span::from_ms(100);
 /// Where some task waits for a core for this share of the time, or longer, the machine may be too busy. That alone says little, for a
 /// server of many threads waits for itself: the harness, which asks for little, must have been late, too.
 pub const MOST_WAITED: f64 = 0.5;
+/// Where more than this share of operations is handed out later than [`LATE`], the machine is too busy to tell a slow server.
+pub(super) const MOST_LATE: f64 = 0.05;
+const LATE: Span = Span::from_ms(10);
 
 /// Why nobody can tell how long things would have taken on a quiet machine, if so. A storm measures no times.
 pub(super) fn busy(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String> {
@@ -38,6 +41,15 @@ pub(super) fn busy(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String
             percent(rounded(late))
         )
     })
+}
+
+/// The share of these that the harness itself handed out late.
+pub(super) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
+    let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
+        let is_late = op.dispatched.since(op.intended) > LATE;
+        (late + u32::from(is_late), all + 1)
+    });
+    f64::from(late) / f64::from(all.max(1))
 }
 
 /// The times that such a machine may make shorter: nothing is known of them.

@@ -19,7 +19,6 @@ use super::{NotBack, Return, Shortfall, TrialAnalysis, Unclear};
 
 pub(super) use self::told::finding;
 use self::unclear::{Lost, Machine};
-pub(super) use self::unclear::{MOST_LATE, share_late};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
 const FEWEST: usize = 5;

@@ -7,7 +7,6 @@ use super::error::{Field, PlanError, invalid};
 use super::fault::{Fault, OnEvent};
 use super::validate::MAX_FAULTS;
 use crate::ids::FaultId;
-use crate::schedule::PlannedTrial;
 use crate::units::Span;
 
 /// How the faults of a trial are drawn. The faults of the plan are the choices: each comes in any place of a trial, so that the
@@ -77,30 +76,6 @@ impl Plan {
             }
         }
         stretches
-    }
-
-    /// The plan of a single drawn trial: its faults are those of every trial, at the same distances.
-    #[must_use]
-    pub fn as_drawn_for(&self, trial: &PlannedTrial) -> Self {
-        let drawn = trial.faults.iter().filter_map(|planned| {
-            let fault = self.fault(planned.fault)?.clone();
-            Some(match planned.in_calm {
-                true => Fault {
-                    quiet: Some(planned.after),
-                    jitter: Span::ZERO,
-                    ..fault
-                },
-                false => Fault {
-                    quiet: None,
-                    ..fault
-                },
-            })
-        });
-        Self {
-            faults: drawn.collect(),
-            chaos: None,
-            ..self.clone()
-        }
     }
 
     /// Whether faults can be drawn so, and fit a trial.

@@ -9,15 +9,11 @@ use comeback_model::units::{Elapsed, Span};
 use comeback_statistics::{median, trend};
 
 use super::super::Unclear;
-use super::super::busy::busy;
+use super::super::busy::{MOST_LATE, busy, share_late};
 use super::super::facts::Facts;
 use super::super::load::Load;
 use super::super::words::{percent, waited_for_disk};
 use super::{Controls, LONG};
-
-/// Where more than this share of operations is handed out later than [`BUSY`], the machine is too busy to tell a slow server.
-pub(in crate::measure) const MOST_LATE: f64 = 0.05;
-const BUSY: Span = Span::from_ms(10);
 
 /// A median wait that is at most this share of the one before is a shorter one.
 const SHORTER: f64 = 0.75;
@@ -118,15 +114,6 @@ fn catches_up(lost: &Lost<'_>) -> bool {
         .zip(median(second))
         .is_some_and(|(first, second)| second <= SHORTER * first);
     is_shorter && trend(&waits).is_some_and(|trend| trend <= TREND)
-}
-
-/// The share of these that the harness itself handed out late.
-pub(in crate::measure) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
-    let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
-        let is_late = op.dispatched.since(op.intended) > BUSY;
-        (late + u32::from(is_late), all + 1)
-    });
-    f64::from(late) / f64::from(all.max(1))
 }
 
 /// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it

@@ -184,6 +184,12 @@ fn late_replies_of_a_busy_machine_neither_break_a_comparison_nor_have_it_hold() 
             trial.availability.met = trial.availability.correct / 2;
             trial.busy = busy.then(|| BUSY.to_owned());
         }
+        if late == 1 {
+            // Between the baseline as it is, and as it would be in time.
+            for trial in analysis.arms[0].trials.iter_mut() {
+                trial.availability.met = trial.availability.correct * 3 / 4;
+            }
+        }
         judge(&analysis, &[gate("availability >= baseline")], None)
     };
     let of_the_arm = |busy| verdict(0, busy).outcome;

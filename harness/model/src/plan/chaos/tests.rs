@@ -5,6 +5,7 @@ use super::super::test_plan;
 use super::*;
 use crate::ids::{ArmId, Seed};
 use crate::plan::fault::Effect;
+use crate::schedule::PlannedTrial;
 use crate::schedule::{Schedule, expand, expand_split};
 use crate::shard::{HeldShard, Shards};
 
