@@ -18,7 +18,7 @@ pub(super) fn restore_at_stops() {
         // Without them the view works, and a stopped one leaves the terminal without a cursor.
         let _ = std::thread::Builder::new()
             .name("quits".to_owned())
-            .spawn(|| wait_for(Signal::QUIT, || std::process::exit(QUIT)));
+            .spawn(|| wait_for(Signal::QUIT, quit));
         // Where nobody could let it go on, the kernel does not stop it, either.
         if is_of_a_shell() {
             let _ = std::thread::Builder::new()
@@ -64,4 +64,12 @@ fn wait_for(awaited: Signal, then: impl Fn()) {
             then();
         }
     });
+}
+
+#[expect(
+    clippy::exit,
+    reason = "SIGQUIT ends a process at once; its default action cannot be set again without unsafe code"
+)]
+fn quit() {
+    std::process::exit(QUIT);
 }
