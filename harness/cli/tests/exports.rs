@@ -131,6 +131,40 @@ fn each_invocation_of_a_history_has_its_completion_and_what_is_ambiguous_ends_it
 }
 
 #[test]
+fn a_write_whose_reply_the_fault_may_have_cut_off_is_ambiguous() {
+    let from = stored("compare");
+    let folder = tempfile::tempdir().unwrap();
+    let journal = fs::read_to_string(from.join("journal.jsonl")).unwrap();
+    let (begun, _) = journal.split_once("{\"at_us\":1180478,").unwrap();
+    fs::write(folder.path().join("journal.jsonl"), begun).unwrap();
+    // The kill was sent at 599,400 µs, and the server had ended at 606,702 µs.
+    let rows = fs::read_to_string(from.join("operations.csv")).unwrap();
+    let (columns, rows) = rows.split_once('\n').unwrap();
+    let rows: Vec<Vec<&str>> = rows
+        .lines()
+        .map(|row| row.split(',').collect())
+        .filter(|row: &Vec<&str>| row[0] == "0")
+        .collect();
+    let is_before = |row: &Vec<&str>| row[7].parse::<u64>().unwrap() < 599_400;
+    let last = rows
+        .iter()
+        .rposition(|row| row[3] == "act" && row[8] == "acknowledged" && is_before(row))
+        .unwrap();
+    let ambiguous = |unframed: &'static str| {
+        let mut rows = rows.clone();
+        rows[last][7] = "600000";
+        rows[last][17] = unframed;
+        let rows: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
+        let file = format!("{columns}\n{}\n", rows.join("\n"));
+        fs::write(folder.path().join("operations.csv"), file).unwrap();
+        let pairs = pairs(&exported(folder.path(), "edn"));
+        let kinds = pairs.iter().map(|(_, done)| done.get("type").keyword());
+        kinds.filter(|kind| *kind == "info").count()
+    };
+    assert_eq!(ambiguous("true"), ambiguous("false") + 1);
+}
+
+#[test]
 fn a_counter_that_lost_nothing_reads_as_many_as_were_added() {
     // By key: acknowledged and possible additions, and what the last read showed.
     let mut keys: BTreeMap<Edn, (i128, i128, Option<i128>)> = BTreeMap::new();

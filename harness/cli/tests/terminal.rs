@@ -175,6 +175,18 @@ fn an_interrupted_run_gives_the_terminal_back_and_is_judged() {
 }
 
 #[test]
+fn a_run_that_is_quit_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = start_run(folder.path(), &[], &[TERM]);
+    run.wait_for("acknowledged", 0);
+    assert!(!run.echoes());
+    run.send(Signal::QUIT);
+    let (code, written) = run.end();
+    assert_eq!(code, Some(131), "{written}");
+    what_stays(&written);
+}
+
+#[test]
 fn a_panic_gives_the_terminal_back_before_its_message() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [TERM, ("COMEBACK_PANIC_IN", "fault")];

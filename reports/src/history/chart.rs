@@ -149,6 +149,16 @@ impl Subject {
         !arm.other_plan.is_empty() || self.is_time && !arm.other_machine.is_empty()
     }
 
+    /// Whether a dashed line stands between two of these marks.
+    fn is_parted<'a>(&self, series: impl Iterator<Item = (usize, &'a PastArm)>) -> bool {
+        let after_first = series
+            .map(|(_, arm)| (self.mark(arm).is_some(), self.is_apart(arm)))
+            .skip_while(|(is_marked, _)| !is_marked)
+            .skip(1);
+        let mut from_first_change = after_first.skip_while(|(_, is_apart)| !is_apart);
+        from_first_change.any(|(is_marked, _)| is_marked)
+    }
+
     /// The chart.
     pub(super) fn draw(&self, runs: &[&PastRun], width: f64) -> Drawing {
         let mut page = Page::new(width, self.title, self.subtitle);
@@ -157,10 +167,9 @@ impl Subject {
             .flat_map(|run| &run.arms)
             .filter_map(|arm| self.mark(arm))
             .collect();
-        let is_any_apart = runs
+        let is_any_apart = arms(runs)
             .iter()
-            .flat_map(|run| &run.arms)
-            .any(|arm| self.is_apart(arm));
+            .any(|name| self.is_parted(series(runs, name)));
         page.legend(&self.legend(&marks, is_any_apart));
         let (figures, is_logarithmic) = self.range(&marks);
         if is_logarithmic {
@@ -300,12 +309,15 @@ impl Subject {
         let mut lines = Vec::new();
         let mut places = Vec::new();
         let mut last = None;
+        let mut is_apart = false;
         for (place, arm) in series {
+            // Each run is compared with the one before, and that one may have no mark.
+            is_apart |= self.is_apart(arm);
             let Some(mark) = self.mark(arm) else {
                 continue;
             };
             let x = across.at(place);
-            if self.is_apart(arm) {
+            if std::mem::take(&mut is_apart) {
                 lines.push(std::mem::take(&mut line));
                 if let Some(before) = last {
                     plot.moment(drawing, f64::midpoint(before, x), Ink::Axis);

@@ -95,6 +95,11 @@ fn joined(drawing: &Drawing) -> Vec<usize> {
     lines.collect()
 }
 
+fn says(drawing: &Drawing, words: &str) -> bool {
+    let mut shapes = drawing.shapes.iter();
+    shapes.any(|shape| matches!(shape, Shape::Text { text, .. } if text == words))
+}
+
 #[test]
 fn medians_are_joined_within_one_machine_and_losses_within_one_plan() {
     let mut arms: Vec<PastArm> = (0..5)
@@ -107,6 +112,23 @@ fn medians_are_joined_within_one_machine_and_losses_within_one_plan() {
     let mut other = history;
     other.runs[3].arms[0].other_plan = vec!["its load differs".to_owned()];
     assert_eq!(joined(&drawn(&other, "lost-sessions", 960.0)), [3, 2]);
+}
+
+#[test]
+fn runs_are_not_joined_across_a_change_whose_first_run_has_no_mark() {
+    let mut arms = vec![arm(None, 0), arm(None, 0), arm(None, 0)];
+    arms[1].sessions.undecided = 100;
+    arms[1].other_plan = vec!["its load differs".to_owned()];
+    let drawing = drawn(&history(arms), "lost-sessions", 960.0);
+    assert_eq!(joined(&drawing), [0_usize; 0]);
+    assert!(says(&drawing, "other plan: not to be compared"));
+    // Nothing stands before the first mark that it could be apart from.
+    let mut arms = vec![arm(None, 0), arm(None, 0), arm(None, 0)];
+    arms[0].sessions.undecided = 100;
+    arms[1].other_plan = vec!["its load differs".to_owned()];
+    let drawing = drawn(&history(arms), "lost-sessions", 960.0);
+    assert_eq!(joined(&drawing), [2]);
+    assert!(!says(&drawing, "other plan: not to be compared"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Replies without a length: they end with their connection, and so does half of one where a process ends or a proxy closes
 //! connections. Such a reply that was under way then proves nothing (METHOD §2).
 
-use comeback_model::ids::Node;
+use comeback_model::ids::{Node, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::Effect;
@@ -19,6 +19,32 @@ struct Cut {
     node: Node,
     from: Elapsed,
     until: Elapsed,
+}
+
+/// What the faults of a run may have cut off, for those who read its operations one by one.
+#[derive(Debug)]
+pub struct CutOff<'a> {
+    plan: &'a Plan,
+    trials: Vec<Facts>,
+}
+
+impl<'a> CutOff<'a> {
+    pub(super) const fn new(plan: &'a Plan, trials: Vec<Facts>) -> Self {
+        Self { plan, trials }
+    }
+
+    /// Makes those operations of a trial indeterminate whose reply may be only a part.
+    pub fn doubt(&self, trial: TrialId, operations: &mut [Operation]) {
+        let Some(facts) = self.trials.iter().find(|facts| facts.id == trial) else {
+            return;
+        };
+        let cuts = cuts(self.plan, facts);
+        for operation in operations {
+            if is_cut_off(operation, &cuts, facts) {
+                operation.doubt();
+            }
+        }
+    }
 }
 
 /// Doubts what the faults may have cut off; `operations` in the order of each client's doing. The ledger is what it would be if

@@ -9,6 +9,7 @@ use comeback_model::journal::{Header, Journal, Outline};
 use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 
+use super::cut::CutOff;
 use super::facts::{Facts, Gatherer, RunFacts};
 use super::served::Usual;
 use super::{Analysis, ArmAnalysis, TrialAnalysis, incomplete, replaced, trial};
@@ -21,6 +22,11 @@ impl Course {
     /// Takes up the next event.
     pub fn note(&mut self, event: &Event) {
         self.0.note(event);
+    }
+
+    /// What the faults may have cut off, once every event is taken up.
+    pub fn cut_off(self, header: &Header) -> CutOff<'_> {
+        CutOff::new(&header.plan, self.0.finish(header).trials)
     }
 }
 

@@ -48,6 +48,7 @@ use std::collections::BTreeSet;
 
 pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 pub use causes::causes_of;
+pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
 pub use types::{

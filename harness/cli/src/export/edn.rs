@@ -14,9 +14,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use comeback_analysis::measure::Course;
 use comeback_model::ids::{ClientId, SessionId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, ShownWrites, Step};
 use comeback_model::plan::{Workload, Writes};
+use comeback_model::status;
 use comeback_reports::format::printable;
 use comeback_runs::read::Recorded;
 
@@ -64,9 +66,15 @@ fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
             Some((trial.id, arm.name.as_str()))
         })
         .collect();
+    let mut course = Course::default();
+    for event in run.events()? {
+        course.note(&event?);
+    }
+    let cut_off = course.cut_off(header);
     let mut numbers = Numbers::default();
     for trial in run.operated() {
-        let operations = run.operations_of(trial)?;
+        let mut operations = run.operations_of(trial)?;
+        cut_off.doubt(trial, &mut operations);
         let told = Trial {
             name: format!(
                 ":trial {}, :arm {}",
@@ -155,6 +163,15 @@ impl Trial {
     }
 }
 
+/// Whether it was refused for whose session it met alone: the server did it, and to which session nobody knows.
+fn may_be_anothers(operation: &Operation) -> bool {
+    let is_of_another = matches!(
+        operation.error,
+        Some(ErrorClass::WrongIdentity | ErrorClass::SessionRecreated)
+    );
+    is_of_another && !operation.status.is_some_and(status::is_error)
+}
+
 /// When its request left. One that never did was over at once.
 fn begun(operation: &Operation) -> u64 {
     let finished = operation.finished;
@@ -220,8 +237,8 @@ struct Told {
 /// How the replies of a trial are read.
 struct Reading {
     writes: Writes,
-    /// What each session showed at its login.
-    began_with: BTreeMap<SessionId, (u64, u32)>,
+    /// What each session showed at its login; nothing where nobody knows.
+    began_with: BTreeMap<SessionId, Option<(u64, u32)>>,
     /// The lists are shown with the newest first.
     is_newest_first: bool,
 }
@@ -230,10 +247,12 @@ impl Reading {
     fn of(writes: Writes, operations: &[Operation]) -> Self {
         let logins = operations
             .iter()
-            .filter(|one| one.step == Step::Login && one.outcome == Outcome::Acknowledged);
+            .filter(|one| one.step == Step::Login && one.outcome != Outcome::Rejected);
         let began_with = logins.map(|login| {
             let foreign = login.found.as_ref().map_or(0, |found| found.foreign);
-            (login.session(), (login.value.unwrap_or(0), foreign))
+            let shown = (login.value.unwrap_or(0), foreign);
+            let is_known = login.outcome == Outcome::Acknowledged;
+            (login.session(), is_known.then_some(shown))
         });
         let shown = operations.iter().filter_map(|one| one.found.as_ref());
         let (mut up, mut down) = (0_u64, 0_u64);
@@ -265,7 +284,11 @@ impl Reading {
         let (f, asked, answered, fate) = match operation.step {
             Step::Act => {
                 let (f, value) = self.written(&key, operation)?;
-                (f, value.clone(), value, acknowledged)
+                let fate = match acknowledged {
+                    Fate::Fail if may_be_anothers(operation) => Fate::Info,
+                    fate => fate,
+                };
+                (f, value.clone(), value, fate)
             }
             Step::Check | Step::ReadBack => {
                 let f = match self.writes {
@@ -314,7 +337,7 @@ impl Reading {
     /// What a reply shows of the session, beyond what it began with.
     fn shown(&self, operation: &Operation) -> Option<String> {
         let base = self.began_with.get(&operation.session());
-        let (counter, foreign) = base.copied().unwrap_or_default();
+        let (counter, foreign) = base.copied().unwrap_or(Some((0, 0)))?;
         match self.writes {
             Writes::Counter => {
                 let shown = i128::from(operation.value?) - i128::from(counter);
@@ -360,4 +383,35 @@ fn joined(values: &[i64]) -> String {
 fn text(text: &str) -> String {
     let plain = printable(text).replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{plain}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use comeback_model::operation::test_operation;
+    use comeback_model::units::Elapsed;
+
+    use super::*;
+
+    fn told(step: Step, error: ErrorClass, status: u16) -> Option<Fate> {
+        let operation = Operation {
+            outcome: Outcome::Rejected,
+            error: Some(error),
+            status: Some(status),
+            write: Some(1),
+            ..test_operation(TrialId(0), ClientId(0), step, Elapsed::from_us(1_000))
+        };
+        let reading = Reading::of(Writes::Set, &[]);
+        reading.tell(&operation).map(|told| told.fate)
+    }
+
+    #[test]
+    fn a_write_that_was_done_to_anothers_session_may_have_had_an_effect() {
+        for error in [ErrorClass::WrongIdentity, ErrorClass::SessionRecreated] {
+            assert_eq!(told(Step::Act, error, 200), Some(Fate::Info), "{error:?}");
+            assert_eq!(told(Step::Act, error, 403), Some(Fate::Fail), "{error:?}");
+            assert_eq!(told(Step::Check, error, 200), Some(Fate::Fail), "{error:?}");
+        }
+        let refused = told(Step::Act, ErrorClass::SessionRejected, 200);
+        assert_eq!(refused, Some(Fate::Fail));
+    }
 }

@@ -6,7 +6,7 @@ use comeback_model::units::Span;
 
 use super::nodes::behind_a_balancer;
 use super::*;
-use crate::measure::{Availability, Doubted, Time};
+use crate::measure::{Availability, Course, Doubted, Time};
 
 fn refused(client: u32, at: u64) -> Op {
     look(client, at).unsent(Refused)
@@ -316,6 +316,23 @@ fn a_session_begun_or_ended_by_a_reply_that_may_be_cut_off_is_doubted() {
     assert_eq!(kept.doubted, Doubted::default());
     let ended = trial([login(0, 500), amid(logout(0, 4_390)), finds(0, 0)]);
     assert_eq!((ended.sessions.zombie, ended.doubted.zombies), (0, 1));
+}
+
+#[test]
+fn whoever_reads_operations_one_by_one_learns_which_replies_may_be_cut_off() {
+    let amid = || act(0, FAULT + 450).boot(None).finished(4_400);
+    let acts = [unframed(act(0, 2_000).boot(None)), amid(), unframed(amid())];
+    let journal = ends_late(Effect::Ends(Ending::AtOnce)).does(acts).journal();
+    let mut course = Course::default();
+    for event in &journal.events {
+        course.note(event);
+    }
+    let mut operations = journal.operations;
+    let cut_off = course.cut_off(&journal.header);
+    cut_off.doubt(operations[0].trial, &mut operations);
+    let outcomes: Vec<Outcome> = operations.iter().map(|one| one.outcome).collect();
+    let (sure, open) = (Outcome::Acknowledged, Outcome::Indeterminate);
+    assert_eq!(outcomes, [sure, sure, open]);
 }
 
 #[test]

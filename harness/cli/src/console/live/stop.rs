@@ -1,4 +1,4 @@
-//! Ctrl-Z: the shell must not get a terminal without a cursor.
+//! Ctrl-Z and Ctrl-\: the shell must not get a terminal without a cursor.
 
 use std::sync::Once;
 
@@ -7,18 +7,30 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{SHOWN, held};
 
-/// From now on this process gives the terminal back before it stops. The view is drawn again when it goes on in the foreground.
+/// What a shell calls the end of a process by SIGQUIT.
+const QUIT: i32 = 128 + Signal::QUIT.as_raw();
+
+/// From now on this process gives the terminal back before it stops or is quit. After a stop the view is drawn again when it goes
+/// on in the foreground.
 pub(super) fn restore_at_stops() {
     static ONCE: Once = Once::new();
-    // Where nobody could let it go on, the kernel does not stop it, either.
-    if is_of_a_shell() {
-        ONCE.call_once(|| {
-            // Without it the view works, and a stopped one leaves the terminal without a cursor.
+    ONCE.call_once(|| {
+        // Without them the view works, and a stopped one leaves the terminal without a cursor.
+        let _ = std::thread::Builder::new()
+            .name("quits".to_owned())
+            .spawn(|| wait_for(Signal::QUIT, quit));
+        // Where nobody could let it go on, the kernel does not stop it, either.
+        if is_of_a_shell() {
             let _ = std::thread::Builder::new()
                 .name("stops".to_owned())
-                .spawn(wait_for_stops);
-        });
-    }
+                .spawn(|| {
+                    wait_for(Signal::TSTP, || {
+                        // What cannot be stopped goes on.
+                        let _ = kill_process(getpid(), Signal::STOP);
+                    });
+                });
+        }
+    });
 }
 
 /// Whether the parent is of the same session and another group, as a shell with job control is.
@@ -30,7 +42,8 @@ fn is_of_a_shell() -> bool {
     })
 }
 
-fn wait_for_stops() {
+/// Does this at each such signal, while nothing is drawn.
+fn wait_for(awaited: Signal, then: impl Fn()) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build();
@@ -38,18 +51,25 @@ fn wait_for_stops() {
         return;
     };
     runtime.block_on(async {
-        let Ok(mut stops) = signal(SignalKind::from_raw(Signal::TSTP.as_raw())) else {
+        let Ok(mut signals) = signal(SignalKind::from_raw(awaited.as_raw())) else {
             return;
         };
-        while stops.recv().await.is_some() {
+        while signals.recv().await.is_some() {
             let shown = held(&SHOWN).clone();
             // Nothing is drawn until it goes on.
             let mut screen = shown.as_deref().map(|shown| held(&shown.screen));
             if let Some(screen) = &mut screen {
                 screen.give_back(&[]);
             }
-            // What cannot be stopped goes on.
-            let _ = kill_process(getpid(), Signal::STOP);
+            then();
         }
     });
+}
+
+#[expect(
+    clippy::exit,
+    reason = "SIGQUIT ends a process at once; its default action cannot be set again without unsafe code"
+)]
+fn quit() {
+    std::process::exit(QUIT);
 }
