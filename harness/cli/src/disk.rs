@@ -13,16 +13,16 @@ use super::CliError;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where it is mounted
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     mount: PathBuf,
     /// Where its contents lie
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     backing: PathBuf,
     /// By which rule things become durable
     #[arg(long, value_parser = parse_model)]
     model: DiskModel,
     /// Where its calls are put on record
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
 
