@@ -16,7 +16,7 @@ use comeback_host::inside;
 use comeback_host::machine;
 use comeback_runs::finish::write_artifact;
 
-/// Measure claims about stateless and stateful servers, and rule on each.
+/// Measure and judge claims about stateless and stateful servers.
 ///
 /// Each claim has an experiment that can come out either way, with control trials. A claim holds, holds in part, is refuted,
 /// or the run cannot tell. The deciding figures are shown beside it, with what would change the ruling.
