@@ -6,7 +6,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{CONTRACT_SESSION, Run, assert_nothing_left, command, unfolded};
+use support::{CONTRACT_SESSION, Run, assert_nothing_left, can_lose_power, command, unfolded};
 
 /// An experiment with one server. Its fault, if it has one, is not injected.
 fn experiment(server: &str) -> String {
@@ -23,21 +23,6 @@ rate = 100
 kind = "kill"
 "#
     )
-}
-
-/// Whether a disk can be laid here. Nothing that could be installed is missing where it cannot, so that this is no failure in CI.
-fn can_lay_disks() -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let listed = command(folder.path(), &["faults", "--json"])
-        .output()
-        .unwrap();
-    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let mut kinds = kinds.as_array().unwrap().iter();
-    let kind = kinds.find(|kind| kind["name"] == "power_loss").unwrap();
-    if kind["works"] != true {
-        eprintln!("skipped: power_loss does not work here: {kind}");
-    }
-    kind["works"] == true
 }
 
 /// Explores a file with these further words.
@@ -72,7 +57,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 #[test]
 fn a_server_that_syncs_before_it_acknowledges_is_whole_on_every_disk() {
-    if !can_lay_disks() {
+    if !can_lose_power() {
         return;
     }
     for (server, disk) in [
@@ -96,7 +81,7 @@ fn a_server_that_syncs_before_it_acknowledges_is_whole_on_every_disk() {
 
 #[test]
 fn a_missing_sync_is_found_in_a_single_run_and_named() {
-    if !can_lay_disks() {
+    if !can_lose_power() {
         return;
     }
     for (server, disk, reasons) in [
@@ -140,7 +125,7 @@ fn a_missing_sync_is_found_in_a_single_run_and_named() {
 
 #[test]
 fn a_write_that_is_acknowledged_before_it_is_handed_over_is_told_from_a_missing_sync() {
-    if !can_lay_disks() {
+    if !can_lose_power() {
         return;
     }
     // It writes its file when it is stopped, so that all is there at the end.
@@ -155,7 +140,7 @@ fn a_write_that_is_acknowledged_before_it_is_handed_over_is_told_from_a_missing_
 
 #[test]
 fn where_the_disk_tells_nothing_nothing_is_said() {
-    if !can_lay_disks() {
+    if !can_lose_power() {
         return;
     }
     // Its sessions are gone with it; those of the other one are with its users.
@@ -235,7 +220,7 @@ request = "GET /"
 
 #[test]
 fn people_read_which_calls_stand_around_the_cut() {
-    if !can_lay_disks() {
+    if !can_lose_power() {
         return;
     }
     let words = [

@@ -15,7 +15,9 @@ use comeback_host::undo::Undo;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::{CONTRACT_SESSION, Run, assert_nothing_left, command, ended_with, processes_of};
+use support::{
+    CONTRACT_SESSION, Run, assert_nothing_left, can_lose_power, command, ended_with, processes_of,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,21 +38,6 @@ at = "1s"
 {fault}
 "#
     )
-}
-
-/// Whether a power can be cut here. Nothing that could be installed is missing where it cannot, so that this is no failure in CI.
-fn can_lose_power() -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let listed = command(folder.path(), &["faults", "--json"])
-        .output()
-        .unwrap();
-    let kinds: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let mut kinds = kinds.as_array().unwrap().iter();
-    let kind = kinds.find(|kind| kind["name"] == "power_loss").unwrap();
-    if kind["works"] != true {
-        eprintln!("skipped: power_loss does not work here: {kind}");
-    }
-    kind["works"] == true
 }
 
 fn start(folder: &Path, text: &str, broken: Option<&str>) -> Child {

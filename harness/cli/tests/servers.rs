@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use comeback_analysis::summary::{ArmSummary, Status, Summary};
-use support::{Run, has};
+use support::{Run, can_lose_power, has};
 use tempfile::TempDir;
 
 /// Debian's Python, which has Debian's modules; the one in PATH may be another.
@@ -401,21 +401,6 @@ fn redis_loses_to_a_kill_what_it_acknowledged_while_the_disk_was_busy() {
     // Redis holds writes back for two seconds, by a clock of whole ones.
     let longest = loss_window_ms.max.expect("writes were lost");
     assert!(longest < 3_100.0, "{loss_window_ms:?}");
-}
-
-/// Whether a power can be cut here. Nothing that could be installed is missing where it cannot.
-fn can_lose_power() -> bool {
-    let listed = Command::new(support::PROGRAM)
-        .args(["faults", "--json"])
-        .output();
-    let kinds = listed.expect("the program starts").stdout;
-    let kinds: serde_json::Value = serde_json::from_slice(&kinds).expect("it is JSON");
-    let mut kinds = kinds.as_array().into_iter().flatten();
-    let works = kinds.any(|kind| kind["name"] == "power_loss" && kind["works"] == true);
-    if !works {
-        eprintln!("skipped: power_loss does not work here (`comeback faults` says why)");
-    }
-    works
 }
 
 #[test]

@@ -285,3 +285,20 @@ pub(crate) fn assert_nothing_left(folder: &Path) {
     let data = folder.join("out").join("data");
     assert!(!data.exists(), "{} is left behind", data.display());
 }
+
+/// Whether a disk that forgets can be laid here. Nothing that could be installed is missing where it cannot, so that this is no failure
+/// in CI.
+pub(crate) fn can_lose_power() -> bool {
+    let listed = Command::new(PROGRAM).args(["faults", "--json"]).output();
+    let kinds: Value =
+        serde_json::from_slice(&listed.expect("the program starts").stdout).expect("it is JSON");
+    let mut kinds = kinds.as_array().expect("it is a list").iter();
+    let kind = kinds
+        .find(|kind| kind["name"] == "power_loss")
+        .expect("it is listed");
+    let works = kind["works"] == true;
+    if !works {
+        eprintln!("skipped: power_loss does not work here: {kind}");
+    }
+    works
+}
