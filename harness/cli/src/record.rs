@@ -13,6 +13,7 @@ use comeback_infrastructure::recorder::{self, Tape};
 use comeback_model::plan::Protocol;
 use comeback_model::units::Span;
 use comeback_supervise::output::printable;
+use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -274,7 +275,7 @@ async fn enter() {
 /// Whether reading standard input does not stop this process, as the terminal does with one in the background.
 fn may_read() -> bool {
     let stdin = io::stdin();
-    let in_front = || rustix::termios::tcgetpgrp(&stdin).ok() == Some(rustix::process::getpgrp());
+    let in_front = || tcgetpgrp(&stdin) == Ok(getpgrp());
     !stdin.is_terminal() || in_front()
 }
 

@@ -369,27 +369,12 @@ fn a_process_that_merely_carries_the_tag_is_left_alone() {
 
 #[test]
 fn a_run_in_another_pid_namespace_is_left_alone() {
-    let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "true"];
-    if !support::is_there_or_skipped(
-        "the right to make a pid namespace",
-        std::process::Command::new(unshare[0])
-            .args(&unshare[1..])
-            .status()
-            .is_ok_and(|status| status.success()),
-    ) {
+    let Some(mut unshare) = support::in_a_pid_namespace() else {
         return;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
-    let mut child = std::process::Command::new(unshare[0])
-        .args(&unshare[1..4])
-        .args([
-            "--kill-child",
-            support::PROGRAM,
-            "run",
-            "--trials",
-            "1",
-            "--quiet",
-        ])
+    let mut child = unshare
+        .args(["run", "--trials", "1", "--quiet"])
         // The server is the same for as long as the test looks.
         .args(["--fault", "kill:at=60s", "--get", "/health"])
         .args(["--out", "out", "--", support::PROGRAM, "serve", "token"])

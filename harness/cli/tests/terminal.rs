@@ -7,6 +7,7 @@ mod pty;
 mod support;
 
 use std::path::Path;
+use std::process::Stdio;
 
 use pty::{OnTerminal, Outputs, seen};
 use rustix::process::Signal;
@@ -157,6 +158,25 @@ fn a_run_on_a_terminal_shows_its_state_and_leaves_its_verdict() {
     let verdict = written.rfind("verdict: ").unwrap();
     assert!(view < verdict, "nothing is drawn below the verdict");
     assert!([Some(0), Some(3)].contains(&code), "{stays}");
+    support::assert_nothing_left(folder.path());
+}
+
+/// As in a container, whose session and its leader live outside.
+#[test]
+fn a_run_whose_session_is_not_of_its_namespace_has_a_view() {
+    let Some(mut inside) = support::in_a_pid_namespace() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    inside
+        .args(RUN)
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
+    let run = OnTerminal::start_command(inside, &[TERM], Outputs::Both);
+    let (code, written) = run.end();
+    assert!([Some(0), Some(3)].contains(&code), "{written}");
+    assert!(written.contains("\u{25b8}baseline"), "{written}");
+    assert!(what_stays(&written).contains("\nverdict: "), "{written}");
     support::assert_nothing_left(folder.path());
 }
 

@@ -152,6 +152,17 @@ pub(crate) fn command<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Command {
     command
 }
 
+/// The program in a pid namespace of its own, without arguments yet; none, and told as skipped, where that is not allowed.
+pub(crate) fn in_a_pid_namespace() -> Option<Command> {
+    let unshare = |program| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child", program]);
+        command
+    };
+    let is_allowed = unshare("true").status().is_ok_and(|status| status.success());
+    is_there_or_skipped("the right to make a pid namespace", is_allowed).then(|| unshare(PROGRAM))
+}
+
 /// Whether a process has this folder as its working directory or among its arguments or environment: that
 /// is how everything a run started, however detached, is known.
 pub(crate) fn processes_of(folder: &Path) -> Vec<String> {

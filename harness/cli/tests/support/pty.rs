@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
@@ -42,6 +42,14 @@ impl OnTerminal {
         variables: &[(&str, &str)],
         outputs: Outputs,
     ) -> Self {
+        Self::start_command(command(folder, words), variables, outputs)
+    }
+
+    pub(crate) fn start_command(
+        mut command: Command,
+        variables: &[(&str, &str)],
+        outputs: Outputs,
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -50,7 +58,6 @@ impl OnTerminal {
         let theirs = File::options().read(true).write(true).open(path).unwrap();
         resize(&ours, 80, 24);
         let before = tcgetattr(&theirs).unwrap();
-        let mut command = command(folder, words);
         command
             .env_remove("CI")
             .envs(variables.iter().copied())

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use rustix::process::getpgrp;
-use rustix::termios::{
-    LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
-};
+use nix::unistd::{getpgrp, tcgetpgrp};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use super::draw::Room;
 use super::text::Line;

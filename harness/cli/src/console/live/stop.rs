@@ -2,7 +2,8 @@
 
 use std::sync::Once;
 
-use rustix::process::{Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
+use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{SHOWN, held};
@@ -33,13 +34,13 @@ pub(super) fn restore_at_stops() {
     });
 }
 
-/// Whether the parent is of the same session and another group, as a shell with job control is.
+/// Whether the parent is of the same session and another group, as a shell with job control is. In a container the numbers of
+/// all three may be 0: they live outside.
 fn is_of_a_shell() -> bool {
-    getppid().is_some_and(|parent| {
-        let same_session = getsid(Some(parent)).ok() == getsid(None).ok();
-        let other_group = getpgid(Some(parent)).is_ok_and(|group| group != getpgrp());
-        same_session && other_group
-    })
+    let parent = getppid();
+    let same_session = getsid(Some(parent)) == getsid(None);
+    let other_group = getpgid(Some(parent)).is_ok_and(|group| group != getpgrp());
+    parent != Pid::from_raw(0) && same_session && other_group
 }
 
 /// Does this at each such signal, while nothing is drawn.
