@@ -159,7 +159,9 @@ pub(crate) fn in_a_pid_namespace() -> Option<Command> {
         command.args(["--pid", "--fork", "--mount-proc", "--kill-child", program]);
         command
     };
-    let is_allowed = unshare("true").status().is_ok_and(|status| status.success());
+    let is_allowed = unshare("true")
+        .status()
+        .is_ok_and(|status| status.success());
     is_there_or_skipped("the right to make a pid namespace", is_allowed).then(|| unshare(PROGRAM))
 }
 
