@@ -17,6 +17,7 @@ use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
 use super::context::{Early, Faulted, Injected, Trial, aborted};
 use super::seams::{Probe, Seams};
+use crate::load::KnownBodies;
 use crate::load::probe::{Accepted, Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 
 /// How often the probe rehearses; what differs from time to time is not required later.
@@ -357,6 +358,7 @@ pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup
         old_boots: Vec::new(),
         work: None,
         usual: Span::ZERO,
+        bodies: KnownBodies::default(),
         users: &trial.probe_users,
         since: Elapsed::default(),
         clock: trial.site.clock,
@@ -370,10 +372,12 @@ fn probe_of<'a, S: Seams>(
 ) -> Result<S::Probe<'a>, EngineError> {
     let rehearsed = trial.progress.borrow().works.get(&node).cloned();
     let (work, usual) = rehearsed.unzip();
+    let bodies = trial.trigger.get().map(|load| load.bodies().clone());
     let setup = ProbeSetup {
         old_boots: injected.old_boots.clone(),
         work,
         usual: usual.unwrap_or(Span::ZERO),
+        bodies: bodies.unwrap_or_default(),
         since: injected.at,
         ..setup_of(trial, node)
     };
