@@ -21,7 +21,7 @@ use crate::load::probe::Work;
 use crate::load::{Trigger, Users};
 use crate::supervise::disk::{self, Laying};
 use crate::supervise::tag::RunTag;
-use comeback_faults::FaultError;
+use comeback_faults::{CutStarts, FaultError};
 use tokio::sync::{Mutex, Notify};
 
 /// Users of a trial beside the clients: each try of the recovery probe is one.
@@ -267,15 +267,19 @@ impl<S> Trial<'_, S> {
     }
 
     /// How long it may take to be back from a fault, by what the nodes took to be up for the first time. A start after a crash has
-    /// more to read, and what was there is not measured to the millisecond.
+    /// more to read, and what was there is not measured to the millisecond. Starts that the fault ends again come before it, each after
+    /// a pause of its own.
     pub(super) fn recovery_from(&self, fault: &Fault) -> Span {
         let progress = self.progress.borrow();
         let horizon = self.plan.windows.horizon;
+        let CutStarts { count, each } = self.cut_starts_of(fault);
         let back_in = |node: Node| {
+            let pause = self.arm.target_of(node).restart_after;
+            let cut = Span::from_us((pause + each).as_us().saturating_mul(u64::from(count)));
             let started_in = progress.started_in.get(&node).copied();
             let start = started_in.unwrap_or_default() + progress.opened_in;
             let start = Span::from_us(start.as_us() / 4 * 5).min(horizon);
-            start + self.arm.target_of(node).restart_after
+            cut + pause + start
         };
         let nodes = fault.aim.candidates(self.arm.replicas).into_iter();
         let nodes = nodes.filter(|node| progress.started_in.contains_key(node));
@@ -288,6 +292,12 @@ impl<S> Trial<'_, S> {
             }
             Effect::StandsStill(_) | Effect::Degrades(_) | Effect::Surrounds => Span::ZERO,
         }
+    }
+
+    /// The starts of its nodes that a fault ends again itself.
+    pub(super) fn cut_starts_of(&self, fault: &Fault) -> CutStarts {
+        let loaded = comeback_faults::load(fault);
+        loaded.map_or_else(|_unknown| CutStarts::default(), |one| one.cut_starts())
     }
 
     /// The target of a node's latest or next start: its own, or the deployed version.

@@ -17,7 +17,9 @@ use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
 use super::context::{Early, Faulted, Injected, Trial, aborted};
 use super::seams::{Probe, Seams};
+use crate::load::KnownBodies;
 use crate::load::probe::{Accepted, Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
+use comeback_faults::CutStarts;
 
 /// How often the probe rehearses; what differs from time to time is not required later.
 const REHEARSALS: u32 = 2;
@@ -171,7 +173,11 @@ fn horizon_of<S>(
     let horizon = trial.plan.windows.horizon;
     let until_by_other = |((fault, node), other): (&(FaultId, Node), &Faulted)| {
         let own = progress.of(injected.fault, *node).at?;
-        let effect = other.at.filter(|_| !other.is_degraded);
+        // One that ends what it starts has further effects to come.
+        let ends_again = |fault| trial.cut_starts_of(fault) != CutStarts::default();
+        let is_loop = trial.plan.fault(*fault).is_some_and(ends_again);
+        let goes_on = other.is_degraded || is_loop && !progress.over.contains(fault);
+        let effect = other.at.filter(|_| !goes_on);
         let begun = effect.or(other.begun)?;
         let was_back = back.get(node).is_some_and(|back| *back < begun);
         let is_asked = starts.iter().any(|(start, _)| start == node);
@@ -357,6 +363,7 @@ pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup
         old_boots: Vec::new(),
         work: None,
         usual: Span::ZERO,
+        bodies: KnownBodies::default(),
         users: &trial.probe_users,
         since: Elapsed::default(),
         clock: trial.site.clock,
@@ -370,10 +377,12 @@ fn probe_of<'a, S: Seams>(
 ) -> Result<S::Probe<'a>, EngineError> {
     let rehearsed = trial.progress.borrow().works.get(&node).cloned();
     let (work, usual) = rehearsed.unzip();
+    let bodies = trial.trigger.get().map(|load| load.bodies().clone());
     let setup = ProbeSetup {
         old_boots: injected.old_boots.clone(),
         work,
         usual: usual.unwrap_or(Span::ZERO),
+        bodies: bodies.unwrap_or_default(),
         since: injected.at,
         ..setup_of(trial, node)
     };

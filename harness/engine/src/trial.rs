@@ -220,6 +220,7 @@ impl<S: Seams> Trial<'_, S> {
         life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
+        load.trigger().bodies().expect_as_before();
         if self.planned.is_control() {
             on::wait_out(self, baseline_end).await;
         }

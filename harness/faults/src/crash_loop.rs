@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ending::{self, end_all};
 use crate::injection::{FaultError, Injection};
-use crate::kind::Kind;
+use crate::kind::{CutStarts, Kind};
 
 /// More starts than this are a storm, and no trial.
 const MOST: u32 = 100;
-/// All of them together: a trial without a fault is not longer for a loop.
+/// All of them together: a trial without a fault lasts as long as one with a loop.
 const LONGEST: Span = Span::from_secs(10);
 
 /// SIGKILL several times, each but the first during a start.
@@ -58,6 +58,13 @@ impl Kind for CrashLoop {
 
     fn effect(&self) -> Effect {
         Effect::Ends(Ending::AtOnce)
+    }
+
+    fn cut_starts(&self) -> CutStarts {
+        CutStarts {
+            count: self.kills.saturating_sub(1),
+            each: self.into_start,
+        }
     }
 
     fn words(&self, reach: Reach) -> FaultWords {

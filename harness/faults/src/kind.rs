@@ -79,6 +79,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
         HoldsBack::NOTHING
     }
 
+    /// The starts of its nodes that it ends again itself.
+    fn cut_starts(&self) -> CutStarts {
+        CutStarts::default()
+    }
+
     /// Its words for people.
     fn words(&self, reach: Reach) -> FaultWords;
 
@@ -87,6 +92,15 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema + Sized + 'static {
     /// # Errors
     /// When it did not have its effect, or the trial is over.
     fn inject(&self, on: &Injection) -> impl Future<Output = Result<(), FaultError>>;
+}
+
+/// Starts of a node that a fault ends again itself, before the one that is to serve: each comes after the plan's pause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CutStarts {
+    /// How many.
+    pub count: u32,
+    /// How long each lasts.
+    pub each: Span,
 }
 
 /// Why a kind cannot work on this machine.
@@ -119,6 +133,9 @@ pub trait Injectable {
         &'a self,
         on: &'a Injection,
     ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>>;
+
+    /// The starts of its nodes that it ends again itself.
+    fn cut_starts(&self) -> CutStarts;
 }
 
 impl<K: Kind> Injectable for K {
@@ -134,6 +151,10 @@ impl<K: Kind> Injectable for K {
         on: &'a Injection,
     ) -> Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'a>> {
         Box::pin(degrade::release(on))
+    }
+
+    fn cut_starts(&self) -> CutStarts {
+        Kind::cut_starts(self)
     }
 }
 

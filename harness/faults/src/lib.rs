@@ -32,5 +32,5 @@ pub use act::{Act, ActError, ActMethod, Disk, Target};
 pub use injection::{
     Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, Sighting, SignalTo, Watch,
 };
-pub use kind::{Injectable, Kind, Unavailable};
+pub use kind::{CutStarts, Injectable, Kind, Unavailable};
 pub use table::{Faults, Listed, list, load, probe};

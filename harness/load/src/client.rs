@@ -421,10 +421,6 @@ impl Client {
             self.waits
                 .start(bounds.cut(first_sent + shared.time_of_try()));
             let is_its_own = turn.is_at_its_own();
-            if shared.trigger.looks_before_logouts() {
-                // The fault may have come.
-                shared.flow.expect_bodies_as_before();
-            }
             let exchange =
                 connection.exchange(&self.request, &shared.scratch, &self.waits, |reply| {
                     let seen = Seen::of(reply, through_cache);

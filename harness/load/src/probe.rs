@@ -5,6 +5,8 @@
 //! proportional. Probes without an answer do not block it: further ones are sent meanwhile. Each probe does the work of a whole
 //! session ([`work`]). A rehearsal before the fault shows what its replies must contain.
 
+#[cfg(test)]
+mod tests;
 mod transcript;
 mod users;
 mod walk;
@@ -31,7 +33,7 @@ use super::connection::{Dialer, Scratch};
 use super::pacer::Pacer;
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
-use comeback_session::flow::{Flow, Session};
+use comeback_session::flow::{Flow, KnownBodies, Session};
 use comeback_session::wire::Wanted;
 
 /// The shortest pause between two probes; a refused connection costs some 40 µs of processor time.
@@ -74,6 +76,8 @@ pub struct ProbeSetup<'a> {
     pub work: Option<Work>,
     /// How long the work took in the rehearsal.
     pub usual: Span,
+    /// What the clients know of the bodies of pages: a reply that they call wrong is no recovery.
+    pub bodies: KnownBodies,
     /// How many users the trial's probes have been.
     pub users: &'a Cell<u32>,
     /// T0.
@@ -197,6 +201,7 @@ impl<'a> Probe<'a> {
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let flow = flow.knowing(setup.bodies.clone());
         let wanted = wanted_of(&setup, &flow);
         let work = setup.work.clone();
         Ok(Self {

@@ -15,6 +15,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Passed, Wanted};
 use comeback_host::clock::Clock;
+use comeback_session::flow::KnownBodies;
 use tokio::time::Sleep;
 
 /// The time that a write takes is the median of so many.
@@ -74,6 +75,8 @@ struct Inner {
     looks: AtomicBool,
     /// When it is planned, in µs; 0 where newcomers need not come before it.
     planned: AtomicU64,
+    /// What the clients know of the bodies of pages.
+    bodies: KnownBodies,
 }
 
 impl fmt::Debug for Inner {
@@ -203,6 +206,11 @@ impl Trigger {
     /// had outlived the fault.
     pub fn look_before_logouts(&self) {
         self.0.looks.store(true, Ordering::Release);
+    }
+
+    /// What all clients know of the bodies of pages: whoever looks for the recovery judges them by it, too.
+    pub fn bodies(&self) -> &KnownBodies {
+        &self.0.bodies
     }
 
     /// The first fault is planned for this moment, or would be: newcomers log in right before it.

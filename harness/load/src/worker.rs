@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comeback_model::ids::{ClientId, Seed, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::plan::{Load, Retry, Workload};
+use comeback_model::plan::{Load, Mix, Retry, Workload};
 use comeback_model::schedule::{ArrivalStream, clients_of};
 use comeback_model::units::{Elapsed, Span};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -31,6 +31,8 @@ const SWEEP: Duration = Duration::from_millis(10);
 const BURST: u64 = 128;
 /// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
 const NEWCOMERS: [u64; 3] = [200, 100, 40];
+/// Where users log out, too, there are newcomers if fewer logins a second than this are to be expected.
+const ENOUGH_LOGINS: f64 = 1.0;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -59,7 +61,7 @@ pub struct Setup {
     pub behind_cache: Option<Endpoint>,
     /// Whether replies come through a balancer, which may say what replica they are about.
     pub balanced: bool,
-    /// Some of the clients log in right before the planned fault only, where nobody else does.
+    /// Some of the clients log in right before the planned fault only, where hardly anybody else does.
     pub newcomers: bool,
     /// The run's clock.
     pub clock: Clock,
@@ -151,8 +153,8 @@ struct Worker {
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
-    /// So many of them, the last ones, are newcomers: they log in right before the fault.
-    newcomers: usize,
+    /// Some of them, the last ones, are newcomers: so many ms before the fault each logs in.
+    newcomers: Vec<u64>,
     /// How many of those have come.
     come: Cell<usize>,
     pacer: Pacer,
@@ -165,6 +167,7 @@ impl Worker {
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
         let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
         let flow = flow.with_idempotency_keys(keyed).among(setup.users);
+        let flow = flow.knowing(trigger.bodies().clone());
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: Cell::new(setup.trial),
@@ -188,7 +191,6 @@ impl Worker {
             panicked: Cell::new(false),
             saturated: RefCell::default(),
         });
-        let own = clients_of(&setup.load, index) as usize;
         let clients: Rc<[Rc<Waits>]> = (0..clients_of(&setup.load, index))
             .map(|place| {
                 let id = ClientId(place * setup.load.workers + index);
@@ -202,10 +204,9 @@ impl Worker {
             index,
             shared,
             clients,
-            // Of few clients not too many.
-            newcomers: match index == 0 && setup.newcomers && needs_newcomers(&setup.load) {
-                true => NEWCOMERS.len().min(own / 4),
-                false => 0,
+            newcomers: match setup.newcomers && needs_newcomers(&setup.load) {
+                true => newcomers_of(&setup.load, index),
+                false => Vec::new(),
             },
             come: Cell::new(0),
             pacer: Pacer::new()?,
@@ -270,7 +271,8 @@ impl Worker {
 
     /// Those who are there from the beginning, and the newcomers.
     fn split_newcomers(&self) -> (&[Rc<Waits>], &[Rc<Waits>]) {
-        self.clients.split_at(self.clients.len() - self.newcomers)
+        let there = self.clients.len() - self.newcomers.len();
+        self.clients.split_at(there)
     }
 
     /// Has each newcomer log in at its moment before the planned fault.
@@ -279,8 +281,8 @@ impl Worker {
         let Some(fault) = self.shared.trigger.planned_fault() else {
             return std::future::pending().await;
         };
-        for (waits, ahead_ms) in newcomers.iter().zip(NEWCOMERS) {
-            let ahead = Span::from_ms(ahead_ms).as_us();
+        for (waits, ahead_ms) in newcomers.iter().zip(&self.newcomers) {
+            let ahead = Span::from_ms(*ahead_ms).as_us();
             let at = Elapsed::from_us(fault.as_us().saturating_sub(ahead));
             tokio::time::sleep_until(self.setup.clock.instant(at)).await;
             let mut tally = self.shared.tally.get();
@@ -294,7 +296,7 @@ impl Worker {
 
     /// Who does what the schedule has for a client: another one, if that is a newcomer who has not come.
     fn stand_in_for(&self, place: usize) -> usize {
-        let there = self.clients.len() - self.newcomers;
+        let there = self.clients.len() - self.newcomers.len();
         match place < there + self.come.get() {
             true => place,
             false => place % there,
@@ -428,12 +430,36 @@ impl Worker {
     }
 }
 
-/// Whether no login would come right before the fault otherwise: nobody logs out, and so nobody logs in anew.
+/// Whether hardly a login would come right before the fault otherwise: nobody logs out, or so few that a second may pass without a
+/// login.
 fn needs_newcomers(load: &Load) -> bool {
-    match &load.workload {
-        Workload::Stateless(_) => false,
-        Workload::Sessions(flow) => flow.logout.is_none() || flow.mix.logout == 0,
-    }
+    let Workload::Sessions(flow) = &load.workload else {
+        return false;
+    };
+    let Mix {
+        act,
+        check,
+        logout,
+        browse,
+    } = flow.mix;
+    let all: f64 = [act, check, logout, browse].map(f64::from).iter().sum();
+    let logins = match flow.logout {
+        Some(_) if logout > 0 => load.rate * f64::from(logout) / all,
+        Some(_) | None => 0.0,
+    };
+    logins < ENOUGH_LOGINS
+}
+
+/// When the newcomers among a worker's clients come, in ms before the fault. Of few clients there are not too many, whatever the number
+/// of workers; and each worker has a client who does what the schedule has for them until then.
+fn newcomers_of(load: &Load, index: u32) -> Vec<u64> {
+    let most = NEWCOMERS.len().min(load.clients as usize / 4);
+    let turns = (1..).take(NEWCOMERS.len());
+    let able = turns
+        .flat_map(|turn| (0..load.workers).filter(move |worker| clients_of(load, *worker) > turn));
+    let in_turns = able.zip(NEWCOMERS).take(most);
+    let own = in_turns.filter(|(worker, _)| *worker == index);
+    own.map(|(_, ahead)| ahead).collect()
 }
 
 /// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
@@ -475,9 +501,58 @@ fn hand_on(shared: &Shared, sink: &Sink) {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::Request;
+    use comeback_model::plan::{Request, SessionFlow};
 
     use super::*;
+
+    #[test]
+    fn there_are_as_many_newcomers_whatever_the_number_of_workers() {
+        let load = Load::of(Workload::Stateless(Box::new(Request::new("GET", "/"))));
+        let of = |clients, workers| {
+            let load = Load {
+                clients,
+                workers,
+                ..load.clone()
+            };
+            let all: Vec<Vec<u64>> = (0..workers)
+                .map(|index| newcomers_of(&load, index))
+                .collect();
+            for (own, index) in all.iter().zip(0..) {
+                assert!(own.len() < clients_of(&load, index) as usize, "{all:?}");
+            }
+            all
+        };
+        assert_eq!(of(100, 1), [[200, 100, 40]]);
+        assert_eq!(of(100, 2), [vec![200, 40], vec![100]]);
+        assert_eq!(of(100, 4), [vec![200], vec![100], vec![40], vec![]]);
+        assert_eq!(of(8, 2), [[200], [100]]);
+        assert_eq!(of(3, 1), [vec![0; 0]]);
+        // A worker's only client does what the schedule has for it from the beginning on.
+        assert_eq!(of(12, 11).concat(), [200]);
+        assert!(of(12, 12).concat().is_empty());
+    }
+
+    #[test]
+    fn newcomers_come_where_hardly_anybody_logs_in_anew() {
+        let needs = |rate, logout| {
+            let mut flow = SessionFlow::reference();
+            (flow.mix.act, flow.mix.check, flow.mix.browse) = (50, 49, 0);
+            flow.mix.logout = logout;
+            needs_newcomers(&Load {
+                rate,
+                ..Load::of(Workload::Sessions(Box::new(flow)))
+            })
+        };
+        assert!(needs(1_000.0, 0));
+        // So many hundredths of a login a second.
+        assert!(!needs(1_000.0, 1));
+        assert!(!needs(100.0, 1));
+        assert!(needs(99.0, 1));
+        let page = Request::new("GET", "/");
+        assert!(!needs_newcomers(&Load::of(Workload::Stateless(Box::new(
+            page
+        )))));
+    }
 
     #[test]
     fn no_more_logins_and_looks_are_in_flight_than_a_slow_server_answers_within_a_time_out() {

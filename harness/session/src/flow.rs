@@ -4,6 +4,7 @@
 //! requests: those it names in `before`, its own, and the redirects it follows. Together they are one operation, which a [`Turn`]
 //! tracks.
 
+mod bodies;
 mod classify;
 mod explain;
 mod place;
@@ -26,6 +27,7 @@ use self::place::Place;
 use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
+pub use self::bodies::KnownBodies;
 pub use self::classify::may_mean_the_same;
 pub use self::session::Session;
 pub use self::shown::Shown;
@@ -49,18 +51,7 @@ pub struct Flow {
     /// The users of the run; unknown where whoever asks does not say.
     users: Option<Users>,
     /// Whether replies had a body so far, where there are no sessions.
-    bodies: Bodies,
-}
-
-/// What is known of the bodies of replies.
-#[derive(Debug)]
-struct Bodies {
-    /// How many were there.
-    seen: Cell<u32>,
-    /// None was empty.
-    were_all_there: Cell<bool>,
-    /// Nothing more is learned: what comes is judged by it.
-    is_learned: Cell<bool>,
+    bodies: KnownBodies,
 }
 
 /// Where the steps' requests are.
@@ -201,11 +192,7 @@ impl Flow {
             keyed: false,
             acts: false,
             users: None,
-            bodies: Bodies {
-                seen: Cell::new(0),
-                were_all_there: Cell::new(true),
-                is_learned: Cell::new(false),
-            },
+            bodies: KnownBodies::default(),
         };
         match workload {
             Workload::Stateless(request) => {
@@ -227,6 +214,12 @@ impl Flow {
     pub fn among(self, users: Users) -> Self {
         let users = Some(users);
         Self { users, ..self }
+    }
+
+    /// Judges the bodies of pages by what is known of them, and adds to it. Without it nobody else learns from them.
+    #[must_use]
+    pub fn knowing(self, bodies: KnownBodies) -> Self {
+        Self { bodies, ..self }
     }
 
     fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {

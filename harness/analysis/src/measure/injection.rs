@@ -1,7 +1,9 @@
 //! The fault itself: how far apart its parts were, what it met in flight, whom it must not have touched.
 
+use std::collections::BTreeMap;
+
 use comeback_model::event::Exit;
-use comeback_model::ids::{FaultId, Incarnation, Node};
+use comeback_model::ids::{FaultId, Incarnation, Node, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::fault::{Effect, HoldsBack};
 use comeback_model::plan::{Plan, Signal, Workload};
@@ -16,6 +18,9 @@ use super::{ErrorTally, MetWrites};
 
 /// A write that was acknowledged so long before the fault may still be under way in the server.
 const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
+/// A session that began so long before a fault has just begun: servers that store what they acknowledge later do so within a second, as
+/// a rule.
+const JUST_BEGUN: Span = Span::from_secs(1);
 /// The bug whose detection is told: acknowledged so long before it is stored.
 const EARLY: Span = Span::from_us(100);
 
@@ -283,6 +288,53 @@ pub(super) fn met_by(
         held_back: injections.iter().any(is_held),
         aimed_after_us: aimed.map(|(after, _)| after.as_us()),
     })
+}
+
+/// How many sessions had just begun when a fault was to end their node: their login was acknowledged in the last second before it, and
+/// they stood then. A server may have acknowledged those and not stored them. Absent where no session began before any fault, or nothing
+/// was to end; a storm has figures of its own.
+pub(super) fn logins_at_stake(
+    plan: &Plan,
+    facts: &Facts,
+    operations: &[&Operation],
+) -> Option<u64> {
+    if facts.control || plan.storm.is_some() {
+        return None;
+    }
+    let Workload::Sessions(_) = &plan.load.workload else {
+        return None;
+    };
+    let ending = facts.faults().filter(|(fault, _)| {
+        effect_of(plan, *fault).is_some_and(|effect| effect.ends() || effect.replaces())
+    });
+    let injections: Vec<(&FaultFacts, Elapsed)> = ending
+        .flat_map(|(fault, own)| {
+            let moments = moments(plan, fault, own).into_iter();
+            moments.map(move |moment| (own, moment.at))
+        })
+        .collect();
+    let last = injections.iter().map(|(_, at)| *at).max()?;
+    let of_step = |step: Step| {
+        let operations = operations.iter().copied();
+        operations.filter(move |operation| operation.step == step)
+    };
+    let logouts: BTreeMap<SessionId, Elapsed> = of_step(Step::Logout)
+        .filter(|logout| logout.outcome != Outcome::Rejected)
+        .filter_map(|logout| Some((logout.session(), logout.sent?)))
+        .collect();
+    let is_at_stake = |login: &&Operation| {
+        injections.iter().any(|(own, at)| {
+            let has_just_begun = login.finished <= *at && at.since(login.finished) <= JUST_BEGUN;
+            let left = logouts.get(&login.session());
+            has_just_begun && left.is_none_or(|left| left > at) && facts.may_meet(login, own)
+        })
+    };
+    let logins: Vec<&Operation> = of_step(Step::Login)
+        .filter(|login| login.outcome == Outcome::Acknowledged && login.is_correct())
+        .filter(|login| login.finished <= last)
+        .collect();
+    let at_stake = logins.iter().copied().filter(is_at_stake).count() as u64;
+    (!logins.is_empty()).then_some(at_stake)
 }
 
 /// Whether its connection ended without a reply, so that none was late. For who gave up one may have been on its way.

@@ -98,6 +98,7 @@ pub(super) fn analyze(
         draining: injection::draining(plan, facts, &load),
         met: injection::met(plan, facts, &load),
         acknowledged_before: injection::acknowledged_before(plan, facts, &operations),
+        logins_at_stake: injection::logins_at_stake(plan, facts, &operations),
         attribution: rules.attribute(),
         cache,
         retries: load.retries(),

@@ -123,7 +123,7 @@ fn arm_summary(arm: &ArmAnalysis, planned: Option<&Arm>) -> ArmSummary {
 }
 
 /// Remarks about trials, those about the harness and its machine last, and reasons why trials do not count before others. A
-/// sentence about several trials is listed once.
+/// sentence about several trials, or about all that count, is listed once.
 pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
     let void = arm.trials.iter().filter_map(|trial| {
         let void = trial.void.as_ref()?;
@@ -142,9 +142,14 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
         let each = of_server.chain(of_harness);
         each.map(move |(about, text)| (about, false, text.as_str(), trial))
     });
+    let of_arm = arm.without_login_at_stake().into_iter();
+    let of_arm = of_arm.flat_map(|text| {
+        let trials = arm.faulted();
+        trials.map(move |trial| (About::Harness, false, text, trial))
+    });
     let mut places: BTreeMap<(About, bool, &str), usize> = BTreeMap::new();
     let mut findings: Vec<TrialFinding> = Vec::new();
-    for (about, void, text, trial) in void.chain(found) {
+    for (about, void, text, trial) in void.chain(found).chain(of_arm) {
         let place = *places.entry((about, void, text)).or_insert_with(|| {
             findings.push(TrialFinding {
                 text: text.to_owned(),

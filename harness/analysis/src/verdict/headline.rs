@@ -184,8 +184,12 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
             grouped(hidden)
         ),
     };
+    let new = match arm.without_login_at_stake() {
+        Some(_) => "; no login was at stake",
+        None => "",
+    };
     let bound = zero_event_upper_bound(faults).map_or_else(String::new, |bound| {
-        format!(" (≤ {} of crashes, n = {faults})", percent(bound))
+        format!(" (≤ {} of crashes, n = {faults}{new})", percent(bound))
     });
     format!(
         "lost none of {}{writes}{bound}",

@@ -2,7 +2,7 @@
 
 use comeback_model::event::{EventKind, ExitCause, Phase};
 use comeback_model::ids::{FaultId, Node};
-use comeback_model::plan::{External, IdentifiedBy, Within, Workload};
+use comeback_model::plan::{External, IdentifiedBy, Request, Within, Workload};
 use comeback_model::units::Span;
 
 use super::scenario::*;
@@ -38,6 +38,18 @@ async fn a_whole_trial_goes_from_start_to_stop_and_leaves_nothing() {
     assert_eq!(told.aborted(), None);
     assert!(matches!(told.finished, Ok(Finished::Done(Started::Up))));
     assert!(told.deeds("drop running replica-0").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_page_is_no_recovery_where_the_load_saw_none_before_the_fault() {
+    let request = Request::new("GET", "/");
+    let told = one_replica()
+        .with(|plan| plan.load.workload = Workload::Stateless(Box::new(request)))
+        .node(REPLICA_0, |its| its.empty_for = Span::from_ms(40))
+        .run()
+        .await;
+    let served = told.starts(REPLICA_0)[1].0 + Span::from_ms(100);
+    assert_eq!(told.first_correct(), [served + Span::from_ms(40)]);
 }
 
 #[tokio::test(start_paused = true)]

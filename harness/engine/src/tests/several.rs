@@ -223,6 +223,20 @@ async fn a_rolling_restart_whose_drain_was_begun_before_the_horizon_ends_overtak
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_crash_loop_overtakes_until_its_last_kill() {
+    // Its first kill is at 2,503 ms, and its last 2.5 s later: half a second after the horizon that counts from the first.
+    let kills = json!({ "kills": 2, "into_start": "2500ms" });
+    let told = hung_when_hit_again("crash_loop", &kills)
+        .node(REPLICA_0, |its| its.hangs = vec![1, 2])
+        .run()
+        .await;
+    assert_eq!(given_up(&told), [], "{:?}", told.events);
+    let back = told.recoveries();
+    assert_eq!(back.len(), 2);
+    assert!(back.iter().all(|(_, at)| *at > ms(5_003)), "{back:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_overtaken_fault_is_waited_for_no_longer_than_the_stop_that_took_its_grace() {
     let told = hung_when_hit_again("stop", &json!({}))
         .node(REPLICA_0, |its| its.hangs = vec![1, 2])
@@ -555,6 +569,11 @@ async fn a_control_trial_lasts_as_long_as_one_that_waits_for_its_last_fault() {
     let slow = one_replica().node(REPLICA_0, starts_in(80));
     let slow = slow.restart_after(Span::from_ms(500));
     assert_eq!(length_of_settle(slow).await, one + Span::from_ms(600));
+    // And as one whose fault ends what it starts, each time after the plan's pause.
+    let kills = json!({ "kills": 3, "into_start": "50ms" });
+    let looped = one_replica().fault("crash_loop", &kills, Aim::Replica(0));
+    let looped = looped.restart_after(Span::from_ms(500));
+    assert_eq!(length_of_settle(looped).await, one + Span::from_ms(1_600));
     // Of each replica that is replaced in turn.
     let rolled = |ms| {
         let scenario = two_replicas().with_balancer();

@@ -14,9 +14,6 @@ use crate::wire::Reply;
 /// In so many numbers of a name that of a user is looked for: a page may be taken for one.
 const MOST_NUMBERS: usize = 4;
 
-/// So many replies must have had a body for one without to be wrong.
-const LEAST_BODIES: u32 = 10;
-
 /// A reply that is not as it should be: what that means, and which rule it broke.
 pub(super) struct Refusal {
     outcome: Outcome,
@@ -202,21 +199,7 @@ impl Flow {
         if may_be_empty || !request.is_get() || !request.expect.is_empty() {
             return false;
         }
-        let bodies = &self.bodies;
-        match (bodies.is_learned.get(), reply.body.is_empty()) {
-            (false, true) => bodies.were_all_there.set(false),
-            (false, false) => bodies.seen.set(bodies.seen.get().saturating_add(1)),
-            (true, is_empty) => {
-                let always = bodies.were_all_there.get() && bodies.seen.get() >= LEAST_BODIES;
-                return is_empty && always;
-            }
-        }
-        false
-    }
-
-    /// From now on an empty page is wrong, if none was before.
-    pub fn expect_bodies_as_before(&self) {
-        self.bodies.is_learned.set(true);
+        self.bodies.note_page(reply.body.is_empty())
     }
 
     /// Errors that any request of an operation may meet, its expectations aside.

@@ -8,7 +8,7 @@ use comeback_model::plan::{
     Workload, Writes,
 };
 
-use super::{Flow, FlowError, Next, ReplyMeaning, Session, Turn, User, Users};
+use super::{Flow, FlowError, KnownBodies, Next, ReplyMeaning, Session, Turn, User, Users};
 use crate::wire::Reply;
 
 const PORT: u16 = 4242;
@@ -563,7 +563,7 @@ fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() 
         for body in before {
             assert_eq!(visit.result(Step::Check, said(200, body)), right);
         }
-        visit.flow.expect_bodies_as_before();
+        visit.flow.bodies.expect_as_before();
         visit.result(Step::Check, reply)
     };
     let get = || asked("GET", Expect::default());
@@ -586,6 +586,28 @@ fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() 
         ..Expect::default()
     };
     assert_eq!(after(asked("GET", any_page), &always, said(200, "")), right);
+}
+
+#[test]
+fn what_one_has_learned_of_pages_another_judges_by() {
+    let request = Request::new("GET", "/");
+    let workload = Workload::Stateless(Box::new(request));
+    let bodies = KnownBodies::default();
+    let visit = || {
+        let flow = Flow::new(&workload, PORT).expect("a flow");
+        Visit {
+            flow: flow.knowing(bodies.clone()),
+            session: Session::default(),
+        }
+    };
+    let right = (Outcome::Acknowledged, None);
+    let wrong = (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer));
+    for _ in 0..10 {
+        assert_eq!(visit().result(Step::Check, said(200, "welcome")), right);
+    }
+    bodies.expect_as_before();
+    assert_eq!(visit().result(Step::Check, said(200, "")), wrong);
+    assert_eq!(visit().result(Step::Check, said(200, "later")), right);
 }
 
 #[test]

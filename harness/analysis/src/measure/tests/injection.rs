@@ -43,6 +43,53 @@ impl Story {
 }
 
 #[test]
+fn a_login_is_at_stake_that_came_in_the_last_second_and_whose_session_stood_at_the_fault() {
+    let at_stake = |story: Story, more: &[Op]| {
+        let operations = [login(0, 500)].into_iter().chain(more.iter().cloned());
+        story.does(operations).trial().logins_at_stake
+    };
+    let killed = |more: &[Op]| at_stake(Story::faulted(), more);
+    assert_eq!(killed(&[]), Some(0));
+    assert_eq!(killed(&[login(1, FAULT - 1_002)]), Some(0));
+    assert_eq!(
+        killed(&[login(1, FAULT - 1_001), login(2, FAULT - 1)]),
+        Some(2)
+    );
+    // It was in flight, refused, or left again.
+    assert_eq!(killed(&[login(1, FAULT - 1).finished(FAULT + 1)]), Some(0));
+    assert_eq!(
+        killed(&[login(1, FAULT - 9).rejected(ErrorClass::ServerError)]),
+        Some(0)
+    );
+    let left = |at| killed(&[login(1, FAULT - 9), logout(1, at)]);
+    assert_eq!((left(FAULT - 2), left(FAULT + 200)), (Some(0), Some(1)));
+    // At each replica that is replaced, and at none that only stands still.
+    let late = [login(1, FAULT - 9)];
+    let with = |effect| at_stake(Story::faulted().with_effect(effect), &late);
+    assert_eq!(with(Effect::Replaces), Some(1));
+    assert_eq!(with(Effect::StandsStill(Span::from_ms(9))), None);
+    assert_eq!(at_stake(Story::control(), &late), None);
+    assert_eq!(Story::faulted().trial().logins_at_stake, None);
+    // A command ends the server at T0.
+    let login = [login(1, FAULT - 1).finished(FAULT + 1)];
+    assert_eq!(
+        at_stake(Story::faulted().ended_by_command(), &login),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_login_at_a_replica_that_was_not_faulted_is_not_at_stake() {
+    let by = |replica: u32| {
+        let mut login = login(0, FAULT - 9);
+        login.0.replica = Some(replica);
+        login.0.boot = None;
+        behind_a_balancer().does([login]).trial().logins_at_stake
+    };
+    assert_eq!((by(0), by(1)), (Some(1), Some(0)));
+}
+
+#[test]
 fn how_far_apart_the_injections_were_is_told_and_too_far_is_a_finding() {
     let apart = |distance| {
         let story = behind_a_balancer().meanwhile(FAULT + distance, requested(1));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::measure::{Availability, NotBack, Return, Time};
 use crate::summary::summarize;
-use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary};
+use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary, TrialFinding};
 use crate::verdict::{self, Verdict};
 
 fn verdict() -> Verdict {
@@ -26,6 +26,34 @@ fn sound() -> Story {
         .does(steadily(3_000, RECOVERED, 10).map(|op| op.unsent(ErrorClass::Refused)))
         .serves(RECOVERED, SETTLED, 10)
         .does([login(0, 500), act(0, 1_005), finds(0, 0)])
+}
+
+#[test]
+fn that_no_login_was_at_stake_in_any_trial_is_told_of_all_that_count() {
+    let told = |logins: &[Option<u64>]| {
+        let mut analysis = sound().analysis();
+        let trial = analysis.arms[0].trials[0].clone();
+        let trials = logins.iter().zip(1..).map(|(logins, id)| TrialAnalysis {
+            id: TrialId(id),
+            logins_at_stake: *logins,
+            ..trial.clone()
+        });
+        let void = TrialAnalysis {
+            id: TrialId(9),
+            void: Some(Void::new(Spoils::Times, Doing::Ours, "it is odd")),
+            logins_at_stake: Some(7),
+            ..trial.clone()
+        };
+        analysis.arms[0].trials = trials.chain([void]).collect();
+        let findings = summary(&analysis).arms.remove(0).findings;
+        let is_it = |finding: &&TrialFinding| finding.text.starts_with("no login was at stake");
+        let told = findings.iter().find(is_it);
+        told.map(|finding| (finding.trials.clone(), finding.void))
+    };
+    assert_eq!(told(&[Some(0), Some(0)]), Some((vec![1, 2], false)));
+    assert_eq!(told(&[Some(0), Some(1)]), None);
+    // Nothing was to end.
+    assert_eq!(told(&[None, None]), None);
 }
 
 /// The first arm, of trials that are all alike but for their time to ready.

@@ -67,6 +67,8 @@ pub struct TrialAnalysis {
     pub met: Option<MetWrites>,
     /// How many writes were acknowledged before the first fault; absent where there are none, or no fault was sent.
     pub acknowledged_before: Option<u64>,
+    /// How many sessions had just begun when a fault was to end their node; absent where there are none, or nothing was to end.
+    pub logins_at_stake: Option<u64>,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.

@@ -47,7 +47,7 @@ fn a_fail_says_what_was_lost() {
 
 #[test]
 fn a_pass_and_a_measurement_say_what_was_not_lost_and_how_sure_that_is() {
-    let known = "lost none of 3 sessions and none of 3 writes (≤ 95 % of crashes, n = 1)";
+    let known = "lost none of 3 sessions and none of 3 writes (≤ 95 % of crashes, n = 1; no login was at stake)";
     check_line(
         &[faulted()],
         &["lost_sessions == 0"],
@@ -68,7 +68,7 @@ fn a_measurement_says_what_was_lost_arm_by_arm() {
     assert_eq!(
         verdict_on(&journal(&trials), &[]).headline,
         "MEASURED: first lost 2 of 2 sessions, honoured 1 of 1 session after the logout, lost 2 of 2 writes; second \
-         lost none of 3 sessions and none of 3 writes (≤ 95 % of crashes, n = 1)"
+         lost none of 3 sessions and none of 3 writes (≤ 95 % of crashes, n = 1; no login was at stake)"
     );
 }
 
@@ -113,6 +113,6 @@ fn writes_that_cannot_be_verified_are_not_said_to_be_kept() {
         &trials,
         &[],
         "MEASURED: lost none of 3 sessions and none of 2 writes that can be verified (1 cannot) (≤ 95 % of crashes, \
-         n = 1), has 1 duplicated beside 3 writes",
+         n = 1; no login was at stake), has 1 duplicated beside 3 writes",
     );
 }

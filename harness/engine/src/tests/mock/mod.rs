@@ -51,6 +51,8 @@ pub(super) struct Behaviour {
     pub(super) ready_after: Option<Span>,
     /// From its execution until a probe is answered correctly, from its second start on; never without.
     pub(super) serves_after: Option<Span>,
+    /// From then on, how long each page is empty.
+    pub(super) empty_for: Span,
     /// From a signal until the process ends by it; it does not without.
     pub(super) ends_after: Option<Span>,
     /// How long before an end of its own it is seen to end.
@@ -90,6 +92,7 @@ impl Default for Behaviour {
         Self {
             ready_after: Some(Span::ZERO),
             serves_after: Some(Span::from_ms(100)),
+            empty_for: Span::ZERO,
             ends_after: Some(Span::from_ms(1)),
             ends_slowly: Span::ZERO,
             sent_after: Span::ZERO,

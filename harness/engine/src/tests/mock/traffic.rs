@@ -75,14 +75,25 @@ impl Mock {
     }
 
     fn serves(&self, node: Node, now: Elapsed) -> bool {
+        let is_there = self.latest(node).unwrap().is_there(now);
+        is_there && self.serves_since(node).is_some_and(|at| at <= now)
+    }
+
+    fn serves_since(&self, node: Node) -> Option<Elapsed> {
         let latest = self.latest(node).unwrap();
         let behaviour = self.behaviour(node);
-        let since = match latest.place.2.0 {
+        match latest.place.2.0 {
             0 => Some(Elapsed::default()),
             hung if behaviour.hangs.contains(&hung) => None,
             _ => behaviour.serves_after.map(|after| latest.executed + after),
-        };
-        latest.is_there(now) && since.is_some_and(|at| at <= now)
+        }
+    }
+
+    /// Whether the pages of a node that serves are empty.
+    fn is_empty(&self, node: Node, now: Elapsed) -> bool {
+        let empty_for = self.behaviour(node).empty_for;
+        self.serves_since(node)
+            .is_some_and(|at| now < at + empty_for)
     }
 }
 
@@ -121,6 +132,9 @@ impl Load for MockLoad {
 
     fn run(&self, start: Elapsed) {
         self.note("load runs");
+        for _page in 0..10 {
+            self.trigger.bodies().note_page(false);
+        }
         if self.writes_every > Span::ZERO {
             let writing = write(self.trigger.clone(), self.clock, start, self.writes_every);
             *self.writer.borrow_mut() = Some(tokio::spawn(writing).abort_handle());
@@ -225,7 +239,9 @@ impl Probe for MockProbe<'_> {
                 self.seen.borrow_mut().accepted.get_or_insert(accepted);
             }
             self.seen.borrow_mut().unseen = None;
-            if self.mock.answers(node, now) {
+            let is_empty = self.mock.is_empty(node, now);
+            let is_wrong = self.setup.bodies.note_page(is_empty);
+            if self.mock.answers(node, now) && !is_wrong {
                 let (at, unowned) = (now, None);
                 match owner() {
                     probe::Owner::New(pid) => {
