@@ -1,8 +1,11 @@
 //! `comeback explore`: one run, and every disk that a cut of the power could have left of it.
 
+mod controls;
 mod document;
+mod looks;
 mod search;
 mod shown;
+mod told;
 
 use std::time::Duration;
 

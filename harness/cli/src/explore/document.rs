@@ -6,7 +6,7 @@ use comeback_model::plan::secret::Secrets;
 use serde::Serialize;
 
 /// The shape of this document; changed with it.
-pub(super) const SCHEMA: &str = "comeback-explore/1";
+pub(super) const SCHEMA: &str = "comeback-explore/2";
 
 /// What an exploration found.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,8 @@ pub(super) struct Work {
     pub(super) logins: usize,
     /// Writes that were acknowledged.
     pub(super) writes: usize,
+    /// How many of both came after the record was full: none of them is asked for.
+    pub(super) after_record: usize,
 }
 
 /// What was looked at, of what there is.
@@ -59,8 +61,12 @@ pub(super) struct Coverage {
     pub(super) reorderings_verified: usize,
     /// Disks on which something was missing.
     pub(super) states_failed: usize,
-    /// Disks on which something was missing at first, and nothing at a second look.
-    pub(super) states_unsteady: usize,
+    /// Disks on which all was there, but only when the server had more time.
+    pub(super) states_slow: usize,
+    /// Disks of which it is unclear whether something is missing.
+    pub(super) states_unclear: usize,
+    /// The search ended early, since the disk at the end of the run failed as well, again and again.
+    pub(super) is_stopped: bool,
     /// The record was full before the run was over: what came later was not looked at.
     pub(super) is_cut: bool,
     /// Users who gave up in the run without a fault: they wrote less than was asked for.
@@ -117,6 +123,9 @@ impl Document {
     /// Hides secrets in whatever a server said.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         secrets.hide(&mut self.headline);
+        self.remarks
+            .iter_mut()
+            .for_each(|remark| secrets.hide(remark));
         for failure in &mut self.failures {
             secrets.hide(&mut failure.problem);
             failure

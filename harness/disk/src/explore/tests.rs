@@ -368,6 +368,47 @@ fn a_limit_leaves_place_for_reorderings_and_a_seed_repeats_them() {
 }
 
 #[test]
+fn a_reordered_disk_that_is_known_is_held_to_what_was_acknowledged_by_its_own_cut() {
+    // It holds 1, then 2, and then 1 again, which is not synced.
+    let record = record(DiskModel::Lazy, |disk| {
+        let id = make(disk, "a");
+        for (byte, syncs) in [(1, true), (2, true), (1, false)] {
+            disk.write(id, 0, &[byte; 8], NOW).expect("it is a file");
+            if syncs {
+                disk.sync(id, false).expect("it is there");
+            }
+        }
+    });
+    let last = record.calls.len() - 1;
+    let survey = survey(&record, &ALL_FEW).expect("it fits together");
+    let files = |recipe: &Recipe| record.build(recipe).expect("it fits together").files();
+    let early = Recipe {
+        cut: 2,
+        by_itself: ByItself::Nothing,
+    };
+    let mut groups = survey.groups.iter();
+    let ones = groups
+        .find(|group| group.recipes.contains(&early))
+        .expect("it is a prefix");
+    let cuts: Vec<usize> = ones.recipes.iter().map(|recipe| recipe.cut).collect();
+    // The first was written out by itself, and so was the last. Between them another one was synced.
+    assert_eq!(cuts, [1, 2, 3, last], "{ones:?}");
+    assert!(!ones.is_reordered());
+    for recipe in &ones.recipes {
+        assert_eq!(files(recipe), files(&early), "{recipe:?}");
+    }
+    // No disk is there twice.
+    let digests: Vec<_> = survey
+        .groups
+        .iter()
+        .map(|group| record.build(&group.recipes[0]).expect("it fits together"))
+        .map(|tree| tree.digest().expect("it is whole"))
+        .collect();
+    let once: std::collections::HashSet<_> = digests.iter().collect();
+    assert_eq!(once.len(), digests.len());
+}
+
+#[test]
 fn what_came_before_the_server_was_up_is_left_out() {
     let record = replaced(DiskModel::Strict, 2, true);
     let from = record.calls[5].at;
