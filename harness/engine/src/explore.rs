@@ -154,8 +154,6 @@ pub struct Work {
     pub ready: Duration,
     /// What was acknowledged, in this order.
     pub acknowledged: Vec<Acknowledged>,
-    /// When each user who wrote began to, or earlier: nothing of it was on the disk before that.
-    pub first_acts: Vec<(u32, Duration)>,
     /// Why users gave up.
     pub problems: Vec<String>,
 }
@@ -163,6 +161,8 @@ pub struct Work {
 /// A client was told that something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
+    /// When the client began the request, or earlier: nothing of it was on the disk before that.
+    pub begun: Duration,
     /// When the client had the reply, or later.
     pub at: Duration,
     /// The user.
@@ -260,19 +260,19 @@ impl<'e> Explorer<'e> {
         };
         let mut acknowledged = Vec::new();
         for history in &users {
-            acknowledged.extend(history.acknowledged().enumerate().map(|(write, at)| {
-                Acknowledged {
-                    at: self.clocks.latest(at),
-                    user: history.number(),
-                    write,
-                }
-            }));
+            acknowledged.extend(
+                history
+                    .acknowledged()
+                    .enumerate()
+                    .map(|(write, (begun, at))| Acknowledged {
+                        begun: self.clocks.earliest(begun),
+                        at: self.clocks.latest(at),
+                        user: history.number(),
+                        write,
+                    }),
+            );
         }
         acknowledged.sort_by_key(|one| one.at);
-        let first_acts = users.iter().filter_map(|history| {
-            let begun = history.first_act()?;
-            Some((history.number(), self.clocks.earliest(begun)))
-        });
         let problems = users.iter().filter_map(|history| history.problem.clone());
         let work = Work {
             record: self
@@ -280,7 +280,6 @@ impl<'e> Explorer<'e> {
                 .disk_file_of(self.planned.id, Node::default(), "record"),
             ready,
             acknowledged,
-            first_acts: first_acts.collect(),
             problems: problems.collect(),
         };
         self.users = users;

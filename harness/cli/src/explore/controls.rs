@@ -60,11 +60,11 @@ pub(super) fn before_first_write(
     work: &Work,
     writers: &[u32],
 ) -> Option<(u32, usize)> {
-    let first_acts = work.first_acts.iter();
-    let of_writers = first_acts.filter(|(user, _)| writers.contains(user));
-    let (user, begun) = of_writers.max_by_key(|(_, begun)| *begun)?;
-    let calls = record.calls.partition_point(|noted| noted.at < *begun);
-    Some((*user, calls.checked_sub(1)?))
+    let first_acts = work.acknowledged.iter().filter(|one| one.write == 1);
+    let of_writers = first_acts.filter(|one| writers.contains(&one.user));
+    let last = of_writers.max_by_key(|one| one.begun)?;
+    let calls = record.calls.partition_point(|noted| noted.at < last.begun);
+    Some((last.user, calls.checked_sub(1)?))
 }
 
 /// How long the looks at early disks must lie back until a look at the latest one tells of no expired session: a user's last
@@ -100,8 +100,14 @@ mod tests {
     }
 
     fn work() -> Work {
-        let acknowledged = [(1_000, 0, 0), (1_100, 1, 0), (2_000, 0, 1), (9_000, 1, 1)];
-        let acknowledged = acknowledged.map(|(us, user, write)| Acknowledged {
+        let acknowledged = [
+            (950, 1_000, 0, 0),
+            (950, 1_100, 1, 0),
+            (1_500, 2_000, 0, 1),
+            (8_000, 9_000, 1, 1),
+        ];
+        let acknowledged = acknowledged.map(|(begun, us, user, write)| Acknowledged {
+            begun: at(begun),
             at: at(us),
             user,
             write,
@@ -110,7 +116,6 @@ mod tests {
             record: PathBuf::new(),
             ready: at(900),
             acknowledged: acknowledged.to_vec(),
-            first_acts: vec![(0, at(1_500)), (1, at(8_000))],
             problems: Vec::new(),
         }
     }

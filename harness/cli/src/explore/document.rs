@@ -29,6 +29,34 @@ pub(super) struct Document {
     pub(super) failures: Vec<Failure>,
     /// What weakens the result.
     pub(super) remarks: Vec<String>,
+    /// Acknowledgements that came before what was written for them was durable. No part of the verdict.
+    pub(super) durability: Option<Durability>,
+}
+
+/// Acknowledgements that came before what was written for them was durable. What was not may be of no use, or elsewhere, too.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Durability {
+    /// So many were looked at: no other request was under way.
+    pub(super) acknowledgements: usize,
+    /// So many were not: what was written meanwhile may have been another request's.
+    pub(super) overlapping: usize,
+    /// Those that were early, by request.
+    pub(super) early: Vec<EarlyReplies>,
+}
+
+/// Early acknowledgements of a request.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct EarlyReplies {
+    /// `POST /cart`.
+    pub(super) request: String,
+    /// How many were early.
+    pub(super) acknowledgements: usize,
+    /// Of so many that were looked at.
+    pub(super) of: usize,
+    /// The files that were not durable, with how often that was.
+    pub(super) files: Vec<String>,
+    /// The calls before the first of them.
+    pub(super) around: Vec<Around>,
 }
 
 /// The run that was recorded.
@@ -126,6 +154,13 @@ impl Document {
         self.remarks
             .iter_mut()
             .for_each(|remark| secrets.hide(remark));
+        for early in self
+            .durability
+            .iter_mut()
+            .flat_map(|found| &mut found.early)
+        {
+            secrets.hide(&mut early.request);
+        }
         for failure in &mut self.failures {
             secrets.hide(&mut failure.problem);
             failure

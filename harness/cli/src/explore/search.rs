@@ -33,6 +33,8 @@ pub(super) struct Search<'s> {
     /// So many disks at most.
     pub(super) states: usize,
     pub(super) seed: Seed,
+    /// What is sent for a login, and for an act: `POST /cart`.
+    pub(super) requests: [String; 2],
     /// Told how far it is.
     pub(super) tell: &'s dyn Fn(&str),
 }
@@ -116,14 +118,15 @@ impl Search<'_> {
             coverage: None,
             failures: Vec::new(),
             remarks: of.map(told::remarks).unwrap_or_default(),
+            durability: None,
         }
     }
 
     fn search(&self, explorer: &mut Explorer<'_>, of: (&Record, &Work)) -> Searched<Document> {
         let (record, work) = of;
         let end = |problem: &str| Ok(self.inconclusive(problem.to_owned(), Some(of)));
-        let is_full = told::full_at(record).is_some();
-        if controls::writers(work, told::full_at(record)).is_empty() {
+        let is_full = record.full_at().is_some();
+        if controls::writers(work, record.full_at()).is_empty() {
             return end(match is_full {
                 false => "no write was acknowledged, so that none can be missing",
                 true => {
@@ -178,6 +181,10 @@ impl Search<'_> {
             document.failures.push(look_into(explorer, of, one)?);
         }
         document.coverage = Some(coverage);
+        // A request that failed is on no list, and may have been under way beside any other.
+        if work.problems.is_empty() {
+            document.durability = Some(told::durability(of, &self.requests)?);
+        }
         (document.verdict, document.headline) = shown::judged(&document);
         if let Some(problem) = end_control(explorer, of, (last, &document))? {
             document.verdict = Outcome::Inconclusive;
@@ -274,7 +281,7 @@ impl Search<'_> {
             points_before_ready: survey.points_before,
             prefix_states: survey.prefixes,
             reorderings_log10: survey.reorderings_log10,
-            is_cut: told::full_at(record).is_some(),
+            is_cut: record.full_at().is_some(),
             ..Coverage::default()
         };
         let mut kinds: BTreeMap<String, Failed> = BTreeMap::new();

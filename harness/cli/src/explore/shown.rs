@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comeback_analysis::verdict::Outcome;
 use comeback_supervise::output::printable;
 
-use super::document::{Coverage, Document, Failure, Lacks};
+use super::document::{Around, Coverage, Document, Durability, Failure, Lacks};
 use super::looks::Unclear;
 use crate::color::{self, ColorChoice};
 use crate::{print, say};
@@ -114,6 +114,9 @@ pub(super) fn show(document: &Document) {
     for remark in &document.remarks {
         say(&format!("  note: {}", printable(remark)));
     }
+    if let Some(durability) = &document.durability {
+        show_durability(durability);
+    }
     if let Some(coverage) = &document.coverage {
         say(&covered(coverage));
     }
@@ -156,14 +159,37 @@ fn show_failure(number: usize, failure: &Failure) {
             print("     ------------- the power is cut -------------");
             was_cut = true;
         }
-        say(&format!(
-            "     {:>10.3} ms  {}",
-            around.at_ms,
-            printable(&around.what)
-        ));
+        show_around(around);
     }
     if !was_cut && !failure.around.is_empty() {
         print("     ------------- the power is cut -------------");
+    }
+}
+
+fn show_around(around: &Around) {
+    say(&format!(
+        "     {:>10.3} ms  {}",
+        around.at_ms,
+        printable(&around.what)
+    ));
+}
+
+/// Early acknowledgements: a lint, which says nothing where there are none.
+fn show_durability(durability: &Durability) {
+    for early in &durability.early {
+        say(&format!(
+            "lint: {} of {} acknowledgements of {} came before what had been written since their request was durable: {}",
+            early.acknowledgements,
+            early.of,
+            printable(&early.request),
+            printable(&early.files.join(", "))
+        ));
+        early.around.iter().for_each(show_around);
+    }
+    if !durability.early.is_empty() {
+        say(
+            "     This is no part of the verdict: what was not durable may be of no use, or in another file, too.",
+        );
     }
 }
 
@@ -222,6 +248,7 @@ mod tests {
             coverage: Some(coverage),
             failures: Vec::new(),
             remarks: Vec::new(),
+            durability: None,
         };
         judged(&document).0
     }

@@ -454,6 +454,50 @@ fn the_reason_is_told_in_words() {
 }
 
 #[test]
+fn a_reply_that_came_before_what_was_written_for_it_was_synced_is_early() {
+    let mut record = record(DiskModel::Strict, |disk| {
+        let id = make(disk, "log");
+        // Synced before its reply; after it; and one whose file is synced and whose name is not.
+        disk.write(id, 0, b"one", NOW).expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        disk.sync(ROOT, false).expect("it is there");
+        disk.write(id, 3, b"two", NOW).expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        let new = make(disk, "new");
+        disk.write(new, 0, b"three", NOW).expect("it is a file");
+        disk.sync(new, false).expect("it is there");
+    });
+    for (at, noted) in (0..).zip(&mut record.calls) {
+        noted.at = Duration::from_millis(at);
+    }
+    let request = |begun, answered| Request {
+        begun: Duration::from_micros(begun),
+        answered: Duration::from_micros(answered),
+    };
+    // Calls 0 to 3, then 4 alone, none, and 5 to 8: the sync of the second one comes after its reply.
+    let requests = [
+        request(0, 3_500),
+        request(3_600, 4_500),
+        request(4_600, 4_700),
+        request(5_500, 8_500),
+    ];
+    let told = |record: &Record| early(record, &requests).expect("it fits together");
+    let files: Vec<Option<Vec<String>>> = told(&record)
+        .into_iter()
+        .map(|early| early.map(|early| early.files))
+        .collect();
+    let of = |name: &str| Some(vec![name.to_owned()]);
+    assert_eq!(files, [None, of("log"), None, of("new")]);
+    let second = told(&record).remove(1).expect("it is early");
+    let texts: Vec<&str> = second.calls.iter().map(|call| call.text.as_str()).collect();
+    assert_eq!(texts, ["write of 3 bytes to log at 3"]);
+    // What came after a record that is full is not known.
+    record.ended = Ended::Full(Duration::from_millis(8));
+    assert_eq!(told(&record)[3], None);
+    assert!(told(&record)[1].is_some());
+}
+
+#[test]
 fn what_is_laid_into_a_folder_is_what_the_disk_held() {
     let record = record(DiskModel::Lazy, |disk| {
         let id = make(disk, "a");

@@ -38,14 +38,22 @@ pub struct Patience {
     pub settles: Span,
 }
 
+/// What a user knew after an acknowledgement.
+#[derive(Clone, Debug)]
+struct Known {
+    /// When the request was begun: nothing of it can be anywhere before that.
+    begun: Elapsed,
+    /// When it was acknowledged.
+    at: Elapsed,
+    session: Session,
+}
+
 /// What a user knew at any time.
 #[derive(Clone, Debug)]
 pub struct UserHistory {
     user: User,
     /// After each acknowledgement: of the login, then of each act.
-    known: Vec<(Elapsed, Session)>,
-    /// When the first act was begun.
-    first_act: Option<Elapsed>,
+    known: Vec<Known>,
     /// An act was begun after the last of them, and not acknowledged.
     is_under_way: bool,
     /// Why the user gave up.
@@ -58,20 +66,17 @@ impl UserHistory {
         self.user.number
     }
 
-    /// When the login was acknowledged, and each act.
-    pub fn acknowledged(&self) -> impl Iterator<Item = Elapsed> {
-        self.known.iter().map(|(at, _)| *at)
-    }
-
-    /// When the first act was begun, if one was acknowledged: nothing of it can be anywhere before that.
-    pub fn first_act(&self) -> Option<Elapsed> {
-        self.first_act.filter(|_| self.known.len() > 1)
+    /// When the login was begun and acknowledged, and each act.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (Elapsed, Elapsed)> {
+        self.known.iter().map(|known| (known.begun, known.at))
     }
 
     /// How much was acknowledged before a moment.
     fn known_before(&self, moment: Option<Elapsed>) -> usize {
         let is_before = |at: Elapsed| moment.is_none_or(|moment| at < moment);
-        self.acknowledged().take_while(|at| is_before(*at)).count()
+        self.acknowledged()
+            .take_while(|(_, at)| is_before(*at))
+            .count()
     }
 }
 
@@ -134,7 +139,6 @@ impl Probe<'_> {
         let mut history = UserHistory {
             user,
             known: Vec::new(),
-            first_act: None,
             is_under_way: false,
             problem: None,
         };
@@ -147,16 +151,14 @@ impl Probe<'_> {
                 tokio::time::sleep(self.setup.clock.until(at).into()).await;
             }
             history.is_under_way = step == Step::Act;
-            if history.is_under_way {
-                let now = self.setup.clock.now();
-                history.first_act.get_or_insert(now);
-            }
+            let begun = self.setup.clock.now();
             let connected = Cell::new(false);
             let asked = self.ask(step, user, &mut session, &connected);
             match asked.await {
                 Ok(_) => {
                     let at = self.setup.clock.now();
-                    history.known.push((at, session.clone()));
+                    let session = session.clone();
+                    history.known.push(Known { begun, at, session });
                     history.is_under_way = false;
                 }
                 Err(Failure::Target { problem, .. }) => {
@@ -230,11 +232,11 @@ impl Probe<'_> {
     /// When the harness fails.
     pub async fn takes_a_stranger_for(&self, users: &[UserHistory]) -> Result<bool, ProbeError> {
         let known = users.iter().find_map(|history| history.known.last());
-        let Some((_, session)) = known else {
+        let Some(known) = known else {
             return Ok(false);
         };
-        let known = self.is_stranger_known(session).await;
-        known.map_err(|_| of_the_harness())
+        let is_known = self.is_stranger_known(&known.session).await;
+        is_known.map_err(|_| of_the_harness())
     }
 
     /// The problem with a user's session, if there is one, and whether the server said so itself: as it was after an acknowledgement,
@@ -246,8 +248,8 @@ impl Probe<'_> {
         believed: Believed,
     ) -> Result<Option<(String, bool)>, ProbeError> {
         let mut may_be = Vec::new();
-        if let Some((_, session)) = history.known.get(last) {
-            let mut session = session.clone();
+        if let Some(known) = history.known.get(last) {
+            let mut session = known.session.clone();
             let next = history.known.get(last + 1);
             if next.is_some() || history.is_under_way {
                 let turn = self.flow.begin(Step::Act, &mut session);
@@ -255,7 +257,7 @@ impl Probe<'_> {
             }
             may_be.push(session);
             // It may have given the session another cookie, too.
-            may_be.extend(next.map(|(_, session)| session.clone()));
+            may_be.extend(next.map(|next| next.session.clone()));
         }
         let mut looks = 0;
         loop {
@@ -314,24 +316,5 @@ mod tests {
             let is = believed.is_enough((answered, looks), Elapsed::from_us(now));
             assert_eq!(is, is_enough, "{answered} {looks} {now}");
         }
-    }
-
-    #[test]
-    fn a_first_act_that_was_never_acknowledged_is_none() {
-        let known = || (Elapsed::from_us(1), Session::default());
-        let history = |known| UserHistory {
-            user: User {
-                number: 0,
-                login: 0,
-                seed: 0,
-            },
-            known,
-            first_act: Some(Elapsed::from_us(2)),
-            is_under_way: true,
-            problem: None,
-        };
-        assert_eq!(history(vec![known()]).first_act(), None);
-        let begun = history(vec![known(), known()]).first_act();
-        assert_eq!(begun, Some(Elapsed::from_us(2)));
     }
 }
