@@ -1,8 +1,11 @@
 //! `comeback explore`: one run, and every disk that a cut of the power could have left of it.
 
+mod controls;
 mod document;
+mod looks;
 mod search;
 mod shown;
+mod told;
 
 use std::time::Duration;
 
@@ -13,7 +16,7 @@ use comeback_engine::interrupt::Interrupt;
 use comeback_experiment::choice::whole;
 use comeback_model::ids::Seed;
 use comeback_model::plan::fault::DiskModel;
-use comeback_model::plan::{Plan, Workload};
+use comeback_model::plan::{Call, Plan, Workload};
 use comeback_model::units::Span;
 use comeback_supervise::tag::RunTag;
 
@@ -121,6 +124,18 @@ fn acts_of(plan: &Plan, writes: u32) -> Acts {
     }
 }
 
+/// What this plan sends for a login, and for an act.
+fn requests_of(plan: &Plan) -> [String; 2] {
+    let name = |call: &Call| match call {
+        Call::Http { method, path, .. } => format!("{method} {path}"),
+        Call::Command(command) => command.words.first().cloned().unwrap_or_default(),
+    };
+    match &plan.load.workload {
+        Workload::Sessions(flow) => [&flow.login, &flow.act].map(|request| name(&request.call)),
+        Workload::Stateless(_) => [String::new(), String::new()],
+    }
+}
+
 fn explore(plan: &Plan, seed: Seed, args: &Args) -> Result<document::Document, CliError> {
     let (folder, started) = setup::temporary_folder("explore");
     let header = campaign::header(plan.clone(), seed, started, &std::env::temp_dir());
@@ -129,6 +144,7 @@ fn explore(plan: &Plan, seed: Seed, args: &Args) -> Result<document::Document, C
         acts: acts_of(plan, args.acts),
         states: args.states as usize,
         seed,
+        requests: requests_of(plan),
         tell: &|line| {
             if !args.json {
                 print_aside(&format!("comeback: {line}"));

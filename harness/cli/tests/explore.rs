@@ -69,6 +69,9 @@ fn a_server_that_syncs_before_it_acknowledges_is_whole_on_every_disk() {
         assert_eq!(code, 0, "{server} on {disk}: {document:#}");
         assert_eq!(text(&document, "verdict"), "pass");
         assert_eq!(document["work"]["writes"], 24, "{document:#}");
+        // What it acknowledged was durable, and the lint has nothing to tell.
+        let early = document["durability"]["early"].as_array();
+        assert_eq!(early.map(Vec::len), Some(0), "{document:#}");
         let coverage = &document["coverage"];
         let looked = coverage["prefix_states_verified"].as_u64().unwrap();
         assert!(looked >= 10, "{document:#}");
@@ -110,6 +113,13 @@ fn a_missing_sync_is_found_in_a_single_run_and_named() {
             "{document:#}"
         );
         assert_eq!(text(failure, "lacks"), "sync", "{document:#}");
+        // It never syncs. On a busy machine all requests may overlap.
+        let durability = &document["durability"];
+        if server == "unsynced-rename" && durability["acknowledgements"].as_u64() > Some(0) {
+            let early = durability["early"].as_array().unwrap();
+            assert!(!early.is_empty(), "{document:#}");
+            assert!(text(&early[0], "request").starts_with("POST /"));
+        }
         let around = failure["around"].as_array().unwrap();
         let told = around.iter().map(|one| text(one, "what"));
         assert!(
@@ -177,6 +187,109 @@ fn where_the_disk_tells_nothing_nothing_is_said() {
     assert!(
         said.contains("keeps them elsewhere than in {data}"),
         "{said}"
+    );
+}
+
+/// An experiment whose server goes through a script first, which knows the number of its start (`$n`, from 0: the run that is recorded,
+/// then the controls at the beginning and the disks) and has a folder of its own (`$own`).
+fn with_script(own: &std::path::Path, script: &str) -> String {
+    let experiment = experiment("journal");
+    let command = experiment
+        .lines()
+        .find(|line| line.starts_with("command"))
+        .unwrap();
+    let own = own.display();
+    let scripted = format!(
+        "command = [\"sh\", \"-c\", \"\"\"own={own}; n=$(cat $own/n || echo 0); echo $((n + 1)) > $own/n; {script}; \
+         exec {{comeback}} serve journal --port {{port}} --data {{data}}\"\"\"]"
+    );
+    experiment.replace(command, &scripted)
+}
+
+/// The document of an exploration of such a server, and its exit code.
+fn found_with_script(script: &str) -> (i32, Value) {
+    let own = tempfile::tempdir().unwrap();
+    let words = ["--json", "--acts", "12", "--states", "12"];
+    let run = explore(&with_script(own.path(), script), &words);
+    let document = serde_json::from_slice(&run.output.stdout);
+    (
+        run.code(),
+        document.unwrap_or_else(|error| panic!("{error}: {}", run.printed())),
+    )
+}
+
+#[test]
+fn a_start_that_fails_once_is_unclear_and_no_loss() {
+    if !can_lose_power() {
+        return;
+    }
+    let (code, document) = found_with_script("if test $n = 8; then exit 1; fi");
+    assert_eq!(code, 3, "{document:#}");
+    assert_eq!(text(&document, "verdict"), "inconclusive");
+    let coverage = &document["coverage"];
+    let counts = ["states_failed", "states_unclear"].map(|key| coverage[key].as_u64());
+    assert_eq!(counts, [Some(0), Some(1)], "{document:#}");
+    assert!(text(&document, "headline").contains("it is unclear"));
+    let remarks = document["remarks"].to_string();
+    assert!(
+        remarks.contains("on 1 disk the server failed once, and came back whole"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn a_server_that_is_slow_on_one_disk_lost_nothing() {
+    if !can_lose_power() {
+        return;
+    }
+    // The file gives it 10 s.
+    let (code, document) = found_with_script("if test $n = 8; then sleep 12; fi");
+    assert_eq!(code, 0, "{document:#}");
+    let slow = document["coverage"]["states_slow"].as_u64();
+    assert_eq!(slow, Some(1), "{document:#}");
+}
+
+#[test]
+fn a_server_that_starts_nowhere_any_more_lost_nothing() {
+    if !can_lose_power() {
+        return;
+    }
+    let (code, document) = found_with_script("if test $n -gt 7; then exit 1; fi");
+    assert_eq!(code, 3, "{document:#}");
+    let coverage = &document["coverage"];
+    assert_eq!(coverage["states_failed"].as_u64(), Some(0), "{document:#}");
+    assert_eq!(coverage["is_stopped"].as_bool(), Some(true), "{document:#}");
+}
+
+#[test]
+fn sessions_that_are_gone_from_every_disk_at_the_end_are_no_loss() {
+    if !can_lose_power() {
+        return;
+    }
+    // As if they had expired.
+    let (code, document) = found_with_script("if test $n -gt 7; then rm -rf {data}/*; fi");
+    assert_eq!(code, 3, "{document:#}");
+    assert!(
+        text(&document, "headline").contains("do sessions expire?"),
+        "{document:#}"
+    );
+    let failed = document["coverage"]["states_failed"].as_u64();
+    assert!(failed > Some(0), "{document:#}");
+}
+
+#[test]
+fn a_check_that_shows_writes_which_are_on_no_disk_is_noticed() {
+    if !can_lose_power() {
+        return;
+    }
+    // It keeps what it was told elsewhere, and needs its disk only to know that there are sessions.
+    let script = "if test $n = 1; then cp -r {data} $own/saved; fi; \
+                  if test $n -gt 1 && test -n \"$(find {data} -type f -size +8c)\"; then cp -r $own/saved/. {data}; fi";
+    let (code, document) = found_with_script(script);
+    assert_eq!(code, 3, "{document:#}");
+    assert!(
+        text(&document, "headline").contains("on the disk from before the first write of user"),
+        "{document:#}"
     );
 }
 

@@ -3,6 +3,7 @@
 //! Each is built by doing the recorded calls again on the model that the file system itself stands on, and cutting the power
 //! there: what is durable is said in one place only.
 
+mod early;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::memory::Memory;
 use crate::model::{Content, Disk, Entries, Kind, Refusal};
 use crate::record::{Call, Ended, Made, Record};
 
+pub use early::{Early, Request, early};
 pub use states::{Asked, Group, Survey, survey};
 pub use tree::Tree;
 pub use words::{Reason, Spoken, reason};
@@ -63,11 +65,15 @@ impl Record {
         let next = next
             .filter(|noted| noted.call.changes())
             .map(|noted| noted.at);
-        let full = match self.ended {
+        next.chain(self.full_at()).next()
+    }
+
+    /// The moment from which on calls are not on record, if it ended before its time.
+    pub const fn full_at(&self) -> Option<Duration> {
+        match self.ended {
             Ended::Full(at) => Some(at),
             Ended::Whole => None,
-        };
-        next.chain(full).next()
+        }
     }
 
     fn disk(&self) -> Disk<Memory> {

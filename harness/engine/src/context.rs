@@ -74,6 +74,8 @@ pub(super) struct Progress {
     pub(super) boots: BTreeMap<Node, Vec<BootId>>,
     /// The work that a probe of a node must do correctly, and how long that took, from the rehearsal.
     pub(super) works: BTreeMap<Node, (Work, Span)>,
+    /// Why a node was not up for the first time, where that is its own doing.
+    pub(super) start_failed: Option<StartFailed>,
     /// The first node that ended before the load ran, in words.
     pub(super) ended_early: Option<String>,
     /// What became of the nodes that each fault addressed so far.
@@ -84,6 +86,15 @@ pub(super) struct Progress {
     pub(super) over: BTreeSet<FaultId>,
     /// Nodes that have not served since they were started again after a fault: they are started once more when they end.
     pub(super) retried: BTreeMap<FaultId, BTreeSet<Node>>,
+}
+
+/// A server that was started was not up: the harness, another process and this machine have no part in that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StartFailed {
+    /// It ended.
+    Ended,
+    /// It took too long.
+    TooLate,
 }
 
 /// What became of a node that a fault addressed.

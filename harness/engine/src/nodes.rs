@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use super::attribution::owner_of;
-use super::context::{Early, Trial, aborted};
+use super::context::{Early, StartFailed, Trial, aborted};
 use super::readiness::{NotReady, Ready};
 use super::seams::{End, Process, Processes, Seams};
 use super::words::{called, start_failed};
@@ -291,12 +291,21 @@ fn not_ready<S: Processes>(
     not_ready: &NotReady,
 ) -> Early {
     let node = process.node();
+    let port_taken_by = taken_by_another(trial, node);
+    trial.progress.borrow_mut().start_failed = match not_ready {
+        NotReady::Exited { .. } if port_taken_by.is_none() => Some(StartFailed::Ended),
+        NotReady::TooLate { .. } if port_taken_by.is_none() => Some(StartFailed::TooLate),
+        NotReady::Exited { .. }
+        | NotReady::TooLate { .. }
+        | NotReady::Another(_)
+        | NotReady::Failed(_) => None,
+    };
     Early::Target(EventKind::TargetStartFailed {
         node,
         incarnation: process.incarnation(),
         problem: not_ready.to_string(),
         tail: process.tail(),
-        port_taken_by: taken_by_another(trial, node),
+        port_taken_by,
     })
 }
 

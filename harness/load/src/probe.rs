@@ -25,7 +25,7 @@ use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
 pub use self::transcript::{Exchange, Replied};
-pub use self::users::{Look, Missing, Pace, UserHistory};
+pub use self::users::{Look, Missing, Pace, Patience, UserHistory};
 pub use self::walk::{Left, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};

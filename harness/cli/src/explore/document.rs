@@ -6,7 +6,7 @@ use comeback_model::plan::secret::Secrets;
 use serde::Serialize;
 
 /// The shape of this document; changed with it.
-pub(super) const SCHEMA: &str = "comeback-explore/1";
+pub(super) const SCHEMA: &str = "comeback-explore/2";
 
 /// What an exploration found.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +29,34 @@ pub(super) struct Document {
     pub(super) failures: Vec<Failure>,
     /// What weakens the result.
     pub(super) remarks: Vec<String>,
+    /// Acknowledgements that came before what was written for them was durable. No part of the verdict.
+    pub(super) durability: Option<Durability>,
+}
+
+/// Acknowledgements that came before what was written for them was durable. What was not may be of no use, or elsewhere, too.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Durability {
+    /// So many were looked at: no other request was under way.
+    pub(super) acknowledgements: usize,
+    /// So many were not: what was written meanwhile may have been another request's.
+    pub(super) overlapping: usize,
+    /// Those that were early, by request.
+    pub(super) early: Vec<EarlyReplies>,
+}
+
+/// Early acknowledgements of a request.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct EarlyReplies {
+    /// `POST /cart`.
+    pub(super) request: String,
+    /// How many were early.
+    pub(super) acknowledgements: usize,
+    /// Of so many that were looked at.
+    pub(super) of: usize,
+    /// The files that were not durable, with how often that was.
+    pub(super) files: Vec<String>,
+    /// The calls before the first of them.
+    pub(super) around: Vec<Around>,
 }
 
 /// The run that was recorded.
@@ -40,6 +68,8 @@ pub(super) struct Work {
     pub(super) logins: usize,
     /// Writes that were acknowledged.
     pub(super) writes: usize,
+    /// How many of both came after the record was full: none of them is asked for.
+    pub(super) after_record: usize,
 }
 
 /// What was looked at, of what there is.
@@ -59,8 +89,12 @@ pub(super) struct Coverage {
     pub(super) reorderings_verified: usize,
     /// Disks on which something was missing.
     pub(super) states_failed: usize,
-    /// Disks on which something was missing at first, and nothing at a second look.
-    pub(super) states_unsteady: usize,
+    /// Disks on which all was there, but only when the server had more time.
+    pub(super) states_slow: usize,
+    /// Disks of which it is unclear whether something is missing.
+    pub(super) states_unclear: usize,
+    /// The search ended early, since the disk at the end of the run failed as well, again and again.
+    pub(super) is_stopped: bool,
     /// The record was full before the run was over: what came later was not looked at.
     pub(super) is_cut: bool,
     /// Users who gave up in the run without a fault: they wrote less than was asked for.
@@ -117,6 +151,16 @@ impl Document {
     /// Hides secrets in whatever a server said.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         secrets.hide(&mut self.headline);
+        self.remarks
+            .iter_mut()
+            .for_each(|remark| secrets.hide(remark));
+        for early in self
+            .durability
+            .iter_mut()
+            .flat_map(|found| &mut found.early)
+        {
+            secrets.hide(&mut early.request);
+        }
         for failure in &mut self.failures {
             secrets.hide(&mut failure.problem);
             failure

@@ -1,23 +1,29 @@
 //! The search: the run is recorded, the disks are found, and the server is started on one after the other.
 //!
-//! Two controls frame it. On the disk at the end of the run all must be there, before and after all other disks; on the disk from
-//! before the users' first step it must not be. Otherwise the check says nothing of a disk.
+//! Three controls frame it. On the disk at the end of the run all must be there, before and after all other disks; on the disk from
+//! before the users' first step and on that from before the last user's first write it must not be. Otherwise the check says nothing
+//! of a disk.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use comeback_analysis::verdict::Outcome;
 use comeback_disk::explore::{Asked, ByItself, Group, Recipe, Survey, reason, survey};
-use comeback_disk::record::{self, Ended, Record};
-use comeback_engine::{Acts, EngineError, Explorer, Verified, Work, Worked};
+use comeback_disk::record::{self, Record};
+use comeback_engine::{Acts, EngineError, Explorer, Trying, Verified, Work, Worked};
 use comeback_model::ids::Seed;
 
-use super::document::{self, Around, Coverage, Document, Failure, Lacks};
-use super::shown;
+use super::controls::{self, Teeth, teeth};
+use super::document::{self, Coverage, Document, Failure, Lacks};
+use super::looks::{Ask, Looked, Unclear, problem, weigh};
+use super::{shown, told};
 
 /// So many kinds of failures are looked into, and told.
 const TOLD: usize = 5;
+/// The search ends when the disk at the end of the run failed so often in a row: the others would tell nothing any more.
+const MOST_GOOD_FAILED: usize = 3;
 /// How often it is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -27,6 +33,8 @@ pub(super) struct Search<'s> {
     /// So many disks at most.
     pub(super) states: usize,
     pub(super) seed: Seed,
+    /// What is sent for a login, and for an act: `POST /cart`.
+    pub(super) requests: [String; 2],
     /// Told how far it is.
     pub(super) tell: &'s dyn Fn(&str),
 }
@@ -106,18 +114,25 @@ impl Search<'_> {
             headline,
             disk: of.map(|(record, _)| record.rule).unwrap_or_default(),
             seed: self.seed.0,
-            work: of.map(told),
+            work: of.map(told::work),
             coverage: None,
             failures: Vec::new(),
-            remarks: of.map(remarks).unwrap_or_default(),
+            remarks: of.map(told::remarks).unwrap_or_default(),
+            durability: None,
         }
     }
 
     fn search(&self, explorer: &mut Explorer<'_>, of: (&Record, &Work)) -> Searched<Document> {
         let (record, work) = of;
         let end = |problem: &str| Ok(self.inconclusive(problem.to_owned(), Some(of)));
-        if work.acknowledged.iter().all(|one| one.write == 0) {
-            return end("no write was acknowledged, so that none can be missing");
+        let is_full = record.full_at().is_some();
+        if controls::writers(work, record.full_at()).is_empty() {
+            return end(match is_full {
+                false => "no write was acknowledged, so that none can be missing",
+                true => {
+                    "no write was acknowledged before the record of the disk was full: ask for fewer --acts"
+                }
+            });
         }
         let asked = Asked {
             from: work.ready,
@@ -142,98 +157,116 @@ impl Search<'_> {
             survey.prefixes,
             survey.groups.len()
         ));
-        if let Some(problem) = self.control(explorer, of, last)? {
-            return end(&problem);
-        }
+        let untested = match self.control(explorer, of, last)? {
+            Control::Passed(untested) => untested,
+            Control::Failed(problem) => return end(&problem),
+        };
         let begun = Instant::now();
-        let (mut failed, mut coverage) = self.look_at_all(explorer, record, &survey)?;
+        let found = self.look_at_all(explorer, record, (&survey, last))?;
+        let mut coverage = found.coverage;
         coverage.users_gave_up = work.problems.len();
         coverage.took_s = begun.elapsed().as_secs_f64();
-        let whole = on(
-            explorer,
-            record,
-            (last, ByItself::All),
-            &[record.end_of(last)],
-        )?;
-        if whole != Verified::Whole {
-            return end(&format!(
-                "on the disk at the end of the run all was there at first, and not any more at the end: {}; do sessions expire?",
-                shown::problem(&whole).0
-            ));
-        }
-        let kinds = failed.len();
-        failed.truncate(TOLD);
-        let mut failures = Vec::new();
-        for one in failed {
-            failures.push(look_into(explorer, of, one)?);
-        }
         let mut document = self.inconclusive(String::new(), Some(of));
-        if kinds > failures.len() {
-            let more = kinds - failures.len();
+        document.remarks.extend(untested);
+        document.remarks.extend(found.remarks);
+        let mut failed = found.failed;
+        if failed.len() > TOLD {
+            let more = failed.len() - TOLD;
             document
                 .remarks
                 .push(format!("{more} more kinds of failures are not told"));
         }
-        if coverage.states_unsteady > 0 {
-            document.remarks.push(format!(
-                "{} disks failed once, and not a second time",
-                coverage.states_unsteady
-            ));
+        failed.truncate(TOLD);
+        for one in failed {
+            document.failures.push(look_into(explorer, of, one)?);
         }
-        document.failures = failures;
         document.coverage = Some(coverage);
+        // A request that failed is on no list, and may have been under way beside any other.
+        if work.problems.is_empty() {
+            document.durability = Some(told::durability(of, &self.requests)?);
+        }
         (document.verdict, document.headline) = shown::judged(&document);
+        if let Some(problem) = end_control(explorer, of, (last, &document))? {
+            document.verdict = Outcome::Inconclusive;
+            document.headline = format!(
+                "on the disk at the end of the run all was there at first, and not any more at the end, so that what was found \
+                 proves nothing: {problem}; do sessions expire?"
+            );
+        }
         Ok(document)
     }
 
-    /// Why no look at a disk would say anything, if that is so.
+    /// Looks at the disks of which it is known what must be found on them.
     fn control(
         &self,
         explorer: &mut Explorer<'_>,
         (record, work): (&Record, &Work),
         last: usize,
-    ) -> Searched<Option<String>> {
+    ) -> Searched<Control> {
         let moment = record.end_of(last);
-        let problem = match on(explorer, record, (last, ByItself::All), &[moment])? {
-            Verified::Whole => None,
-            Verified::Anybody => Some(
-                "a check by somebody who never logged in is answered like a user's, so that nothing tells a lost session: \
-                 say where replies name the user (identity), or how the logged-out page looks (logged_out_page)"
-                    .to_owned(),
-            ),
-            other => Some(format!(
-                "even on the disk at the end of the run something is missing, without any power cut: {} \
-                 (`comeback run` with the fault kill measures that)",
-                shown::problem(&other).0
-            )),
-        };
-        if problem.is_some() {
-            return Ok(problem);
+        let full = (last, ByItself::All);
+        let failed = |problem: String| Ok(Control::Failed(problem));
+        let is_whole = |verified: &Verified| *verified == Verified::Whole;
+        match steady(explorer, record, (Some(full), moment), is_whole)? {
+            Verified::Whole => {}
+            Verified::Anybody => {
+                return failed(
+                    "a check by somebody who never logged in is answered like a user's, so that nothing tells a lost session: \
+                     say where replies name the user (identity), or how the logged-out page looks (logged_out_page)"
+                        .to_owned(),
+                );
+            }
+            Verified::Unclear(problem) => {
+                return failed(format!(
+                    "the server could not be tried on the disk at the end of the run: {problem}"
+                ));
+            }
+            other => {
+                return failed(format!(
+                    "even on the disk at the end of the run something is missing, without any power cut: {} \
+                     (`comeback run` with the fault kill measures that)",
+                    problem(&other)
+                ));
+            }
         }
+        let writers = controls::writers(work, moment);
         // The disk as it was before any user came: then nothing of them can be there.
-        let calls = record.calls.iter();
-        let before = calls.take_while(|noted| noted.at < work.ready).count();
-        let empty = match before.checked_sub(1) {
-            Some(cut) => on(explorer, record, (cut, ByItself::All), &[moment])?,
-            None => {
-                let verified = explorer.verify(|_| Ok(()), &[moment])?;
-                verified.ok_or(Stop::Interrupted)?
+        let calls = record.calls.partition_point(|noted| noted.at < work.ready);
+        let before = calls.checked_sub(1);
+        match without(explorer, record, (before, moment), &writers)? {
+            Teeth::Bites => {}
+            Teeth::Blind(user) => {
+                return failed(format!(
+                    "on the disk from before the first login the session of user {user} and its writes are there, too, so that no \
+                     disk tells what is lost: the server keeps them elsewhere than in {{data}}, or with its users"
+                ));
             }
+            Teeth::Mute(problem) => {
+                return failed(format!(
+                    "on the disk from before the first login the check says nothing: {problem}"
+                ));
+            }
+        }
+        // The same with the sessions on it, but not this user's writes.
+        let Some((user, cut)) = controls::before_first_write(record, work, &writers) else {
+            return Ok(Control::Passed(None));
         };
-        let is_blind = !matches!(empty, Verified::Missing(..));
-        Ok(is_blind.then(|| {
-            match empty {
-                Verified::Whole | Verified::Anybody => {
-                    "on the disk from before the first login all sessions are there, too, so that no disk tells what is lost: \
-                     the server keeps them elsewhere than in {data}, or with its users"
-                        .to_owned()
-                }
-                other => format!(
-                    "on the disk from before the first login the check says nothing: {}",
-                    shown::problem(&other).0
-                ),
-            }
-        }))
+        if before.is_some_and(|before| before >= cut) {
+            return Ok(Control::Passed(None));
+        }
+        Ok(
+            match without(explorer, record, (Some(cut), moment), &[user])? {
+                Teeth::Bites => Control::Passed(None),
+                Teeth::Blind(user) => Control::Failed(format!(
+                    "on the disk from before the first write of user {user} this write is there, too, so that no disk tells of a \
+                     lost write: the server keeps writes elsewhere than in {{data}}, or the value of a check does not show them"
+                )),
+                Teeth::Mute(problem) => Control::Passed(Some(format!(
+                    "it was not seen that a check misses a write of a session that is there: on the disk from before the first \
+                     write of user {user} the server said nothing: {problem}"
+                ))),
+            },
+        )
     }
 
     /// Looks at each disk. Of those that fail alike the earliest cut is kept.
@@ -241,40 +274,45 @@ impl Search<'_> {
         &self,
         explorer: &mut Explorer<'_>,
         record: &Record,
-        survey: &Survey,
-    ) -> Searched<(Vec<Failed>, Coverage)> {
+        (survey, last): (&Survey, usize),
+    ) -> Searched<Found> {
         let mut coverage = Coverage {
             points: survey.points,
             points_before_ready: survey.points_before,
             prefix_states: survey.prefixes,
             reorderings_log10: survey.reorderings_log10,
-            is_cut: record.ended != Ended::Whole,
+            is_cut: record.full_at().is_some(),
             ..Coverage::default()
         };
         let mut kinds: BTreeMap<String, Failed> = BTreeMap::new();
+        let mut unclear: BTreeMap<Unclear, (usize, String)> = BTreeMap::new();
+        let mut good_failed = 0;
         let mut told = Instant::now();
         for (done, group) in survey.groups.iter().enumerate() {
-            let looked = look_at(explorer, record, group)?;
+            let looked = look_at(explorer, record, (group, last))?;
             match group.is_reordered() {
                 true => coverage.reorderings_verified += 1,
                 false => coverage.prefix_states_verified += 1,
             }
+            good_failed = match &looked {
+                Looked::Unclear(Unclear::GoodFailed, _) => good_failed + 1,
+                _ => 0,
+            };
             match looked {
                 Looked::Whole => {}
-                Looked::Unsteady => coverage.states_unsteady += 1,
-                Looked::Failed(failed) => {
-                    coverage.states_failed += 1;
-                    let kind = kind_of(&failed);
-                    if let Some(known) = kinds.get_mut(&kind) {
-                        let states = known.states + 1;
-                        if failed.recipe.cut < known.recipe.cut {
-                            *known = failed;
-                        }
-                        known.states = states;
-                    } else {
-                        kinds.insert(kind, failed);
-                    }
+                Looked::Slow => coverage.states_slow += 1,
+                Looked::Unclear(why, problem) => {
+                    coverage.states_unclear += 1;
+                    unclear.entry(why).or_insert((0, problem)).0 += 1;
                 }
+                Looked::Failed(verified) => {
+                    coverage.states_failed += 1;
+                    add_failed(&mut kinds, failed_on(record, group, verified)?);
+                }
+            }
+            if good_failed == MOST_GOOD_FAILED {
+                coverage.is_stopped = true;
+                break;
             }
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
@@ -288,31 +326,96 @@ impl Search<'_> {
         }
         let mut failed: Vec<Failed> = kinds.into_values().collect();
         failed.sort_by_key(|one| (usize::MAX - one.states, one.recipe.cut));
-        Ok((failed, coverage))
+        Ok(Found {
+            failed,
+            remarks: shown::remarks(&coverage, &unclear),
+            coverage,
+        })
     }
 }
 
-/// The server on a disk.
+/// What the controls at the beginning came to.
+enum Control {
+    /// Looks tell what is lost; and what was not seen of that.
+    Passed(Option<String>),
+    /// No look would say anything, and why.
+    Failed(String),
+}
+
+/// What the looks at all disks found.
+struct Found {
+    /// Each kind of failure once.
+    failed: Vec<Failed>,
+    coverage: Coverage,
+    remarks: Vec<String>,
+}
+
+/// The server on a disk; without a cut on an empty one.
 fn on(
     explorer: &mut Explorer<'_>,
     record: &Record,
-    (cut, by_itself): (usize, ByItself),
-    moments: &[Option<Duration>],
+    (recipe, moments): (Option<(usize, ByItself)>, &[Option<Duration>]),
+    trying: Trying,
 ) -> Searched<Verified> {
-    let tree = record.build(&Recipe { cut, by_itself })?;
-    let verified = explorer.verify(|folder| tree.lay(folder), moments)?;
+    let tree = recipe.map(|(cut, by_itself)| record.build(&Recipe { cut, by_itself }));
+    let tree = tree.transpose()?;
+    let lay = |folder: &Path| tree.map_or(Ok(()), |tree| tree.lay(folder));
+    let verified = explorer.verify(lay, moments, trying)?;
     verified.ok_or(Stop::Interrupted)
 }
 
-/// What a look at a disk found.
-enum Looked {
-    Whole,
-    /// It failed, and then it did not.
-    Unsteady,
-    Failed(Failed),
+/// The same for a control, once more and with more time if it is not as it should be.
+fn steady(
+    explorer: &mut Explorer<'_>,
+    record: &Record,
+    (recipe, moment): (Option<(usize, ByItself)>, Option<Duration>),
+    is_fine: impl Fn(&Verified) -> bool,
+) -> Searched<Verified> {
+    let disk = (recipe.clone(), &[moment][..]);
+    let verified = on(explorer, record, disk, Trying::Usual)?;
+    match is_fine(&verified) {
+        true => Ok(verified),
+        false => on(explorer, record, (recipe, &[moment]), Trying::Patient),
+    }
 }
 
-fn look_at(explorer: &mut Explorer<'_>, record: &Record, group: &Group) -> Searched<Looked> {
+/// Whether it is seen that these users' writes are missing on the disk after this call, with nothing lost of it; without a call on an
+/// empty one.
+fn without(
+    explorer: &mut Explorer<'_>,
+    record: &Record,
+    (cut, moment): (Option<usize>, Option<Duration>),
+    writers: &[u32],
+) -> Searched<Teeth> {
+    let recipe = cut.map(|cut| (cut, ByItself::All));
+    let bites = |verified: &Verified| teeth(verified, writers) == Teeth::Bites;
+    let verified = steady(explorer, record, (recipe, moment), bites)?;
+    Ok(teeth(&verified, writers))
+}
+
+/// The problem on the disk at the end of the run, when all others were looked at. By then its sessions are older than any that was
+/// missed on another disk: what is there has not expired.
+fn end_control(
+    explorer: &mut Explorer<'_>,
+    (record, work): (&Record, &Work),
+    (last, document): (usize, &Document),
+) -> Searched<Option<String>> {
+    if !document.failures.is_empty() {
+        let waited = explorer.wait(controls::ages_by(work));
+        waited.ok_or(Stop::Interrupted)?;
+    }
+    let moment = record.end_of(last);
+    let full = Some((last, ByItself::All));
+    let is_whole = |verified: &Verified| *verified == Verified::Whole;
+    let verified = steady(explorer, record, (full, moment), is_whole)?;
+    Ok((verified != Verified::Whole).then(|| problem(&verified)))
+}
+
+fn look_at(
+    explorer: &mut Explorer<'_>,
+    record: &Record,
+    (group, last): (&Group, usize),
+) -> Searched<Looked> {
     let moments: Vec<Option<Duration>> = group
         .recipes
         .iter()
@@ -321,29 +424,51 @@ fn look_at(explorer: &mut Explorer<'_>, record: &Record, group: &Group) -> Searc
     let Some(recipe) = group.recipes.first() else {
         return Ok(Looked::Whole);
     };
-    let disk = (recipe.cut, recipe.by_itself.clone());
-    let first = match on(explorer, record, disk.clone(), &moments)? {
-        Verified::Whole => return Ok(Looked::Whole),
-        // It says nothing of this disk.
-        Verified::Anybody => return Ok(Looked::Unsteady),
-        Verified::Missing(first, _) => first,
-        Verified::NotBack(..) | Verified::NotServed(_) => 0,
-    };
-    // One failure may be chance, on a machine that is busy: it must fail twice.
-    let moment = moments[first];
-    let verified = match on(explorer, record, disk, &[moment])? {
-        Verified::Whole | Verified::Anybody => return Ok(Looked::Unsteady),
-        verified => verified,
+    let disk = Some((recipe.cut, recipe.by_itself.clone()));
+    weigh(|ask| match ask {
+        Ask::First => on(explorer, record, (disk.clone(), &moments), Trying::Usual),
+        Ask::Again => on(explorer, record, (disk.clone(), &moments), Trying::Patient),
+        Ask::Good => {
+            let moment = [record.end_of(last)];
+            let good = Some((last, ByItself::All));
+            on(explorer, record, (good, &moment), Trying::Patient)
+        }
+    })
+}
+
+/// What is known of a disk that failed.
+fn failed_on(record: &Record, group: &Group, verified: Verified) -> Searched<Failed> {
+    let first = match &verified {
+        Verified::Missing(first, _) => *first,
+        Verified::Whole
+        | Verified::Anybody
+        | Verified::NotBack(_)
+        | Verified::NotServed(_)
+        | Verified::Unclear(_) => 0,
     };
     let recipe = group.recipes[first].clone();
     let reason = reason(record, recipe.cut)?.headline;
-    Ok(Looked::Failed(Failed {
+    Ok(Failed {
+        moment: record.end_of(recipe.cut),
         recipe,
-        moment,
         verified,
         states: 1,
         reason: reason.unwrap_or_else(|| "all that was written had been synced".to_owned()),
-    }))
+    })
+}
+
+/// Of those that fail alike the earliest cut is kept.
+fn add_failed(kinds: &mut BTreeMap<String, Failed>, failed: Failed) {
+    let kind = kind_of(&failed);
+    let Some(known) = kinds.get_mut(&kind) else {
+        kinds.insert(kind, failed);
+        return;
+    };
+    let states = known.states + 1;
+    if failed.recipe.cut < known.recipe.cut {
+        *known = failed;
+    }
+    known.states = states;
 }
 
 /// Failures of one kind differ in numbers only.
@@ -372,13 +497,18 @@ fn look_into(
         states,
         reason: headline,
     } = failed;
-    let lacks = match on(explorer, record, (recipe.cut, ByItself::All), &[moment])? {
+    let all = Some((recipe.cut, ByItself::All));
+    let is_whole = |verified: &Verified| *verified == Verified::Whole;
+    let lacks = match steady(explorer, record, (all, moment), is_whole)? {
         Verified::Whole => Lacks::Sync,
-        Verified::Missing(..) | Verified::NotBack(..) | Verified::NotServed(_) => Lacks::Write,
-        Verified::Anybody => Lacks::Unknown,
+        Verified::Missing(..) | Verified::NotBack(_) | Verified::NotServed(_) => Lacks::Write,
+        Verified::Anybody | Verified::Unclear(_) => Lacks::Unknown,
     };
     let calls = reason(record, recipe.cut)?.calls;
-    let (problem, output) = shown::problem(&verified);
+    let output = match &verified {
+        Verified::NotBack(not_back) => not_back.tail.clone(),
+        _ => Vec::new(),
+    };
     Ok(Failure {
         reason: headline,
         lacks,
@@ -389,74 +519,8 @@ fn look_into(
             ByItself::Some(_) => Some("some of what was not synced had been written out by itself"),
         },
         call: recipe.cut,
-        problem,
+        problem: problem(&verified),
         output,
-        around: around(&calls, moment, work),
+        around: told::around(&calls, moment, work),
     })
-}
-
-/// The calls, and the acknowledgements between them.
-fn around(
-    calls: &[comeback_disk::explore::Spoken],
-    moment: Option<Duration>,
-    work: &Work,
-) -> Vec<Around> {
-    let (Some(first), Some(last)) = (calls.first(), calls.last()) else {
-        return Vec::new();
-    };
-    let is_near = |at: Duration| first.at <= at && at <= last.at.max(moment.unwrap_or(at));
-    let acknowledged = work
-        .acknowledged
-        .iter()
-        .filter(|one| is_near(one.at))
-        .map(|one| {
-            let what = match one.write {
-                0 => format!("acknowledged: the login of user {}", one.user),
-                write => format!("acknowledged: write {write} of user {}", one.user),
-            };
-            (one.at, what, moment.is_some_and(|moment| one.at >= moment))
-        });
-    let calls = calls
-        .iter()
-        .map(|call| (call.at, call.text.clone(), call.is_after));
-    let mut all: Vec<(Duration, String, bool)> = calls.chain(acknowledged).collect();
-    all.sort_by_key(|(at, _, is_after)| (*is_after, *at));
-    let since = |at: Duration| at.as_secs_f64() - work.ready.as_secs_f64();
-    all.into_iter()
-        .map(|(at, what, after_cut)| Around {
-            at_ms: (since(at) * 1e6).round() / 1e3,
-            what,
-            after_cut,
-        })
-        .collect()
-}
-
-fn told((record, work): (&Record, &Work)) -> document::Work {
-    let logins = work
-        .acknowledged
-        .iter()
-        .filter(|one| one.write == 0)
-        .count();
-    document::Work {
-        calls: record.calls.len(),
-        logins,
-        writes: work.acknowledged.len() - logins,
-    }
-}
-
-fn remarks((record, work): (&Record, &Work)) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if let Some(problem) = work.problems.first() {
-        let users = work.problems.len();
-        remarks.push(format!(
-            "{users} users gave up in the run without a fault; the first: {problem}"
-        ));
-    }
-    if record.ended != Ended::Whole {
-        remarks.push(
-            "the record of the disk was full before the run was over: ask for fewer --acts"
-                .to_owned(),
-        );
-    }
-    remarks
 }

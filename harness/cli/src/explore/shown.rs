@@ -1,40 +1,47 @@
 //! What was found, in words.
 
+use std::collections::BTreeMap;
+
 use comeback_analysis::verdict::Outcome;
-use comeback_engine::Verified;
 use comeback_supervise::output::printable;
 
-use super::document::{Coverage, Document, Failure, Lacks};
+use super::document::{Around, Coverage, Document, Durability, Failure, Lacks};
+use super::looks::Unclear;
 use crate::color::{self, ColorChoice};
 use crate::{print, say};
 
-/// What a server did on a disk: in a line, and the last lines of its output.
-pub(super) fn problem(verified: &Verified) -> (String, Vec<String>) {
-    match verified {
-        Verified::Whole => ("all is there".to_owned(), Vec::new()),
-        Verified::Anybody => ("anybody is answered like a user".to_owned(), Vec::new()),
-        Verified::NotBack(problem, tail) => (problem.clone(), tail.clone()),
-        Verified::NotServed(problem) => (
-            format!("it came up, and serves no new user: {problem}"),
-            Vec::new(),
-        ),
-        Verified::Missing(_, missing) => {
-            let more = match missing.len() {
-                0 | 1 => String::new(),
-                2 => "; and one more user".to_owned(),
-                users => format!("; and {} more users", users - 1),
+/// What weakens the result of the looks.
+pub(super) fn remarks(
+    coverage: &Coverage,
+    unclear: &BTreeMap<Unclear, (usize, String)>,
+) -> Vec<String> {
+    let disks = |disks: usize| match disks {
+        1 => "1 disk".to_owned(),
+        disks => format!("{disks} disks"),
+    };
+    let mut remarks: Vec<String> = unclear
+        .iter()
+        .map(|(why, (states, problem))| {
+            let first = match problem.is_empty() {
+                true => String::new(),
+                false => format!("; the first time: {problem}"),
             };
-            let first = missing.first().map_or_else(String::new, |one| {
-                let writes = match one.writes {
-                    0 => "a login".to_owned(),
-                    1 => "a login and 1 write".to_owned(),
-                    writes => format!("a login and {writes} writes"),
-                };
-                format!("user {}, {writes} acknowledged: {}", one.user, one.problem)
-            });
-            (format!("{first}{more}"), Vec::new())
-        }
+            format!("unclear: on {} {}{first}", disks(*states), why.words())
+        })
+        .collect();
+    if coverage.states_slow > 0 {
+        remarks.push(format!(
+            "on {} the server came back whole only when it had more time: the machine is busy, or it is slow there",
+            disks(coverage.states_slow)
+        ));
     }
+    if coverage.is_stopped {
+        remarks.push(
+            "not all disks were looked at: the server did not come back on the disk at the end of the run any more"
+                .to_owned(),
+        );
+    }
+    remarks
 }
 
 /// The verdict, and why.
@@ -54,11 +61,13 @@ pub(super) fn judged(document: &Document) -> (Outcome, String) {
             ),
         );
     }
-    if coverage.states_unsteady > 0 {
-        let unsteady = coverage.states_unsteady;
+    if coverage.states_unclear > 0 {
+        let unclear = coverage.states_unclear;
         return (
             Outcome::Inconclusive,
-            format!("{unsteady} of {looked} disks failed once, and not a second time"),
+            format!(
+                "on {unclear} of {looked} disks it is unclear whether the server comes back whole: the notes say why"
+            ),
         );
     }
     if looked == 0 {
@@ -105,6 +114,9 @@ pub(super) fn show(document: &Document) {
     for remark in &document.remarks {
         say(&format!("  note: {}", printable(remark)));
     }
+    if let Some(durability) = &document.durability {
+        show_durability(durability);
+    }
     if let Some(coverage) = &document.coverage {
         say(&covered(coverage));
     }
@@ -147,14 +159,37 @@ fn show_failure(number: usize, failure: &Failure) {
             print("     ------------- the power is cut -------------");
             was_cut = true;
         }
-        say(&format!(
-            "     {:>10.3} ms  {}",
-            around.at_ms,
-            printable(&around.what)
-        ));
+        show_around(around);
     }
     if !was_cut && !failure.around.is_empty() {
         print("     ------------- the power is cut -------------");
+    }
+}
+
+fn show_around(around: &Around) {
+    say(&format!(
+        "     {:>10.3} ms  {}",
+        around.at_ms,
+        printable(&around.what)
+    ));
+}
+
+/// Early acknowledgements: a lint, which says nothing where there are none.
+fn show_durability(durability: &Durability) {
+    for early in &durability.early {
+        say(&format!(
+            "lint: {} of {} acknowledgements of {} came before what had been written since their request was durable: {}",
+            early.acknowledgements,
+            early.of,
+            printable(&early.request),
+            printable(&early.files.join(", "))
+        ));
+        early.around.iter().for_each(show_around);
+    }
+    if !durability.early.is_empty() {
+        say(
+            "     This is no part of the verdict: what was not durable may be of no use, or in another file, too.",
+        );
     }
 }
 
@@ -194,4 +229,76 @@ fn covered(coverage: &Coverage) -> String {
         "coverage: {points} points between calls, {prefix_states_verified} of {prefix_states} different disks at them\
          {reorderings}{before}{cut}; {speed:.1} disks a second"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use comeback_model::plan::fault::DiskModel;
+
+    use super::*;
+
+    fn judged_as(coverage: Coverage) -> Outcome {
+        let document = Document {
+            schema: super::super::document::SCHEMA,
+            verdict: Outcome::Inconclusive,
+            headline: String::new(),
+            disk: DiskModel::Ext4,
+            seed: 1,
+            work: None,
+            coverage: Some(coverage),
+            failures: Vec::new(),
+            remarks: Vec::new(),
+            durability: None,
+        };
+        judged(&document).0
+    }
+
+    #[test]
+    fn an_unclear_disk_neither_passes_nor_fails() {
+        let looked = || Coverage {
+            prefix_states_verified: 9,
+            ..Coverage::default()
+        };
+        assert_eq!(judged_as(looked()), Outcome::Pass);
+        let slow = Coverage {
+            states_slow: 1,
+            ..looked()
+        };
+        assert_eq!(judged_as(slow), Outcome::Pass);
+        let unclear = || Coverage {
+            states_unclear: 1,
+            ..looked()
+        };
+        assert_eq!(judged_as(unclear()), Outcome::Inconclusive);
+        // What failed on another disk failed there all the same.
+        let failed = Coverage {
+            states_failed: 1,
+            ..unclear()
+        };
+        assert_eq!(judged_as(failed), Outcome::Fail);
+        let cut = Coverage {
+            is_cut: true,
+            ..looked()
+        };
+        assert_eq!(judged_as(cut), Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn what_is_unclear_is_told_as_it_happened() {
+        let unclear = BTreeMap::from([
+            (Unclear::Stranger, (2, String::new())),
+            (Unclear::Once, (1, "user 3 is unknown".to_owned())),
+        ]);
+        let coverage = Coverage {
+            states_slow: 3,
+            ..Coverage::default()
+        };
+        let told = remarks(&coverage, &unclear);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].contains("on 2 disks a check by somebody who never logged in"));
+        assert!(!told[0].contains("failed"), "{told:?}");
+        assert!(told[1].contains("on 1 disk the server failed once, and came back whole"));
+        assert!(told[1].ends_with("user 3 is unknown"));
+        assert!(told[2].contains("3 disks"));
+    }
 }

@@ -1,6 +1,6 @@
 //! Which disks there are to look at, and in what order: each once, the most suspicious ones first.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::Duration;
 
@@ -36,9 +36,19 @@ pub struct Group {
     pub recipes: Vec<Recipe>,
     /// How suspicious the most suspicious one is.
     pub(super) suspicion: u32,
+    /// What they hold.
+    digest: [u8; 32],
 }
 
 impl Group {
+    /// One more way to the same disk. At a later cut more may have been acknowledged, which this disk must hold then, too.
+    fn take_in(&mut self, recipe: Recipe) {
+        if self.recipes.iter().all(|known| known.cut != recipe.cut) {
+            let place = self.recipes.partition_point(|known| known.cut < recipe.cut);
+            self.recipes.insert(place, recipe);
+        }
+    }
+
     /// Whether the disk wrote out some by itself, but for ext4's journal.
     pub fn is_reordered(&self) -> bool {
         let mut recipes = self.recipes.iter();
@@ -116,8 +126,9 @@ pub fn survey(record: &Record, asked: &Asked) -> io::Result<Survey> {
     } else {
         0
     };
-    let reordered = reorder(record, (&points, wanted), &found.known, &mut draws)?;
+    reorder(record, (&points, wanted), &mut found, &mut draws)?;
     let mut groups = found.groups;
+    let reordered = groups.split_off(prefixes);
     let reordered_asked = reordered.len();
     // What no reordering was found for is left to the others.
     let prefixes_asked = prefixes.min(asked.states.saturating_sub(reordered_asked));
@@ -152,7 +163,23 @@ impl Found {
             None => self.groups.push(Group {
                 recipes: vec![recipe],
                 suspicion,
+                digest,
             }),
+        }
+    }
+
+    /// One that wrote out some by itself. Returns whether no other holds the same.
+    fn add_reordered(&mut self, digest: [u8; 32], recipe: Recipe) -> bool {
+        let known = self.known.get(&digest);
+        match known.and_then(|place| self.groups.get_mut(*place)) {
+            Some(group) => {
+                group.take_in(recipe);
+                false
+            }
+            None => {
+                self.add(digest, recipe, 0);
+                true
+            }
         }
     }
 
@@ -164,26 +191,27 @@ impl Found {
             .collect();
         groups.sort_by_key(|(drawn, group)| (u32::MAX - group.suspicion, *drawn));
         self.groups = groups.into_iter().map(|(_, group)| group).collect();
+        let places = self.groups.iter().enumerate();
+        self.known = places.map(|(place, group)| (group.digest, place)).collect();
     }
 }
 
-/// Disks that wrote out some by themselves, each once and none that is known.
+/// Finds disks that wrote out some by themselves, so many that hold what no other does.
 fn reorder(
     record: &Record,
     (points, wanted): (&[Point], usize),
-    known: &HashMap<[u8; 32], usize>,
+    found: &mut Found,
     draws: &mut Draws,
-) -> io::Result<Vec<Group>> {
-    let mut seen = HashSet::new();
-    let mut groups = Vec::new();
+) -> io::Result<()> {
     let open: Vec<usize> = (0..points.len())
         .filter(|at| points[*at].unwritten > 0)
         .collect();
     if open.is_empty() {
-        return Ok(groups);
+        return Ok(());
     }
+    let mut new = 0;
     for _ in 0..wanted.saturating_mul(DRAWS_EACH) {
-        if groups.len() == wanted {
+        if new == wanted {
             break;
         }
         let at = open[draws.below(open.len() as u64) as usize];
@@ -202,14 +230,9 @@ fn reorder(
             by_itself: ByItself::Some(times),
         };
         let digest = record.build(&recipe)?.digest()?;
-        if !known.contains_key(&digest) && seen.insert(digest) {
-            groups.push(Group {
-                recipes: vec![recipe],
-                suspicion: 0,
-            });
-        }
+        new += usize::from(found.add_reordered(digest, recipe));
     }
-    Ok(groups)
+    Ok(())
 }
 
 /// log10 of the sum of 2^n - 1 over all points: what is drawn at each, or not.

@@ -368,6 +368,47 @@ fn a_limit_leaves_place_for_reorderings_and_a_seed_repeats_them() {
 }
 
 #[test]
+fn a_reordered_disk_that_is_known_is_held_to_what_was_acknowledged_by_its_own_cut() {
+    // It holds 1, then 2, and then 1 again, which is not synced.
+    let record = record(DiskModel::Lazy, |disk| {
+        let id = make(disk, "a");
+        for (byte, syncs) in [(1, true), (2, true), (1, false)] {
+            disk.write(id, 0, &[byte; 8], NOW).expect("it is a file");
+            if syncs {
+                disk.sync(id, false).expect("it is there");
+            }
+        }
+    });
+    let last = record.calls.len() - 1;
+    let survey = survey(&record, &ALL_FEW).expect("it fits together");
+    let files = |recipe: &Recipe| record.build(recipe).expect("it fits together").files();
+    let early = Recipe {
+        cut: 2,
+        by_itself: ByItself::Nothing,
+    };
+    let mut groups = survey.groups.iter();
+    let ones = groups
+        .find(|group| group.recipes.contains(&early))
+        .expect("it is a prefix");
+    let cuts: Vec<usize> = ones.recipes.iter().map(|recipe| recipe.cut).collect();
+    // The first was written out by itself, and so was the last. Between them another one was synced.
+    assert_eq!(cuts, [1, 2, 3, last], "{ones:?}");
+    assert!(!ones.is_reordered());
+    for recipe in &ones.recipes {
+        assert_eq!(files(recipe), files(&early), "{recipe:?}");
+    }
+    // No disk is there twice.
+    let digests: Vec<_> = survey
+        .groups
+        .iter()
+        .map(|group| record.build(&group.recipes[0]).expect("it fits together"))
+        .map(|tree| tree.digest().expect("it is whole"))
+        .collect();
+    let once: std::collections::HashSet<_> = digests.iter().collect();
+    assert_eq!(once.len(), digests.len());
+}
+
+#[test]
 fn what_came_before_the_server_was_up_is_left_out() {
     let record = replaced(DiskModel::Strict, 2, true);
     let from = record.calls[5].at;
@@ -410,6 +451,50 @@ fn the_reason_is_told_in_words() {
         "sess.json was made, and its folder (the data folder) was not synced"
     );
     assert_eq!(said(&synced, 4).headline, None);
+}
+
+#[test]
+fn a_reply_that_came_before_what_was_written_for_it_was_synced_is_early() {
+    let mut record = record(DiskModel::Strict, |disk| {
+        let id = make(disk, "log");
+        // Synced before its reply; after it; and one whose file is synced and whose name is not.
+        disk.write(id, 0, b"one", NOW).expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        disk.sync(ROOT, false).expect("it is there");
+        disk.write(id, 3, b"two", NOW).expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        let new = make(disk, "new");
+        disk.write(new, 0, b"three", NOW).expect("it is a file");
+        disk.sync(new, false).expect("it is there");
+    });
+    for (at, noted) in (0..).zip(&mut record.calls) {
+        noted.at = Duration::from_millis(at);
+    }
+    let request = |begun, answered| Request {
+        begun: Duration::from_micros(begun),
+        answered: Duration::from_micros(answered),
+    };
+    // Calls 0 to 3, then 4 alone, none, and 5 to 8: the sync of the second one comes after its reply.
+    let requests = [
+        request(0, 3_500),
+        request(3_600, 4_500),
+        request(4_600, 4_700),
+        request(5_500, 8_500),
+    ];
+    let told = |record: &Record| early(record, &requests).expect("it fits together");
+    let files: Vec<Option<Vec<String>>> = told(&record)
+        .into_iter()
+        .map(|early| early.map(|early| early.files))
+        .collect();
+    let of = |name: &str| Some(vec![name.to_owned()]);
+    assert_eq!(files, [None, of("log"), None, of("new")]);
+    let second = told(&record).remove(1).expect("it is early");
+    let texts: Vec<&str> = second.calls.iter().map(|call| call.text.as_str()).collect();
+    assert_eq!(texts, ["write of 3 bytes to log at 3"]);
+    // What came after a record that is full is not known.
+    record.ended = Ended::Full(Duration::from_millis(8));
+    assert_eq!(told(&record)[3], None);
+    assert!(told(&record)[1].is_some());
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Reason {
 
 /// What leads where, and what was done to it last.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     place: HashMap<Id, Place>,
     last: Id,
     /// Files whose latest change was not followed by a sync, and when that was.
@@ -69,7 +69,7 @@ impl Names {
         }
     }
 
-    fn of(&self, place: &Place) -> String {
+    pub(super) fn of(&self, place: &Place) -> String {
         let mut path = PathBuf::from(&place.name);
         if place.folder != ROOT {
             path = PathBuf::from(self.path(place.folder)).join(path);
@@ -78,7 +78,7 @@ impl Names {
     }
 
     /// A call in words, as of before it. None if it says nothing.
-    fn speak(&self, call: &Call) -> Option<String> {
+    pub(super) fn speak(&self, call: &Call) -> Option<String> {
         let bytes = |bytes: usize| match bytes {
             1 => "1 byte".to_owned(),
             bytes => format!("{bytes} bytes"),
@@ -114,7 +114,7 @@ impl Names {
         })
     }
 
-    fn is_hidden(&self, call: &Call) -> bool {
+    pub(super) fn is_hidden(&self, call: &Call) -> bool {
         match call {
             Call::Make(place, ..) => place.folder == ROOT && canary::is_hidden(&place.name),
             Call::Write(id, ..) | Call::SetLength(id, _) | Call::Sync(id, _) => {
@@ -124,7 +124,7 @@ impl Names {
         }
     }
 
-    fn take(&mut self, at: usize, call: &Call) {
+    pub(super) fn take(&mut self, at: usize, call: &Call) {
         match call {
             Call::Make(place, ..) => {
                 self.last = self.last.max(ROOT) + 1;

@@ -15,8 +15,6 @@ use super::{Probe, ProbeError, of_the_harness};
 const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// So many replies that say the same are believed.
 const LOOKS: u32 = 3;
-/// A server may answer its readiness probe before it can work: so long it is asked again.
-const WORKS_WITHIN: Span = Span::from_secs(3);
 
 /// How users act.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +29,31 @@ pub struct Pace {
     pub seed: u64,
 }
 
+/// How long a server is asked for what it must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A server may answer its readiness probe before it can work: it is asked again for so long.
+    pub within: Span,
+    /// Replies that say that something is missing are not believed earlier than this: it may still be reading its files.
+    pub settles: Span,
+}
+
+/// What a user knew after an acknowledgement.
+#[derive(Clone, Debug)]
+struct Known {
+    /// When the request was begun: nothing of it can be anywhere before that.
+    begun: Elapsed,
+    /// When it was acknowledged.
+    at: Elapsed,
+    session: Session,
+}
+
 /// What a user knew at any time.
 #[derive(Clone, Debug)]
 pub struct UserHistory {
     user: User,
     /// After each acknowledgement: of the login, then of each act.
-    known: Vec<(Elapsed, Session)>,
+    known: Vec<Known>,
     /// An act was begun after the last of them, and not acknowledged.
     is_under_way: bool,
     /// Why the user gave up.
@@ -49,15 +66,17 @@ impl UserHistory {
         self.user.number
     }
 
-    /// When the login was acknowledged, and each act.
-    pub fn acknowledged(&self) -> impl Iterator<Item = Elapsed> {
-        self.known.iter().map(|(at, _)| *at)
+    /// When the login was begun and acknowledged, and each act.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (Elapsed, Elapsed)> {
+        self.known.iter().map(|known| (known.begun, known.at))
     }
 
     /// How much was acknowledged before a moment.
     fn known_before(&self, moment: Option<Elapsed>) -> usize {
         let is_before = |at: Elapsed| moment.is_none_or(|moment| at < moment);
-        self.acknowledged().take_while(|at| is_before(*at)).count()
+        self.acknowledged()
+            .take_while(|(_, at)| is_before(*at))
+            .count()
     }
 }
 
@@ -81,6 +100,24 @@ pub struct Missing {
     pub writes: usize,
     /// What the reply to the check was.
     pub problem: String,
+    /// The server said so itself, in a whole reply that was no error of its own. Else the check was not answered in time.
+    pub is_answered: bool,
+}
+
+/// When looks at a session that failed are believed.
+#[derive(Clone, Copy, Debug)]
+struct Believed {
+    /// From then on what replies say, several times.
+    from: Elapsed,
+    /// From then on that there is no reply.
+    until: Elapsed,
+}
+
+impl Believed {
+    fn is_enough(self, (answered, looks): (bool, u32), now: Elapsed) -> bool {
+        let is_told = answered && looks >= LOOKS && now >= self.from;
+        is_told || now >= self.until
+    }
 }
 
 impl Probe<'_> {
@@ -114,12 +151,14 @@ impl Probe<'_> {
                 tokio::time::sleep(self.setup.clock.until(at).into()).await;
             }
             history.is_under_way = step == Step::Act;
+            let begun = self.setup.clock.now();
             let connected = Cell::new(false);
             let asked = self.ask(step, user, &mut session, &connected);
             match asked.await {
                 Ok(_) => {
                     let at = self.setup.clock.now();
-                    history.known.push((at, session.clone()));
+                    let session = session.clone();
+                    history.known.push(Known { begun, at, session });
                     history.is_under_way = false;
                 }
                 Err(Failure::Target { problem, .. }) => {
@@ -136,8 +175,8 @@ impl Probe<'_> {
     ///
     /// # Errors
     /// When the harness fails.
-    pub async fn serves_a_newcomer(&self) -> Result<Look, ProbeError> {
-        let until = self.setup.clock.now() + WORKS_WITHIN;
+    pub async fn serves_a_newcomer(&self, patience: Patience) -> Result<Look, ProbeError> {
+        let until = self.setup.clock.now() + patience.within;
         loop {
             let problem = match self.perform(&self.work, &Cell::new(false)).await {
                 Ok(_) => return Ok(Look::Whole),
@@ -160,18 +199,24 @@ impl Probe<'_> {
         &self,
         users: &[UserHistory],
         moment: Option<Elapsed>,
+        patience: Patience,
     ) -> Result<Look, ProbeError> {
-        let until = self.setup.clock.now() + WORKS_WITHIN;
+        let begun = self.setup.clock.now();
+        let believed = Believed {
+            from: begun + patience.settles,
+            until: begun + patience.within,
+        };
         let mut missing = Vec::new();
         for history in users {
             let Some(last) = history.known_before(moment).checked_sub(1) else {
                 continue;
             };
-            if let Some(problem) = self.look_at(history, last, until).await? {
+            if let Some((problem, is_answered)) = self.look_at(history, last, believed).await? {
                 missing.push(Missing {
                     user: history.number(),
                     writes: last,
                     problem,
+                    is_answered,
                 });
             }
         }
@@ -187,24 +232,24 @@ impl Probe<'_> {
     /// When the harness fails.
     pub async fn takes_a_stranger_for(&self, users: &[UserHistory]) -> Result<bool, ProbeError> {
         let known = users.iter().find_map(|history| history.known.last());
-        let Some((_, session)) = known else {
+        let Some(known) = known else {
             return Ok(false);
         };
-        let known = self.is_stranger_known(session).await;
-        known.map_err(|_| of_the_harness())
+        let is_known = self.is_stranger_known(&known.session).await;
+        is_known.map_err(|_| of_the_harness())
     }
 
-    /// The problem with a user's session, if there is one: as it was after an acknowledgement, or as the act after that left it, which
-    /// was under way.
+    /// The problem with a user's session, if there is one, and whether the server said so itself: as it was after an acknowledgement,
+    /// or as the act after that left it, which was under way.
     async fn look_at(
         &self,
         history: &UserHistory,
         last: usize,
-        until: Elapsed,
-    ) -> Result<Option<String>, ProbeError> {
+        believed: Believed,
+    ) -> Result<Option<(String, bool)>, ProbeError> {
         let mut may_be = Vec::new();
-        if let Some((_, session)) = history.known.get(last) {
-            let mut session = session.clone();
+        if let Some(known) = history.known.get(last) {
+            let mut session = known.session.clone();
             let next = history.known.get(last + 1);
             if next.is_some() || history.is_under_way {
                 let turn = self.flow.begin(Step::Act, &mut session);
@@ -212,11 +257,11 @@ impl Probe<'_> {
             }
             may_be.push(session);
             // It may have given the session another cookie, too.
-            may_be.extend(next.map(|(_, session)| session.clone()));
+            may_be.extend(next.map(|next| next.session.clone()));
         }
-        let mut problem = None;
         let mut looks = 0;
         loop {
+            let mut problem = None;
             let mut answered = true;
             for session in &may_be {
                 match self.look_once(history.user, session.clone()).await {
@@ -233,9 +278,8 @@ impl Probe<'_> {
                 }
             }
             looks += 1;
-            let is_told = answered && looks >= LOOKS;
-            if is_told || self.setup.clock.now() >= until {
-                return Ok(problem);
+            if believed.is_enough((answered, looks), self.setup.clock.now()) {
+                return Ok(problem.map(|problem| (problem, answered)));
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
@@ -248,5 +292,29 @@ impl Probe<'_> {
             self.ask(step, user, &mut session, &connected).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_believed_once_there_are_several_and_the_server_had_its_time() {
+        let believed = Believed {
+            from: Elapsed::from_us(500),
+            until: Elapsed::from_us(900),
+        };
+        for (answered, looks, now, is_enough) in [
+            (true, LOOKS, 499, false),
+            (true, LOOKS - 1, 500, false),
+            (true, LOOKS, 500, true),
+            // Without a reply the whole time is given.
+            (false, 100, 899, false),
+            (false, 1, 900, true),
+        ] {
+            let is = believed.is_enough((answered, looks), Elapsed::from_us(now));
+            assert_eq!(is, is_enough, "{answered} {looks} {now}");
+        }
     }
 }

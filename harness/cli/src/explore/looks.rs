@@ -1,0 +1,313 @@
+//! What several looks at one disk come to. One that failed may be chance, or this machine's doing: only what fails alike twice counts,
+//! and a server that was not up or did not answer must come back on a disk that is known to be good in between.
+
+use comeback_engine::Verified;
+
+/// After so many looks without a result nothing is said of a disk.
+const MOST_LOOKS: usize = 4;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The disk.
+    First,
+    /// A fresh copy of it, with more time.
+    Again,
+    /// The disk at the end of the run, on which all must be there, with more time.
+    Good,
+}
+
+/// What the looks came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// All is there.
+    Whole,
+    /// All is there, but only when there was more time.
+    Slow,
+    /// It failed twice alike: the latest of these.
+    Failed(Verified),
+    /// Nothing can be said.
+    Unclear(Unclear, String),
+}
+
+/// Why nothing can be said of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unclear {
+    /// Somebody who never logged in was answered like a user.
+    Stranger,
+    /// It failed once, and was whole when it was tried again.
+    Once,
+    /// It failed each time in another way.
+    Changing,
+    /// The good disk failed right after it, too.
+    GoodFailed,
+    /// The server could not be started, or not be asked.
+    NotTried,
+}
+
+impl Unclear {
+    /// What happened on such disks, behind "on 2 disks".
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Stranger => "a check by somebody who never logged in was answered like a user's",
+            Self::Once => "the server failed once, and came back whole when it was tried again",
+            Self::Changing => "the server failed each time in another way",
+            Self::GoodFailed => {
+                "the server failed, and right after that on the disk at the end of the run, too"
+            }
+            Self::NotTried => "the server could not be tried",
+        }
+    }
+}
+
+/// How a look failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// The server says so itself: something is missing.
+    Lost,
+    /// It ended.
+    Ended,
+    /// It was not up in time, or did not answer as it should in time.
+    Late,
+}
+
+/// Looks until it is known what is on a disk.
+///
+/// # Errors
+/// With those of a look.
+pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verified, E>) -> Result<Looked, E> {
+    let mut failed: Vec<(Failure, String)> = Vec::new();
+    let mut not_tried = None;
+    for turn in 0..MOST_LOOKS {
+        let ask = match turn {
+            0 => Ask::First,
+            _ => Ask::Again,
+        };
+        let verified = look(ask)?;
+        let problem = problem(&verified);
+        let failure = match &verified {
+            Verified::Whole => return Ok(whole_after(failed)),
+            Verified::Anybody => return Ok(Looked::Unclear(Unclear::Stranger, problem)),
+            Verified::Unclear(_) => {
+                not_tried = Some(problem);
+                continue;
+            }
+            Verified::Missing(_, missing) => match missing.iter().any(|one| one.is_answered) {
+                true => Failure::Lost,
+                false => Failure::Late,
+            },
+            Verified::NotBack(not_back) if !not_back.is_late => Failure::Ended,
+            Verified::NotBack(_) | Verified::NotServed(_) => Failure::Late,
+        };
+        let is_known = failed.last().is_some_and(|(before, _)| *before == failure);
+        if is_known {
+            return Ok(Looked::Failed(verified));
+        }
+        failed.push((failure, problem));
+        // The server's own word is enough. Else something other than the disk may be the reason.
+        if failure != Failure::Lost {
+            let good = look(Ask::Good)?;
+            if good != Verified::Whole {
+                return Ok(Looked::Unclear(Unclear::GoodFailed, self::problem(&good)));
+            }
+        }
+    }
+    Ok(match (failed.pop(), not_tried) {
+        (Some((_, problem)), None) => Looked::Unclear(Unclear::Changing, problem),
+        (_, Some(problem)) => Looked::Unclear(Unclear::NotTried, problem),
+        (None, None) => Looked::Unclear(Unclear::NotTried, String::new()),
+    })
+}
+
+/// A look found all there, after others that failed so.
+fn whole_after(failed: Vec<(Failure, String)>) -> Looked {
+    let mut other = failed
+        .iter()
+        .filter(|(failure, _)| *failure != Failure::Late);
+    match (failed.is_empty(), other.next()) {
+        (true, _) => Looked::Whole,
+        // It was given more time since.
+        (false, None) => Looked::Slow,
+        (false, Some((_, problem))) => Looked::Unclear(Unclear::Once, problem.clone()),
+    }
+}
+
+/// What a server did on a disk, in a line.
+pub(super) fn problem(verified: &Verified) -> String {
+    match verified {
+        Verified::Whole => "all is there".to_owned(),
+        Verified::Anybody => "anybody is answered like a user".to_owned(),
+        Verified::NotBack(not_back) => not_back.problem.clone(),
+        Verified::NotServed(problem) => {
+            format!("it came up, and serves no new user: {problem}")
+        }
+        Verified::Missing(_, missing) => {
+            let more = match missing.len() {
+                0 | 1 => String::new(),
+                2 => "; and one more user".to_owned(),
+                users => format!("; and {} more users", users - 1),
+            };
+            // What the server said itself tells more than that it said nothing.
+            let answered = missing.iter().find(|one| one.is_answered);
+            let first = answered.or(missing.first());
+            let first = first.map_or_else(String::new, |one| {
+                let writes = match one.writes {
+                    0 => "a login".to_owned(),
+                    1 => "a login and 1 write".to_owned(),
+                    writes => format!("a login and {writes} writes"),
+                };
+                format!("user {}, {writes} acknowledged: {}", one.user, one.problem)
+            });
+            format!("{first}{more}")
+        }
+        Verified::Unclear(problem) => problem.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comeback_engine::NotBack;
+    use comeback_load::probe::Missing;
+
+    use super::*;
+
+    fn missing(is_answered: bool) -> Verified {
+        let problem = "check: wrong value".to_owned();
+        let one = Missing {
+            user: 3,
+            writes: 2,
+            problem,
+            is_answered,
+        };
+        Verified::Missing(1, vec![one])
+    }
+
+    fn not_back(is_late: bool) -> Verified {
+        Verified::NotBack(NotBack {
+            problem: format!("not back, late: {is_late}"),
+            tail: Vec::new(),
+            is_late,
+        })
+    }
+
+    fn unclear() -> Verified {
+        Verified::Unclear("no port".to_owned())
+    }
+
+    /// What these looks come to, one after the other, and what was looked at.
+    fn of(looks: Vec<Verified>) -> (Looked, Vec<Ask>) {
+        let mut asked = Vec::new();
+        let mut looks = looks.into_iter();
+        let looked = weigh(|ask| {
+            asked.push(ask);
+            looks.next().ok_or("it is not asked that often")
+        });
+        assert_eq!(looks.next(), None, "{asked:?}");
+        (looked.expect("there are enough"), asked)
+    }
+
+    #[test]
+    fn a_disk_on_which_all_is_there_is_looked_at_once() {
+        assert_eq!(of(vec![Verified::Whole]), (Looked::Whole, vec![Ask::First]));
+    }
+
+    #[test]
+    fn a_loss_that_the_server_tells_twice_is_one() {
+        let (looked, asked) = of(vec![missing(true), missing(true)]);
+        assert_eq!(looked, Looked::Failed(missing(true)));
+        assert_eq!(asked, [Ask::First, Ask::Again]);
+        let (looked, _) = of(vec![missing(true), Verified::Whole]);
+        assert!(
+            matches!(&looked, Looked::Unclear(Unclear::Once, problem) if problem.contains("user 3")),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_not_back_must_fail_again_after_a_good_disk_did_not() {
+        for failed in [
+            not_back(false),
+            not_back(true),
+            Verified::NotServed("503".to_owned()),
+            missing(false),
+        ] {
+            let (looked, asked) = of(vec![failed.clone(), Verified::Whole, failed.clone()]);
+            assert_eq!(looked, Looked::Failed(failed.clone()));
+            assert_eq!(asked, [Ask::First, Ask::Good, Ask::Again]);
+            // Where the good one fails as well, this machine may be the reason.
+            let (looked, _) = of(vec![failed.clone(), not_back(true)]);
+            let unclear = Looked::Unclear(Unclear::GoodFailed, "not back, late: true".to_owned());
+            assert_eq!(looked, unclear);
+        }
+    }
+
+    #[test]
+    fn a_server_that_only_needed_more_time_lost_nothing() {
+        for late in [not_back(true), missing(false)] {
+            let (looked, _) = of(vec![late, Verified::Whole, Verified::Whole]);
+            assert_eq!(looked, Looked::Slow);
+        }
+        // One that ended did not only need time.
+        let (looked, _) = of(vec![not_back(false), Verified::Whole, Verified::Whole]);
+        assert!(
+            matches!(looked, Looked::Unclear(Unclear::Once, _)),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_loss_that_was_told_once_is_not_forgotten_for_a_late_answer() {
+        let looks = vec![
+            missing(true),
+            missing(false),
+            Verified::Whole,
+            Verified::Whole,
+        ];
+        let (looked, asked) = of(looks);
+        assert!(
+            matches!(looked, Looked::Unclear(Unclear::Once, _)),
+            "{looked:?}"
+        );
+        assert_eq!(asked, [Ask::First, Ask::Again, Ask::Good, Ask::Again]);
+    }
+
+    #[test]
+    fn what_fails_each_time_in_another_way_is_unclear() {
+        let looks = vec![
+            missing(true),
+            not_back(false),
+            Verified::Whole,
+            missing(true),
+            not_back(true),
+            Verified::Whole,
+        ];
+        let (looked, _) = of(looks);
+        assert!(
+            matches!(looked, Looked::Unclear(Unclear::Changing, _)),
+            "{looked:?}"
+        );
+    }
+
+    #[test]
+    fn a_start_that_failed_for_another_reason_is_tried_again_and_never_a_loss() {
+        let (looked, _) = of(vec![unclear(), Verified::Whole]);
+        assert_eq!(looked, Looked::Whole);
+        let (looked, _) = of(vec![unclear(); MOST_LOOKS]);
+        let not_tried = Looked::Unclear(Unclear::NotTried, "no port".to_owned());
+        assert_eq!(looked, not_tried);
+        // A single failure beside it is none that comes again.
+        let looks = vec![missing(true), unclear(), unclear(), unclear()];
+        assert_eq!(of(looks).0, not_tried);
+        let (looked, _) = of(vec![unclear(), missing(true), missing(true)]);
+        assert_eq!(looked, Looked::Failed(missing(true)));
+    }
+
+    #[test]
+    fn a_stranger_who_is_known_says_nothing_of_a_disk() {
+        let (looked, _) = of(vec![Verified::Anybody]);
+        assert!(
+            matches!(looked, Looked::Unclear(Unclear::Stranger, _)),
+            "{looked:?}"
+        );
+    }
+}
