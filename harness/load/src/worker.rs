@@ -31,8 +31,8 @@ const SWEEP: Duration = Duration::from_millis(10);
 const BURST: u64 = 128;
 /// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
 const NEWCOMERS: [u64; 3] = [200, 100, 40];
-/// Where users log out, too, there are newcomers if fewer logins a second than this are to be expected.
-const ENOUGH_LOGINS: f64 = 1.0;
+/// Where users log out, too, there are newcomers if fewer logins a second than this are to be expected: three within the last 200 ms.
+const ENOUGH_LOGINS: f64 = 15.0;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -430,8 +430,7 @@ impl Worker {
     }
 }
 
-/// Whether hardly a login would come right before the fault otherwise: nobody logs out, or so few that a second may pass without a
-/// login.
+/// Whether too few logins would come right before the fault otherwise: nobody logs out, or few do.
 fn needs_newcomers(load: &Load) -> bool {
     let Workload::Sessions(flow) = &load.workload else {
         return false;
@@ -544,10 +543,11 @@ mod tests {
             })
         };
         assert!(needs(1_000.0, 0));
-        // So many hundredths of a login a second.
-        assert!(!needs(1_000.0, 1));
-        assert!(!needs(100.0, 1));
-        assert!(needs(99.0, 1));
+        // A hundredth of them logins.
+        assert!(needs(1_000.0, 1));
+        assert!(needs(1_499.0, 1));
+        assert!(!needs(1_500.0, 1));
+        assert!(!needs(200.0, 15));
         let page = Request::new("GET", "/");
         assert!(!needs_newcomers(&Load::of(Workload::Stateless(Box::new(
             page
