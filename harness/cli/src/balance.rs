@@ -62,10 +62,10 @@ pub(super) struct Args {
     /// How long a check may take [default: 1s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     check_timeout: Option<Span>,
-    /// Eject a replica after so many bad checks or broken requests in a row; a refused connection ejects at once
+    /// Eject a replica after this many bad checks or broken requests in a row; a refused connection ejects at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..), hide_short_help = true)]
     fall: u32,
-    /// Use a replica again after so many good checks in a row [default: 1]
+    /// Use a replica again after this many good checks in a row [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), hide_short_help = true)]
     rise: Option<u32>,
     /// How often a request is sent again to another replica: only if nothing had been sent, or for GET and HEAD without a reply

@@ -131,8 +131,8 @@ fn refuse(plan: &Plan, arm: &str, why: &Unmeasured) -> CliError {
             "`comeback try` shows each request and its reply. A number (--rate 20) runs without a calibration.".to_owned()
         }
         Unmeasured::TooSlow { per_second, .. } => format!(
-            "Give a number, and in the file longer windows: --rate {} and [windows] baseline = \"10s\", settle = \"10s\"; or use \
-             cheaper requests.",
+            "Give a number, and in the file longer windows: --rate {}, at = \"10s\" in [[fault]] and settle = \"10s\" in [windows]; or \
+             use cheaper requests.",
             (per_second / 3.0).floor().max(1.0)
         ),
     };

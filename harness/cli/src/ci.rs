@@ -34,7 +34,7 @@ pub(super) fn check_junit(told: &Told) -> Result<(), CliError> {
     };
     try_to_write(path).map_err(|error| {
         CliError::Usage(format!(
-            "--junit: {} cannot be written: {error}",
+            "--junit: {} cannot be written: {error}. Name a file in a folder that you can write to",
             path.display()
         ))
     })

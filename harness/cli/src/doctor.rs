@@ -81,17 +81,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         busy(),
         check(
             "timer lateness",
-            "operations start at least so late",
+            "operations start at least this late",
             timer_lateness(),
         ),
         check(
             "process start",
-            "a restart takes at least so long",
+            "a restart takes at least this long",
             start_cost(),
         ),
         check(
             "fsync",
-            "a durable acknowledgement takes at least so long, in this folder",
+            "a durable acknowledgement takes at least this long, in this folder",
             fsync_cost(here),
         ),
     ];

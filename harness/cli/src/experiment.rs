@@ -70,7 +70,7 @@ pub(super) struct What {
         help_heading = "Fault"
     )]
     faults: Vec<FaultPart>,
-    /// Draw so many faults in each trial, by the seed (see --fault)
+    /// Draw this many faults in each trial, by the seed (see --fault)
     ///
     /// Each comes after the recovery from the one before: --chaos 5,quiet=2s,spread=1s. Keys: faults, quiet, spread, span, at. What is
     /// drawn from is said by --fault, whose weight=N says how often: --fault kill:weight=3 --fault pause:lasts=300ms.
@@ -94,7 +94,8 @@ pub(super) struct What {
     gates: Vec<Gate>,
     /// Turn off all gates except those of --gate
     ///
-    /// The default gates are that the server comes back and loses no session and no write. The gates of the file are turned off, too.
+    /// The default gates: the server comes back, loses no session and no write, and shows nobody another user's content
+    /// (with --identity). The gates of the file are turned off, too.
     #[arg(long, help_heading = "Gates", hide_short_help = true)]
     no_gates: bool,
     /// Name of the run [default: the file's; without a file, run]

@@ -48,7 +48,7 @@ const ALL_WITHIN: Span = Span::from_secs(10);
 pub(super) struct Args {
     #[command(flatten)]
     described: Described,
-    /// Look at so many disks at most, the most suspicious ones first
+    /// How many disks to look at, at most, the most suspicious ones first
     #[arg(long, value_name = "N", value_parser = whole, default_value_t = 400, help_heading = "Disks")]
     states: u32,
     /// How often the users act in all

@@ -158,9 +158,9 @@ struct WardenArgs {
 /// Why a command ended without a verdict.
 #[derive(Debug)]
 enum CliError {
-    /// Wrong usage. Nothing was started. Exit code 2.
+    /// Wrong usage. Nothing was measured. Exit code 2.
     Usage(String),
-    /// An experiment file cannot be used. Nothing was started. Exit code 2.
+    /// An experiment file cannot be used. Nothing was measured. Exit code 2.
     Experiment(Box<Unreadable>),
     /// The harness or its surroundings failed. Exit code 4.
     Harness(Box<dyn std::error::Error + Send + Sync>),

@@ -23,7 +23,7 @@ const NAMED: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback merge shard-1 shard-2 shard-3 --out whole\n  comeback merge shards/* --out whole --junit whole.xml\n  \
-comeback run shop.toml --seed 7 --shard 3/8 --out shard-3"
+comeback run shop.toml --rate 200 --seed 7 --shard 3/8 --out shard-3"
 )]
 pub(super) struct Args {
     /// The shards' folders

@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// The file to write
     #[arg(value_name = "EXPERIMENT.toml", default_value = "experiment.toml")]
     file: PathBuf,
-    /// Record for so long at most, such as 30s [default: until Enter or Ctrl-C]
+    /// How long to record at most, such as 30s [default: until Enter or Ctrl-C]
     #[arg(long = "for", value_name = "TIME")]
     within: Option<Span>,
     /// Also write the recording, as a HAR file; it holds passwords and cookies

@@ -27,7 +27,7 @@ const MORE_EXAMPLES: &str = r#"  comeback run --ready log:listening --kill TERM 
   comeback run shop.toml --against origin/main --build 'make server'
   comeback run shop.toml --storm --kills 1000 --until-failure
   comeback run shop.toml --trials 30 -- ./other-build --port {port}
-  comeback run shop.toml --trials 640 --seed 7 --shard 3/64
+  comeback run shop.toml --trials 640 --rate 200 --seed 7 --shard 3/64
   comeback run --protocol redis \
       --login 'MSET u:{{ session }} u{{ session }} n:{{ session }} 0' \
       --act 'INCR n:{{ session }}' \
@@ -39,8 +39,8 @@ const MORE_EXAMPLES: &str = r#"  comeback run --ready log:listening --kill TERM 
 /// Takes an experiment file, or flags and a command. The command is started without a shell; {port}, {data} and
 /// {replica} are filled in, also in --env. Without --login, the load is `GET PATH`, and a complete 2xx is correct.
 /// With --login, users log in, change the state of their session and read it.
-/// The run passes if every gate holds. By default, the server must come back in every trial and lose no session and
-/// no write. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
+/// The run passes if every gate holds. By default, the server must come back in every trial, lose no session and no
+/// write, and, with --identity, show nobody another user's content. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n{MORE_EXAMPLES}")
@@ -52,7 +52,9 @@ pub(super) struct Args {
     baseline: BaselineArgs,
     #[command(flatten)]
     against: AgainstArgs,
-    /// Do not take one user through the flow first, which ends the run at once if a reply is not as described
+    /// Skip the check of the flow before the first trial
+    ///
+    /// The check takes a few users through the flow, and ends the run at once if a reply is not as described.
     #[arg(long, help_heading = "Load and trials", hide_short_help = true)]
     no_preflight: bool,
     #[command(flatten)]

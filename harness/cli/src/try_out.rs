@@ -142,7 +142,7 @@ fn examine(tried: &Tried, (plan, arm): (&Plan, &str)) -> Result<Vec<String>, Cli
             )));
         }
         warnings.push(format!(
-            "the server answers a user who has logged in as it answers a stranger, before any fault\n\
+            "the server answers a user who has logged in like somebody who is not logged in, before any fault\n\
              {failed}Either the experiment describes this step wrongly, or the server does not know its own sessions. \
              `comeback try` shows the whole flow."
         ));

@@ -256,7 +256,7 @@ fn github_gets_a_summary_and_annotations_and_json_stays_pure() {
         assert!(page.contains(expected), "{expected}: {page}");
     }
     let annotations = [
-        "::error title=run%3A unrecovered == 0::fail: did not come back for good after 1 of 1 fault%0Anext: comeback report out, \
+        "::error title=run%3A unrecovered == 0::fail: did not come back for good after 1 of 1 fault%0Anext: comeback report out -v, \
          or comeback replay out, or comeback shrink out",
         "::warning title=comeback run::run: cause: the server crashed 1 time and never served (trial N)",
     ];
@@ -331,7 +331,7 @@ fn a_broken_gate_is_annotated_at_its_line_and_the_page_shows_its_chart_and_a_ses
     let place = "::error file=crash.toml,line=16,col=";
     assert!(gate.starts_with(place), "{gate}");
     // Where the runner has it nobody can look any more.
-    let next = "next: comeback report out, or comeback replay out, or comeback shrink out";
+    let next = "next: comeback report out -v, or comeback replay out, or comeback shrink out";
     assert!(
         gate.contains("::fail: lost ") && gate.contains(" sessions%0A") && gate.ends_with(next),
         "{gate}"
@@ -346,7 +346,7 @@ fn a_broken_gate_is_annotated_at_its_line_and_the_page_shows_its_chart_and_a_ses
         "{default}"
     );
     assert!(
-        said.contains("\nnext:\n  comeback report deep/out  # judge and draw it again\n  comeback replay deep/out  # the same run again\n  \
+        said.contains("\nnext:\n  comeback report deep/out -v  # figures of each trial\n  comeback replay deep/out  # the same run again\n  \
                        comeback shrink deep/out  # the smallest failing file\n"),
         "{said}"
     );

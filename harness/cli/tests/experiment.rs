@@ -737,6 +737,16 @@ fn ready_made_files_keep_to_the_published_schema() {
     ] {
         assert!(!validator.is_valid(&as_json(&wrong)), "{wrong}");
     }
+    // What two kinds of faults call the same has the words of either.
+    let fault = |keys: &str| format!("[target]\ncommand = [\"x\"]\n[[fault]]\n{keys}\n");
+    for keys in [
+        "kind = \"network\"\nhow = \"drop\"\nlasts = \"1s\"",
+        "kind = \"corrupt_file\"\nhow = \"older\"",
+    ] {
+        assert!(validator.is_valid(&as_json(&fault(keys))), "{keys}");
+    }
+    let neither = fault("kind = \"network\"\nhow = \"lose\"");
+    assert!(!validator.is_valid(&as_json(&neither)));
     let ready_made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
     for folder in [ready_made.join("real"), ready_made] {
         let mut checked = 0;

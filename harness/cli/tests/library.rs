@@ -117,7 +117,7 @@ fn losses_fail_by_default_and_a_run_that_demands_nothing_does_not_pass() {
     let headline = &report.verdict().headline;
     assert_eq!(
         headline,
-        "FAIL: lost 5 of 5 sessions; 1 more demand does not hold"
+        "FAIL: lost 5 of 5 sessions; 1 more gate does not hold"
     );
     std::fs::remove_dir_all(report.folder()).unwrap();
     let report = visits().no_default_gates().run_blocking().unwrap();

@@ -79,7 +79,7 @@ fn without_gates_of_ones_own_losses_fail_and_without_any_they_are_measured() {
     }
     for said in [
         "default gates: unrecovered == 0, lost_sessions == 0, lost_writes == 0; --no-gates turns them off",
-        "verdict: ✗ FAIL: lost 5 of 5 sessions; 1 more demand does not hold",
+        "verdict: ✗ FAIL: lost 5 of 5 sessions; 1 more gate does not hold",
     ] {
         assert!(
             gated.printed().contains(said),

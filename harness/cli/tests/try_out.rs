@@ -288,7 +288,7 @@ fn a_server_that_forgets_sessions_without_any_fault_is_measured_whatever_it_tell
         let (code, said, was_measured) = run_once(&forgets_at_once(stranger));
         assert!(was_measured, "{stranger}: {said}");
         assert!(!matches!(code, Some(0 | 2)), "{stranger}: {code:?}: {said}");
-        let warning = "answers a user who has logged in as it answers a stranger";
+        let warning = "answers a user who has logged in like somebody who is not logged in";
         assert!(said.contains(warning), "{stranger}: {said}");
     }
 }

@@ -24,10 +24,10 @@ pub struct ChaosPart {
     pub faults: Option<u32>,
     /// How long it is quiet at least between the recovery from a fault and the next fault. Default: 2s.
     pub quiet: Option<Span>,
-    /// Up to so much longer it is quiet, drawn for each fault; so is the moment of the first fault after `at`. Default: 1s.
+    /// The quiet time is longer by a part of this span, drawn for each fault. The first fault comes within this span after `at`. Default: 1s.
     pub spread: Option<Span>,
     /// The most time that the faults of a trial may take together, from the moment of the first: quiet times, and how long each fault
-    /// lasts, without the recoveries. A trial has fewer faults where more do not fit. Default: no limit.
+    /// lasts, without the recoveries. If not all fit, a trial has fewer faults. Default: no limit.
     pub span: Option<Span>,
     /// How long the load runs undisturbed before the first fault. Default: 1s.
     pub at: Option<Span>,

@@ -72,7 +72,7 @@ pub struct Document {
     #[serde(default)]
     pub windows: WindowsPart,
     /// Gates: metrics and their bounds. Each replaces the default gate of the same metric. Default gates: `unrecovered = 0`
-    /// and, with sessions, `lost_sessions = 0` and `lost_writes = 0`.
+    /// and, with sessions, `lost_sessions = 0`, `lost_writes = 0` and, if `identity` names the user, `wrong_identity = 0`.
     #[serde(default)]
     pub gate: BTreeMap<String, Demands>,
     /// Whether the default gates apply. Default: true.
@@ -109,13 +109,13 @@ impl Document {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalPart {
-    /// The file that holds its process id. The server must have written it anew by the time it listens again. Default: its process is
+    /// The file that holds its process id. The server must have written it again by the time it listens again. Default: its process is
     /// found by the port.
     pub pid_file: Option<String>,
     /// The unit of systemd that it is, such as `shop.service`: its process is the unit's main process. Its own `Restart=` starts it again,
     /// or `restart = ["systemctl", "restart", "shop.service"]`.
     pub systemd_unit: Option<String>,
-    /// The port of 127.0.0.1 that it listens on. Its process is who listens there, unless `pid_file` or `systemd_unit` names it.
+    /// The port of 127.0.0.1 that it listens on. Its process is the one that listens there, unless `pid_file` or `systemd_unit` names it.
     pub port: Option<u16>,
     /// The same as `port`, as an address such as `127.0.0.1:8080`.
     pub address: Option<String>,

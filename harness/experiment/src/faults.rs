@@ -39,8 +39,8 @@ pub struct FaultPart {
     /// faulted node (`start`). It takes the place of `within`.
     #[schemars(schema_with = "one_of_the_events", default)]
     pub on: Option<String>,
-    /// The how many-th event, with `on = "acknowledgement"` or `"sent"`. It is counted from the planned moment on. A range such as
-    /// `"1..200"` has the seed draw it for each trial, the ends included. Default: 1.
+    /// Which event, counted from 1 at the planned moment, with `on = "acknowledgement"` or `"sent"`. From a range such as `"1..200"`
+    /// the seed draws one for each trial, the ends included. Default: 1.
     pub nth: Option<Nth>,
     /// The text that the line must contain, with `on = "log"`. The first such line after the planned moment counts, those of a node
     /// that is started again included.
@@ -56,8 +56,8 @@ pub struct FaultPart {
     /// When a further fault is injected, counted from the moment of the first one; the first may still be going on. The first fault
     /// has none. Default: 0s.
     pub after: Option<Span>,
-    /// In place of `after`: the fault comes in the calm, so long after all faults before it were recovered from. Where one was not, it does
-    /// not come. All faults behind one with `quiet` have it, too. The first fault has none.
+    /// In place of `after`: how long after the recovery from all faults before it the fault comes. If the service does not recover from one of
+    /// them, the fault does not come. Every later fault must have `quiet`, too. The first fault has none.
     pub quiet: Option<Span>,
     /// How often `[chaos]` draws this choice, as a share of the sum of all weights. A fault of a list has none. Default: 1.
     pub weight: Option<u32>,
@@ -241,17 +241,18 @@ impl FaultPart {
         };
         let name = self.on.as_deref();
         let needs = [
-            ("nth", self.nth.is_some(), "acknowledgement or sent"),
-            ("matches", self.matches.is_some(), "log"),
-            ("into", self.into.is_some(), "start"),
-            ("comes_within", self.comes_within.is_some(), "any event"),
+            ("nth", self.nth.is_some(), &["acknowledgement", "sent"][..]),
+            ("matches", self.matches.is_some(), &["log"]),
+            ("into", self.into.is_some(), &["start"]),
+            ("comes_within", self.comes_within.is_some(), &OnEvent::NAMES),
         ];
         for (key, is_said, events) in needs {
-            let has_it = name.is_some_and(|name| events == "any event" || events.contains(name));
-            if is_said && !has_it {
+            if is_said && !name.is_some_and(|name| events.contains(&name)) {
+                let events = events.iter().map(|event| format!("on = \"{event}\""));
+                let events = events.collect::<Vec<_>>().join(" or ");
                 return invalid(
                     key,
-                    format!("it belongs to an event: use it with on ({events})"),
+                    format!("it belongs to an event: set {events}, or remove it"),
                 );
             }
         }

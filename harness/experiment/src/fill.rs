@@ -137,8 +137,7 @@ impl TargetPart {
             (None, None, Some(_)) => {
                 return Err((
                     vec!["ready", "log"],
-                    "must be part of a line: write a text that the server prints when it is up"
-                        .to_owned(),
+                    "is empty: write a text that the server prints when it is up".to_owned(),
                 ));
             }
             (None, Some(false), None) => {
@@ -267,7 +266,7 @@ impl ExternalPart {
             (Some(port), Some(other)) if port != other => {
                 return invalid(
                     Some("address"),
-                    format!("port says {port}: write one of the two"),
+                    format!("its port is {other}, but port = {port}: remove one of the two keys"),
                 );
             }
             (port, other) => port.or(other),
@@ -299,7 +298,7 @@ impl ExternalPart {
                 return invalid(None, what.to_owned());
             }
             (None, None) => {
-                let what = "how is its process found? Say port = 8080 (who listens there), or, with the port, systemd_unit = \"app.service\" \
+                let what = "how is its process found? Write port = 8080 (the process that listens there), or, with the port, systemd_unit = \"app.service\" \
                             or pid_file = \"/run/app.pid\"";
                 return invalid(None, what.to_owned());
             }

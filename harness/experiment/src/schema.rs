@@ -32,15 +32,21 @@ pub fn json_schema(catalogue: &dyn Catalogue) -> Value {
 
 /// Adds the names and parameters of these kinds to the part of a document that may name one.
 fn add_kinds(part: &mut Value, kinds: &[KindInfo], schemas: &BTreeMap<&str, Value>) {
-    let mut parameters: BTreeMap<String, (Vec<String>, Value)> = BTreeMap::new();
+    let mut parameters: BTreeMap<String, Vec<Meaning>> = BTreeMap::new();
     for kind in kinds {
         let own = schemas
             .get(kind.name)
             .and_then(|schema| schema["properties"].as_object());
         for (name, schema) in own.into_iter().flatten() {
-            let entry = parameters.entry(name.clone());
-            let (kinds, _) = entry.or_insert((Vec::new(), schema.clone()));
-            kinds.push(format!("`{}`", kind.name));
+            let meanings = parameters.entry(name.clone()).or_default();
+            let name = format!("`{}`", kind.name);
+            match meanings.iter_mut().find(|one| one.schema == *schema) {
+                Some(same) => same.kinds.push(name),
+                None => meanings.push(Meaning {
+                    kinds: vec![name],
+                    schema: schema.clone(),
+                }),
+            }
         }
     }
     part["additionalProperties"] = json!(false);
@@ -55,9 +61,33 @@ fn add_kinds(part: &mut Value, kinds: &[KindInfo], schemas: &BTreeMap<&str, Valu
     }
 }
 
-/// Says of a parameter which kinds have it.
-fn of_kinds((kinds, mut schema): (Vec<String>, Value)) -> Value {
+/// What a parameter means for some kinds: `how` of a `network` is another one than `how` of a `corrupt_file`.
+struct Meaning {
+    kinds: Vec<String>,
+    schema: Value,
+}
+
+/// Says of a parameter which kinds have it. One with several meanings has a choice for each, with a text and a default of its own.
+fn of_kinds(meanings: Vec<Meaning>) -> Value {
+    let mut each: Vec<Value> = meanings.into_iter().map(of_these_kinds).collect();
+    if each.len() == 1 {
+        return each.remove(0);
+    }
+    let texts = each.iter().filter_map(|one| one["description"].as_str());
+    let description = texts.collect::<Vec<_>>().join("\n");
+    json!({ "anyOf": each, "description": description })
+}
+
+fn of_these_kinds(Meaning { kinds, mut schema }: Meaning) -> Value {
     let about = schema["description"].as_str().unwrap_or_default();
-    schema["description"] = json!(format!("Of a {}. {about}", kinds.join(" or ")));
+    schema["description"] = json!(format!("Of a {}. {about}", either(&kinds)));
     schema
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn either(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }

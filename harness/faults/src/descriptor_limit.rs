@@ -42,7 +42,7 @@ impl Default for DescriptorLimit {
 
 impl Kind for DescriptorLimit {
     const NAME: &'static str = "descriptor_limit";
-    const ABOUT: &'static str = "Every process may have only so many descriptors open.";
+    const ABOUT: &'static str = "Every process may have only a limited number of descriptors open.";
     const EVIDENCE: &'static str = "/proc/PID/limits of every process says no more than was set, at first and when it is undone. As a fault, a process must have as many open as it may when it is undone.";
     const AIM: Aim = Aim::AllReplicas;
     const REACH: Reach = Reach::Tree;

@@ -11,7 +11,7 @@ use comeback_experiment::Unreadable;
 /// Both `{}` and `{:?}` are readable, so a test may end with `?` or `unwrap()`.
 #[non_exhaustive]
 pub enum Error {
-    /// The experiment is invalid. Nothing was started.
+    /// The experiment is invalid. Nothing was measured.
     Usage(Vec<String>),
     /// The harness or its surroundings failed. That says nothing about the server.
     #[non_exhaustive]

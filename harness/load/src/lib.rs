@@ -127,9 +127,9 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(_) => f.write_str("failed to start a load worker"),
-            Self::Worker(_) => f.write_str("a load worker failed"),
-            Self::Panicked => f.write_str("a load worker panicked"),
+            Self::Start(_) => f.write_str("the system refused to start a thread of the load generator"),
+            Self::Worker(_) => f.write_str("a thread of the load generator failed"),
+            Self::Panicked => f.write_str("a thread of the load generator panicked: this is a defect of Comeback, please report it"),
         }
     }
 }

@@ -95,11 +95,11 @@ fn ended_early(header: &Header, run: &RunFacts) -> Option<String> {
     let why = match (last.ended_well(), storm.until_failure) {
         (true, true) => "something was lost or was not found, which --until-failure waits for",
         (true, false) if !last.unexpected.is_empty() => {
-            "what follows would not be the same life: the server ended by itself in the last cycle, without a fault"
+            "the server ended by itself in the last cycle, without a fault, so a further cycle would not continue its life"
         }
         (true, false) => "the journal holds no more",
         (false, _) => {
-            "what follows would not be the same life: the last cycle did not come to its end"
+            "the last cycle did not come to its end, so a further one would not continue its life"
         }
     };
     (begun < planned).then(|| {
@@ -170,7 +170,7 @@ fn incomplete(
     let started: BTreeSet<TrialId> = run.trials.iter().map(|trial| trial.id).collect();
     let stray = operated.find(|trial| !started.contains(trial))?;
     Some(format!(
-        "there are operations of trial {}, which never started",
+        "operations.csv has operations of trial {}, which never started according to the journal",
         stray.0
     ))
 }

@@ -88,13 +88,13 @@ fn about(analysis: &Analysis, arm: &str, clause: &str) -> String {
 
 fn gravest(broken: &[Broken<'_>], analysis: &Analysis) -> String {
     let Some(first) = broken.iter().min_by_key(|broken| broken.weight) else {
-        return "a demand does not hold".to_owned();
+        return "a gate does not hold".to_owned();
     };
     let said = about(analysis, first.arm, &first.clause);
     match broken.len() - 1 {
         0 => said,
-        1 => format!("{said}; 1 more demand does not hold"),
-        more => format!("{said}; {} more demands do not hold", grouped(more as u64)),
+        1 => format!("{said}; 1 more gate does not hold"),
+        more => format!("{said}; {} more gates do not hold", grouped(more as u64)),
     }
 }
 

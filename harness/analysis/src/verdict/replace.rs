@@ -114,7 +114,7 @@ pub(super) fn doubted<'a>(
     Check {
         outcome: Outcome::Inconclusive,
         detail: Some(format!(
-            "it holds without the void trials that were replaced, and not with what they show: {found}"
+            "it holds only if the void trials that were replaced are left out. With them: {found}"
         )),
         more_trials: None,
         ..check

@@ -42,8 +42,8 @@ pub(crate) fn next_commands(folder: &Path, header: &Header, command: Option<&str
     let plan = &header.plan;
     let folder = quote(&folder.to_string_lossy());
     let report = Next::new(
-        format!("comeback report {folder}"),
-        "judge and draw it again",
+        format!("comeback report {folder} -v"),
+        "figures of each trial",
     );
     // The files of a revision are gone with its working tree: its run is done again by its command alone.
     if plan.arms.iter().any(|arm| arm.revision.is_some()) {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(
             commands(&plan),
             [
-                "comeback report out",
+                "comeback report out -v",
                 "comeback replay out",
                 "comeback shrink out"
             ]
@@ -111,14 +111,14 @@ mod tests {
         plan.storm = Some(Storm::default());
         assert_eq!(
             commands(&plan),
-            ["comeback report out", "comeback replay out"]
+            ["comeback report out -v", "comeback replay out"]
         );
         plan.storm = None;
         plan.arms[0].revision = Some("1a2b3c4".to_owned());
         assert_eq!(
             commands(&plan),
             [
-                "comeback report out",
+                "comeback report out -v",
                 "comeback run a.toml --against main --seed 7"
             ]
         );

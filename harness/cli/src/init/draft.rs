@@ -318,7 +318,7 @@ at = "1s"             # the load runs undisturbed first
 spread = "250ms"      # the moment is drawn from this span after it
 # [chaos] in place of [[fault]] has the seed draw several in each trial: comeback schema experiment --markdown
 
-[gate]                # the default gates: the server comes back, and with a [session] nothing is lost
-"outage.median" = "< 5s"
+[gate]                # added to the default gates: the server comes back, and with a [session] nothing is lost
+"outage.median" = "< 5s"   # a first bound: put your own here
 # "error_rate.after" = "<= 0.1%"
 "#;

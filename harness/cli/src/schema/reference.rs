@@ -164,7 +164,12 @@ fn section(root: &Value, tables: &[Table<'_>], table: &Table<'_>) -> String {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    for (key, schema) in keys(table.schema) {
+    let rows = keys(table.schema).flat_map(|(key, schema)| {
+        meanings(schema)
+            .into_iter()
+            .map(move |schema| (key, schema))
+    });
+    for (key, schema) in rows {
         let (default, meaning) = explained(root, schema);
         let default = match required.contains(key.as_str()) {
             true => "*required*".to_owned(),
@@ -180,6 +185,24 @@ fn section(root: &Value, tables: &[Table<'_>], table: &Table<'_>) -> String {
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     text
+}
+
+/// How the text of a parameter begins that not every kind of fault has (`comeback_experiment`'s schema).
+const OF_KINDS: &str = "Of a `";
+
+/// The meanings of a key. A parameter that means something else for each of several kinds has a choice with its own text for each.
+fn meanings(schema: &Value) -> Vec<&Value> {
+    let each = schema["anyOf"].as_array().into_iter().flatten();
+    let each: Vec<&Value> = each
+        .filter(|choice| {
+            let about = choice["description"].as_str();
+            about.is_some_and(|about| about.starts_with(OF_KINDS))
+        })
+        .collect();
+    match each.as_slice() {
+        [] => vec![schema],
+        _ => each,
+    }
 }
 
 /// What a value may be.
@@ -355,7 +378,13 @@ mod tests {
             "| `grace` | [time](#times-and-sizes) |",
             "| `request` | text | *required* | Method and path, such as `POST /login`.",
             "| `ready` | [table](#targetready) |",
-            "| `rate` | number or `\"auto\"` | 200 |",
+            // What several kinds of faults call the same has a row for each meaning.
+            "| `how` | `\"flip\"`, `\"truncate\"`, `\"zero\"` or `\"older\"` | flip | Of a `corrupt_file`.",
+            "| `how` | `\"drop\"` or `\"reset\"` | drop | Of a `network`.",
+            "| `percent` | whole number | 50 | Of a `cpu_quota`.",
+            "| `percent` | whole number from 0 to 255 | 100 | Of a `network`.",
+            "| `lasts` | [time](#times-and-sizes) | 1s | Of a `pause`.",
+            "| `rate` | number or `\"auto\"` | 200; `comeback init` writes `\"auto\"` |",
         ] {
             assert!(page.contains(row), "{row}\n{page}");
         }
@@ -371,7 +400,9 @@ mod tests {
         for table in definitions.values().chain([&schema]) {
             for (key, _) in keys(table) {
                 assert!(page.contains(&format!("| `{key}` |")), "{key}");
-                rows += 1;
+            }
+            for (_, schema) in keys(table) {
+                rows += meanings(schema).len();
             }
         }
         let printed = page.lines().filter(|line| line.starts_with("| `")).count();

@@ -38,7 +38,7 @@ const CASES: &[Case] = &[
     (
         "external = { port = 8080, address = \"localhost:81\" }",
         "",
-        &["port says 8080: write one of the two"],
+        &["but port = 8080: remove one of the two keys"],
     ),
     (
         "external = { port = 8080, restart = [] }",

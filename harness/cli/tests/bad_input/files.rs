@@ -181,12 +181,12 @@ const WITH_SERVER: &[Case] = &[
     (
         "[[fault]]\nnth = 3\n",
         "4:7",
-        &["use it with on (acknowledgement or sent)"],
+        &["set on = \"acknowledgement\" or on = \"sent\", or remove it"],
     ),
     (
         "[[fault]]\non = \"log\"\nnth = 3\n",
         "5:7",
-        &["use it with on (acknowledgement or sent)"],
+        &["set on = \"acknowledgement\" or on = \"sent\", or remove it"],
     ),
     (
         "[[fault]]\non = \"log\"\n",
@@ -214,7 +214,11 @@ const WITH_SERVER: &[Case] = &[
         &["counts writes, and the load has none"],
     ),
     ("[[fault]]\n[[fault]]\nat = \"1s\"\n", "5:6", &["use after"]),
-    ("[fault]\nafter = \"1s\"\n", "4:9", &["use at"]),
+    (
+        "[fault]\nafter = \"1s\"\n",
+        "4:9",
+        &["set the moment of the first one with `at`"],
+    ),
     (
         "[[fault]]\nkind = \"kill\"\nsignal = \"TERM\"\n",
         "5:10",

@@ -70,7 +70,10 @@ const GATES: &[Case] = &[
         &["--gate", "lost_sessions 0"],
         &["a metric, one of < <= == >= >"],
     ),
-    (&["--gate", "lost_sessions = 0"], &["one of < <= == >= >"]),
+    (
+        &["--gate", "lost_sessions = 0"],
+        &["did you mean 'lost_sessions == 0'?"],
+    ),
     (&["--gate", "lost_sessions < 2s"], &["'2s' is not a bound"]),
     (&["--gate", "lost_sessions == -1"], &["'-1' is not a bound"]),
     (

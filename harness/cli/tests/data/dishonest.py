@@ -587,7 +587,7 @@ PAGE = "<html><form action=/login>Please log in</form></html>"
 
 BEHAVIOURS = {
     "honest": Honest,
-    # Sessions are gone, and strangers are told…
+    # Sessions are gone, and users who are not logged in are told…
     "forgets": Forgetful,
     "says-403": stranger_says(lambda self, sid: self.reply("no", 403)),
     "says-404": stranger_says(lambda self, sid: self.reply("no", 404)),
@@ -664,7 +664,7 @@ BEHAVIOURS = {
     "evicts": Evicts,
     "expires": Expires,
     "expires-as-it-says": SlowStart,
-    # Nobody could tell a session from a stranger.
+    # Nobody could tell a session from a user who is not logged in.
     "echoes": Echoes,
     "static": Static,
 }

@@ -50,7 +50,10 @@ impl TryFrom<String> for Gate {
             let (at, sign, relation) = RELATIONS
                 .into_iter()
                 .find_map(|(sign, relation)| Some((text.find(sign)?, sign, relation)))
-                .ok_or("write a metric, one of < <= == >= >, and a bound")?;
+                .ok_or_else(|| match text.contains('=') {
+                    true => format!("did you mean '{}'?", text.replacen('=', "==", 1)),
+                    false => "write a metric, one of < <= == >= >, and a bound".to_owned(),
+                })?;
             let metric = find_metric(text[..at].trim())?;
             let demand = read_demand(metric, relation, text[at + sign.len()..].trim())?;
             Ok((metric, demand))

@@ -60,8 +60,7 @@ impl Plan {
             broken.add(invalid(Field::Gate(place), what));
         }
         if self.extend_to > self.trials || self.replacements > 0 {
-            let what =
-                "a storm has as many kills as it is told to: leave out extend_to and replacements";
+            let what = "a storm has the number of kills that `kills` says: leave out extend_to and replacements";
             broken.add(invalid(Field::ExtendTo, what));
         }
     }

@@ -100,7 +100,7 @@ impl Plan {
         if self.first_fault().after != Span::ZERO {
             broken.add(invalid(
                 Field::FaultAfter(FaultId::FIRST),
-                "the first fault comes at the baseline's end: use at",
+                "`after` is for further faults: set the moment of the first one with `at`",
             ));
         }
         for (id, fault) in self.named_faults() {

@@ -195,7 +195,7 @@ impl Session<'_> {
         };
         let answered = match how {
             Refusal::Rejected => "was a refusal",
-            Refusal::Recreated => "was one to a stranger",
+            Refusal::Recreated => "was one to somebody who is not logged in",
             Refusal::WrongIdentity => "showed another user's content",
         };
         Some(format!(

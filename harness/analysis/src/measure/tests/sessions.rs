@@ -621,7 +621,7 @@ fn the_first_session_that_lost_something_is_told_with_what_its_user_met() {
     let last = trial.story.last().unwrap();
     assert!(
         last.starts_with(
-            "The reply to its final look, 2.30 s after the fault, was one to a stranger"
+            "The reply to its final look, 2.30 s after the fault, was one to somebody who is not logged in"
         ),
         "{last}"
     );

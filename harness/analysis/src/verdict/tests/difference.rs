@@ -414,6 +414,6 @@ fn what_replaced_trials_show_is_not_known_to_be_within_what_is_allowed() {
     let (standing, detail) = standing(1_500);
     assert_eq!(standing, Standing::Unknown);
     let detail = detail.unwrap();
-    let said = "it holds without the void trials that were replaced, and not with what they show";
+    let said = "it holds only if the void trials that were replaced are left out";
     assert!(detail.starts_with(said), "{detail}");
 }

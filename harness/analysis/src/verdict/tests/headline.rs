@@ -24,7 +24,7 @@ fn a_fail_says_what_was_lost() {
     check_line(
         &trials,
         &gates,
-        "FAIL: lost 6 of 7 sessions; 1 more demand does not hold",
+        "FAIL: lost 6 of 7 sessions; 1 more gate does not hold",
     );
     let slow = "time_to_ready.max < 1ms";
     check_line(

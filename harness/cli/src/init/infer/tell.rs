@@ -89,7 +89,7 @@ impl Inference<'_> {
                 self.flow.identity = Some((at, template));
             }
             None => self.flow.open.push(
-                "where the check names the user (identity): without it, a session that was silently begun anew can pass for the old \
+                "where the check names the user (identity): without it, a new session that the server silently begins can pass for the old \
                  one"
                     .to_owned(),
             ),
