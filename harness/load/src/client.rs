@@ -361,10 +361,6 @@ impl Client {
         bounds: Bounds,
     ) -> Attempt {
         let tried = self.exchange_all(wanted, turn, session, bounds).await;
-        if wanted.step == Step::Logout {
-            // Also of one without a reply.
-            session.note_logout(tried.meaning.outcome, tried.meaning.error);
-        }
         if !self.shared.load.keep_alive {
             self.connection = None;
         }

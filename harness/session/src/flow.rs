@@ -16,7 +16,7 @@ mod template;
 mod tests;
 mod user;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -78,6 +78,8 @@ struct SessionRules {
     act_shows: Cell<bool>,
     /// Whether the reply to a logout ever named its user.
     goodbye_names: Cell<bool>,
+    /// Whose names logins showed, where they follow from more than the user's number.
+    names: RefCell<user::Names>,
 }
 
 /// A flow that cannot be carried out.
@@ -314,6 +316,7 @@ impl Flow {
             renews_at_check: Cell::new(None),
             act_shows: Cell::new(false),
             goodbye_names: Cell::new(false),
+            names: RefCell::default(),
         })
     }
 

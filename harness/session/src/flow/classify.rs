@@ -75,7 +75,7 @@ enum Named {
     Own,
     /// Another user of the run.
     Another,
-    /// Somebody else, such as a guest.
+    /// Somebody else, who is no user of the run, such as a guest.
     Stranger,
     /// The reply names nobody: null, or no text.
     Nobody,
@@ -95,7 +95,7 @@ impl Flow {
         let looked = Looked::new(reply);
         let own = turn.is_at_its_own();
         let place = turn.left.last().copied();
-        let next = match self.absorb(turn, user, session, &looked) {
+        match self.absorb(turn, user, session, &looked) {
             Ok(None) => Next::Again,
             Ok(Some(meaning)) => {
                 if meaning.error.is_some() {
@@ -105,21 +105,16 @@ impl Flow {
             }
             Err(refusal) => {
                 turn.broke = place.map(|place| (place, refusal.why));
-                // A request before the step's own one changes nothing, even if it failed.
-                let outcome = if own {
-                    refusal.outcome
-                } else {
-                    Outcome::Rejected
+                let outcome = match (own, refusal.outcome) {
+                    // A request before the step's own one changes nothing, even if it failed.
+                    (false, _) => Outcome::Rejected,
+                    // The page behind its redirect was refused; the step's own request may have been carried out before.
+                    (true, Outcome::Rejected) if turn.redirect.is_some() => Outcome::Indeterminate,
+                    (true, outcome) => outcome,
                 };
                 Next::Done(ReplyMeaning::failed(outcome, refusal.class))
             }
-        };
-        if let Next::Done(meaning) = &next
-            && turn.step == Step::Logout
-        {
-            session.note_logout(meaning.outcome, meaning.error);
         }
-        next
     }
 
     fn absorb(
@@ -262,11 +257,18 @@ impl Flow {
         match (turn.step, named) {
             (Step::Login, Named::Own | Named::Unsaid) => {
                 session.begin_at(counter.unwrap_or(0));
+                if named == Named::Own {
+                    self.learn_name(rules, user, looked);
+                }
                 session.take_cookies(cookies);
                 return Ok(ReplyMeaning::acknowledged(counter));
             }
-            (Step::Login, Named::Another | Named::Stranger) => {
+            (Step::Login, Named::Another) => {
                 return Err(unknown(ErrorClass::WrongIdentity, Why::NamesAnother));
+            }
+            // Who is told that he is a guest has not logged in. Another user's content he was not shown.
+            (Step::Login, Named::Stranger) => {
+                return Err(unknown(ErrorClass::WrongAnswer, Why::NamesAnother));
             }
             (Step::Login, Named::Nobody) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NamesNobody));
@@ -287,12 +289,9 @@ impl Flow {
             (_, Named::Nobody) => {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesNobody));
             }
-            // Who has logged out may be told that he is a guest.
-            (_, Named::Stranger) if session.is_left() => {
-                return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
-            }
+            // Who is told that he is a guest has no session any more, and was not shown another user's.
             (_, Named::Stranger) => {
-                return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
+                return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
             }
             (_, Named::Unsaid) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NameMissing));
@@ -348,10 +347,21 @@ impl Flow {
         let written = self.templates.write(name, &values, &mut own);
         if written.is_ok() && found.as_bytes() == own {
             Named::Own
-        } else if self.is_another_users(name, &found, &values) {
+        } else if self.is_another_users(name, &found, &values)
+            || rules.names.borrow().is_anothers(&found, user)
+        {
             Named::Another
         } else {
             Named::Stranger
+        }
+    }
+
+    /// Notes whose name it is that a login shows, where a template gives it: that of another user may hold what only the server knows.
+    fn learn_name(&self, rules: &SessionRules, user: User, looked: &Looked<'_>) {
+        if let Some((at, Text::Rendered(_))) = &rules.identity
+            && let Extracted::Text(name) = at.find(looked)
+        {
+            rules.names.borrow_mut().learn(&name, user);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use comeback_model::operation::{ErrorClass, Outcome, ShownWrites, Step};
+use comeback_model::operation::{Outcome, ShownWrites, Step};
 use cookie::Cookie;
 
 use super::user::{User, write_token};
@@ -28,8 +28,6 @@ pub struct Session {
     slack: u64,
     /// The server may have re-created it, and its replies would not show that.
     in_doubt: bool,
-    /// Its user has logged out, or may have.
-    left: bool,
     /// What became of each write, where writes carry values of their own.
     writes: Vec<Write>,
     /// How often the last look before this trial showed a write, by its number.
@@ -94,21 +92,6 @@ impl Session {
 
     pub(super) const fn is_in_doubt(&self) -> bool {
         self.in_doubt
-    }
-
-    /// Notes what became of a logout. One that was refused, or never left, ends nothing, unless the server said that it does not know
-    /// the session.
-    pub const fn note_logout(&mut self, outcome: Outcome, error: Option<ErrorClass>) {
-        let may_be_out = matches!(outcome, Outcome::Acknowledged | Outcome::Indeterminate);
-        let is_unknown = matches!(
-            error,
-            Some(ErrorClass::SessionRejected | ErrorClass::SessionRecreated)
-        );
-        self.left |= may_be_out || is_unknown;
-    }
-
-    pub(super) const fn is_left(&self) -> bool {
-        self.left
     }
 
     /// The counter that the session begins with.

@@ -405,21 +405,129 @@ fn who_has_logged_out_is_told_that_he_is_a_guest_or_shown_another_user() {
 }
 
 #[test]
-fn who_is_refused_a_logout_is_no_guest() {
-    let outsider = said(200, r#"{"user":"alice","visits":3}"#);
-    let refused = (Outcome::Rejected, Some(ErrorClass::WrongIdentity));
-    let mut visit = reference();
-    visit.result(Step::Logout, said(404, ""));
-    assert_eq!(visit.result(Step::Check, outsider), refused);
-    // One that is only begun has not left.
-    let mut visit = reference();
-    visit.begin(Step::Logout);
-    assert_eq!(visit.result(Step::Check, outsider), refused);
-    // One that may have arrived may have ended the session.
-    let mut visit = reference();
-    visit.result(Step::Logout, said(503, ""));
-    let guest = (Outcome::Rejected, Some(ErrorClass::SessionRejected));
-    assert_eq!(visit.result(Step::ReadBack, outsider), guest);
+fn whose_session_is_answered_in_a_guests_name_has_lost_it_logged_out_or_not() {
+    let guests = r#"{"user":"guest","visits":0}"#;
+    let cookies = &["session=another"];
+    let anew = Said {
+        cookies,
+        ..said(200, guests)
+    };
+    for step in [Step::Act, Step::Check, Step::ReadBack] {
+        for (reply, class) in [
+            (said(200, guests), ErrorClass::SessionRejected),
+            (anew, ErrorClass::SessionRecreated),
+        ] {
+            let lost = (Outcome::Rejected, Some(class));
+            assert_eq!(reference().result(step, reply), lost, "{step:?}");
+            let mut visit = reference();
+            visit.result(Step::Logout, said(404, ""));
+            assert_eq!(visit.result(step, reply), lost, "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn a_login_that_is_answered_in_a_guests_name_failed_and_showed_no_other_user() {
+    let mut visit = Visit::new(SessionFlow::reference());
+    assert_eq!(
+        visit.result(Step::Login, said(200, r#"{"user":"guest","visits":0}"#)),
+        (Outcome::Indeterminate, Some(ErrorClass::WrongAnswer))
+    );
+}
+
+/// Names that the server gives, as logins show them.
+#[test]
+fn a_name_that_another_users_login_showed_is_that_users() {
+    let named = |visit: &mut Visit, number: u32, name: &str, step: Step| {
+        let user = User { number, ..USER };
+        let body = format!(r#"{{"account":"{name}"}}"#);
+        let mut turn = visit.begin(step);
+        let reply = Reply {
+            status: 200,
+            boot: None,
+            cookies: &[],
+            headers: &[],
+            body: body.as_bytes(),
+            unframed: false,
+            relayed: Default::default(),
+        };
+        match visit
+            .flow
+            .classify(&mut turn, user, &mut visit.session, &reply)
+        {
+            Next::Done(meaning) => meaning.error,
+            Next::Again => panic!("it goes on"),
+        }
+    };
+    let account = Extract::Pointer("/account".to_owned());
+    let reference = SessionFlow::reference();
+    let mut visit = Visit::new(SessionFlow {
+        login: Request {
+            capture: BTreeMap::from([("account".to_owned(), account.clone())]),
+            ..reference.login.clone()
+        },
+        identity: Some(Identity {
+            at: account,
+            name: "{{ account }}".to_owned(),
+        }),
+        value: None,
+        ..reference
+    });
+    for (number, name) in [(8, "zoe"), (9, "all"), (10, "all"), (7, "amy")] {
+        visit.session = Session::default();
+        assert_eq!(named(&mut visit, number, name, Step::Login), None);
+    }
+    for (name, error) in [
+        ("amy", None),
+        ("zoe", Some(ErrorClass::WrongIdentity)),
+        ("guest", Some(ErrorClass::SessionRejected)),
+        // Several users had it.
+        ("all", Some(ErrorClass::SessionRejected)),
+    ] {
+        assert_eq!(named(&mut visit, 7, name, Step::ReadBack), error, "{name}");
+    }
+}
+
+#[test]
+fn a_change_that_was_redirected_may_have_happened_though_the_page_behind_is_refused() {
+    for (status, class) in [
+        (404, ErrorClass::ClientError),
+        (401, ErrorClass::SessionRejected),
+    ] {
+        let flow = SessionFlow::reference();
+        let mut visit = Visit::new(SessionFlow {
+            act: Request {
+                follow: 1,
+                ..flow.act.clone()
+            },
+            ..flow
+        });
+        visit.does(Step::Login, said(200, &own(0)));
+        let refused = |visit: &mut Visit, turn: &mut Turn| match visit.hears(turn, said(status, ""))
+        {
+            Next::Done(meaning) => (meaning.outcome, meaning.error),
+            Next::Again => panic!("it goes on"),
+        };
+        let mut turn = visit.begin(Step::Act);
+        visit.sends(&mut turn);
+        let redirect = Said {
+            location: Some("/done"),
+            ..said(303, "")
+        };
+        assert_eq!(visit.hears(&mut turn, redirect), Next::Again);
+        visit.sends(&mut turn);
+        assert_eq!(
+            refused(&mut visit, &mut turn),
+            (Outcome::Indeterminate, Some(class))
+        );
+        // What was refused itself did not happen.
+        let mut turn = visit.begin(Step::Act);
+        visit.sends(&mut turn);
+        assert_eq!(
+            refused(&mut visit, &mut turn),
+            (Outcome::Rejected, Some(class))
+        );
+    }
 }
 
 #[test]
