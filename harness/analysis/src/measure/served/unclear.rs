@@ -33,9 +33,11 @@ pub(super) struct Machine<'a> {
     busy: Option<String>,
 }
 
-/// How long operations waited for their replies, in ms, with when they were wanted; without an end those that failed. In the order in
-/// which they were wanted.
-pub(super) struct Waits(Vec<(f64, f64)>);
+/// When an operation was wanted, and how long it waited for its reply, both in ms; without an end where it failed.
+type Wait = (f64, f64);
+
+/// Those of operations, in the order in which they were wanted.
+pub(super) struct Waits(Vec<Wait>);
 
 /// The middle of some operations: when they were wanted, and how long they waited, both in ms.
 #[derive(Clone, Copy)]
@@ -146,7 +148,7 @@ impl Waits {
         trend(&waits).is_some_and(|trend| trend <= TREND)
     }
 
-    fn halves(&self) -> (&[(f64, f64)], &[(f64, f64)]) {
+    fn halves(&self) -> (&[Wait], &[Wait]) {
         self.0.split_at(self.0.len() / 2)
     }
 
@@ -174,7 +176,7 @@ impl Waits {
     }
 }
 
-fn middle(part: &[(f64, f64)]) -> Option<Middle> {
+fn middle(part: &[Wait]) -> Option<Middle> {
     let (at, waits): (Vec<f64>, Vec<f64>) = part.iter().copied().unzip();
     Some(Middle {
         at: median(&at)?,
