@@ -79,7 +79,7 @@ fn filled(given: serde_json::Value) -> ArmSummary {
             skipped: None,
             trials: Vec::new(),
             storm: None,
-            ending_choices: Vec::new(),
+            choices: Vec::new(),
         }],
         incomplete: None,
         extensions: Vec::new(),

@@ -140,7 +140,7 @@ impl Run<'_> {
                     .or_else(|| self.facts.skipped.get(&id).cloned()),
                 trials: replaced::mark(self.header, trials.collect()),
                 storm: self.header.plan.storm,
-                ending_choices: super::planned::ending_choices(&self.header.plan),
+                choices: super::planned::choices(self.header),
             }
         });
         Ok(Analysis {

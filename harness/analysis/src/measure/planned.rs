@@ -1,9 +1,11 @@
 //! The faults of a plan: their numbers, names and effects.
 
 use comeback_model::ids::FaultId;
-use comeback_model::plan::Plan;
+use comeback_model::journal::Header;
 use comeback_model::plan::fault::{Effect, Fault};
+use comeback_model::plan::{Chaos, Plan};
 
+use super::Choice;
 use super::facts::Facts;
 
 /// The fault as it was planned.
@@ -52,13 +54,35 @@ pub(super) fn choice_of(plan: &Plan, fault: FaultId) -> (FaultId, String) {
     (FaultId(choice as u32), name)
 }
 
-/// The choices that end processes; none where nothing is drawn, or where each trial has the only one.
-pub(super) fn ending_choices(plan: &Plan) -> Vec<(FaultId, String)> {
-    let choices = plan
-        .named_faults()
-        .filter(|_| plan.chaos.is_some() && are_several(plan));
-    let ending = choices.filter(|(_, fault)| fault.effect.ends());
-    ending.map(|(id, _)| choice_of(plan, id)).collect()
+/// The faults of the plan that a trial may lack: all that are drawn from, and of a list those behind which another was not recovered
+/// from. None where each trial has the only one.
+pub(super) fn choices(header: &Header) -> Vec<Choice> {
+    let plan = &header.plan;
+    let faults = plan.named_faults().filter(|_| are_several(plan));
+    let choice = |(place, (id, _)): (usize, (FaultId, _))| {
+        let (id, name) = choice_of(plan, id);
+        let drawn = plan.chaos.as_ref().map(|chaos| {
+            let weight = chaos.weights.get(place).copied().unwrap_or_default();
+            let all: u64 = chaos.weights.iter().map(|weight| u64::from(*weight)).sum();
+            let share = f64::from(weight) / all.max(1) as f64;
+            1.0 - (1.0 - share).powf(faults_of_a_trial(header, chaos))
+        });
+        Choice { id, name, drawn }
+    };
+    faults.enumerate().map(choice).collect()
+}
+
+/// How many faults are drawn for a trial, as a mean: fewer than there may be where they do not fit into the span.
+fn faults_of_a_trial(header: &Header, chaos: &Chaos) -> f64 {
+    let trials = header.schedule.trials.iter();
+    let drawn: Vec<usize> = trials
+        .filter(|trial| !trial.is_control())
+        .map(|trial| trial.faults.len())
+        .collect();
+    match (chaos.span, drawn.len()) {
+        (None, _) | (_, 0) => f64::from(chaos.faults),
+        (Some(_), trials) => drawn.iter().sum::<usize>() as f64 / trials as f64,
+    }
 }
 
 /// The faults that a trial was to have, by their numbers; where none are drawn all of the plan's.

@@ -18,7 +18,7 @@ use super::load::{Load, Part, latency_us};
 use super::{NotBack, Return, Shortfall, TrialAnalysis, Unclear};
 
 pub(super) use self::told::finding;
-use self::unclear::{Lost, Machine};
+use self::unclear::{Lost, Machine, Waits};
 
 /// Fewer operations than this tell nothing, however good the service usually is.
 const FEWEST: usize = 5;
@@ -209,7 +209,7 @@ pub(super) fn returned(
         // A storm measures no times: its windows are too short to tell a slow server from a busy machine.
         usual.p50_ms = None;
     }
-    let machine = Machine::new(plan, (facts, load), usual.controls);
+    let machine = Machine::new(plan, (facts, load), usual);
     let calms = || doubtful_calms(&machine, usual).map(|(_, returned)| returned);
     let is_not = |returned: &Return| matches!(returned, Return::Not(_));
     let returned = match calms().find(is_not) {
@@ -241,7 +241,7 @@ pub(super) fn returned_from(
         return Some(Return::Not(NotBack::Ended));
     }
     let usual = Usual::of_baseline(load).widened(controls);
-    let machine = Machine::new(plan, (facts, load), usual.controls);
+    let machine = Machine::new(plan, (facts, load), usual);
     let mut calms = doubtful_calms(&machine, usual);
     let returned = match calms.find(|(from, _)| *from == recovered) {
         Some((_, returned)) => Some(returned),
@@ -302,7 +302,7 @@ fn returned_at_last(machine: &Machine<'_>, usual: Usual, recovered: Elapsed) -> 
     let slowness = lost_time(&counting);
     let certain =
         failing(usual, &half, end, definite).or_else(|| failing(usual, &late, end, definite));
-    let is_up = facts.unexpected.is_empty();
+    let is_up = facts.is_up();
     if certain.is_none() && slowness.is_some() && is_up {
         let lost = Lost {
             of: (recovered, end),
@@ -313,7 +313,9 @@ fn returned_at_last(machine: &Machine<'_>, usual: Usual, recovered: Elapsed) -> 
             return Return::unclear(why);
         }
     }
-    let is_metastable = is_up && machine.is_good() && usual.is_bad_throughout(&half);
+    // What becomes better is not stuck.
+    let falls = || Waits::of(half.iter().copied()).fall();
+    let is_metastable = is_up && machine.is_good() && usual.is_bad_throughout(&half) && !falls();
     if let Some(shortfall) = certain.or(slowness) {
         return Return::Not(match is_metastable {
             true => NotBack::Metastable(shortfall),

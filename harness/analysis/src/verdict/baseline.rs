@@ -110,7 +110,7 @@ pub fn objections(run: &Header, stored: &Analysis) -> Vec<String> {
                 skipped: arm.skip.clone(),
                 trials: Vec::new(),
                 storm: run.plan.storm,
-                ending_choices: Vec::new(),
+                choices: Vec::new(),
             })
             .collect(),
         incomplete: None,

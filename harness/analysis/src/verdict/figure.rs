@@ -40,6 +40,15 @@ impl Missing {
         }
     }
 
+    /// Both are missing: as many more trials as the one that asks for more of them.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let more = self.more_trials.zip(other.more_trials);
+        Self {
+            why: format!("{}; {}", self.why, other.why),
+            more_trials: more.map(|(one, other)| one.max(other)),
+        }
+    }
+
     pub(crate) fn too_few(what: &str, need: usize, have: usize) -> Self {
         Self {
             why: format!("{what} needs {need} trials, there are {have}"),

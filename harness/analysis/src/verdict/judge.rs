@@ -6,12 +6,13 @@ use comeback_model::gate::{
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
+use super::drawn;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, met_nothing, untested};
+use super::tally::{Tally, example, met_nothing, untested, wrong_beside};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -27,8 +28,31 @@ pub(crate) fn has_counterexample(gate: &Gate, arm: &ArmAnalysis) -> bool {
 }
 
 /// Whether the gate holds for an arm that has trials; `base` says what it is compared with, or why there
-/// is nothing, and is asked for only by a gate that needs it.
+/// is nothing, and is asked for only by a gate that needs it. Nothing holds of a fault that never came.
 pub(crate) fn judge<'a>(
+    gate: &Gate,
+    arm: &ArmAnalysis,
+    base: impl FnOnce() -> Result<Base<'a>, String>,
+) -> GateState {
+    let judged = judge_what_came(gate, arm, base);
+    doubted(judged, || drawn::lacking(gate, arm))
+}
+
+/// What holds is not known to while this is lacking, and what lacks trials lacks those, too.
+fn doubted(judged: GateState, lacking: impl FnOnce() -> Option<Missing>) -> GateState {
+    match judged {
+        GateState::Holds => lacking().map_or(GateState::Holds, GateState::Unknown),
+        GateState::Unknown(missing) if missing.more_trials.is_some() => {
+            GateState::Unknown(match lacking() {
+                Some(lacking) => missing.and(lacking),
+                None => missing,
+            })
+        }
+        GateState::Broken(_) | GateState::Unknown(_) => judged,
+    }
+}
+
+fn judge_what_came<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     base: impl FnOnce() -> Result<Base<'a>, String>,
@@ -80,7 +104,8 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> GateState {
         bound: 0.0,
         unit: Unit::Count,
     };
-    none.judge_count(Count::Unrecovered, arm)
+    let judged = none.judge_count(Count::Unrecovered, arm);
+    doubted(judged, || drawn::never_drawn(arm))
 }
 
 /// No worse than a baseline is only an arm that had anything to lose, and a fault that could have taken it; and worse only one
@@ -207,11 +232,17 @@ impl Bound {
         }
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {
-            Some(true) if tally.found_anywhere() > 0 => GateState::Holds,
-            Some(true) => match untested(count, arm) {
-                Some(why) => GateState::Unknown(Missing::for_good(why)),
-                None => GateState::Holds,
-            },
+            Some(true) => {
+                let is_enough = self.relation.holds_within(at_least, self.bound) == Some(true);
+                let why = match tally.found_anywhere() {
+                    0 => untested(count, arm),
+                    _ if is_enough => None,
+                    _ => wrong_beside(count, arm),
+                };
+                why.map_or(GateState::Holds, |why| {
+                    GateState::Unknown(Missing::for_good(why))
+                })
+            }
             Some(false) => GateState::Broken(counted + &example(count, arm)),
             None => GateState::Unknown(without_answers(count, &counted, tally)),
         }

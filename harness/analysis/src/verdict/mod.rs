@@ -10,6 +10,7 @@ pub(crate) mod baseline;
 mod by_trial;
 pub(crate) mod clean;
 pub(crate) mod contrast;
+mod drawn;
 mod family;
 pub(crate) mod figure;
 mod headline;
@@ -105,7 +106,7 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
                 facts.push(Broken::anyway(arm, clause(Count::Unrecovered, tally)));
             }
             Some(GateState::Unknown(Missing { why, .. }))
-                if arm.faulted().next().is_some() && !is_part =>
+                if arm.faulted().next().is_some() && !is_part && !is_told(&asked, &why) =>
             {
                 missing.push(about(&format!("{ANYWAY}, cannot be judged: {why}")));
             }
@@ -148,6 +149,12 @@ pub fn judge(analysis: &Analysis, gates: &[Gate], stored: Option<&Analysis>) -> 
     };
     verdict.headline = headline(&verdict, analysis, &facts);
     verdict
+}
+
+/// Whether a gate is open for this very reason: it need not be told again.
+fn is_told(asked: &[Asked<'_>], why: &str) -> bool {
+    let details = asked.iter().filter_map(|asked| asked.check.detail.as_ref());
+    details.into_iter().any(|detail| detail.contains(why))
 }
 
 /// Asks an arm each gate that is for it.

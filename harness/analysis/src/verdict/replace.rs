@@ -8,6 +8,7 @@ use comeback_model::schedule::{PlannedTrial, Schedule};
 
 use super::judge::judge;
 use super::samples::{Base, GateState};
+use super::tally::wrong_beside;
 use super::{Check, Outcome, Verdict};
 use crate::measure::replaced::{is_ours, missing};
 use crate::measure::words::counted;
@@ -108,7 +109,14 @@ pub(super) fn doubted<'a>(
     if check.outcome != Outcome::Pass {
         return check;
     }
-    let GateState::Broken(found) = judge(gate, all, baseline) else {
+    let wrong = || wrong_beside(gate.metric().count()?, all);
+    let found = match judge(gate, all, baseline) {
+        GateState::Broken(found) => Some(found),
+        // What went wrong beside the fault breaks nothing, and leaves nothing to hold.
+        GateState::Unknown(_) => wrong(),
+        GateState::Holds => None,
+    };
+    let Some(found) = found else {
         return check;
     };
     Check {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::gate::Count;
+use comeback_model::gate::{Count, Demand, Gate};
 use comeback_model::ids::FaultId;
 
 use crate::measure::words::{counted, grouped};
@@ -140,6 +140,16 @@ pub(crate) fn clause(count: Count, tally: Tally) -> String {
     }
 }
 
+/// Whether a gate asks for as much of a count as was found already: what else would be found cannot break it.
+pub(crate) fn holds_whatever_follows(gate: &Gate, arm: &ArmAnalysis) -> bool {
+    let (Some(count), Demand::Bound(relation, bound)) = (gate.bounded_count(), gate.demand())
+    else {
+        return false;
+    };
+    let at_least = (Tally::of(count, arm).found as f64, f64::INFINITY);
+    relation.holds_within(at_least, bound) == Some(true)
+}
+
 /// What a trial adds to it.
 pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
     let (sessions, writes, doubted) = (&trial.sessions, &trial.writes, trial.doubted);
@@ -241,28 +251,14 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     }
     let idle = || idle_fault(arm).map(|(fault, held_back)| no_write_at(&fault, held_back));
     never_acknowledged(count, arm)
-        .or_else(|| never_drawn(arm))
         .or_else(|| wrong_beside(count, arm))
         .or_else(idle)
         .or_else(|| met_nothing(count, arm))
         .or_else(|| met_too_little(arm))
 }
 
-/// Which choices that end processes no trial that counts has had: what those would have taken nobody knows.
-fn never_drawn(arm: &ArmAnalysis) -> Option<String> {
-    let had = |choice: &FaultId| {
-        let mut faults = arm.faulted().flat_map(|trial| &trial.faults);
-        faults.any(|fault| fault.choice.0 == *choice && fault.landed)
-    };
-    let mut ending = arm.ending_choices.iter();
-    let (_, name) = ending.find(|(choice, _)| !had(choice))?;
-    Some(format!(
-        "the choice '{name}' came in no trial that counts: raise trials, its weight, or faults of [chaos]"
-    ))
-}
-
 /// That writes went wrong which no fault has taken: what the server kept it may have kept by chance.
-fn wrong_beside(count: Count, arm: &ArmAnalysis) -> Option<String> {
+pub(crate) fn wrong_beside(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let trials = || arm.faulted().filter(|_| count == Count::LostWrites);
     let sum = |of: fn(&TrialAnalysis) -> u64| trials().map(of).fold(0, u64::saturating_add);
     let lost = sum(|trial| trial.writes_beside.lost_later);

@@ -211,7 +211,7 @@ mod tests {
             skipped: None,
             trials: [vec![control], trials].concat(),
             storm: None,
-            ending_choices: Vec::new(),
+            choices: Vec::new(),
         };
         let analysis = Analysis {
             header: header(plan, Seed(1), String::new(), Path::new(".")),

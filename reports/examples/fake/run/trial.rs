@@ -53,7 +53,7 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         skipped: spec.skipped.map(str::to_owned),
         trials,
         storm: None,
-        ending_choices: Vec::new(),
+        choices: Vec::new(),
     }
 }
 

@@ -239,6 +239,17 @@ impl Facts {
         failed.count() as u32
     }
 
+    /// Whether nothing ended by itself but starts of nodes that were hit, before these were back.
+    pub(in crate::measure) fn is_up(&self) -> bool {
+        let hits = self.hits();
+        self.unexpected.iter().all(|ended| {
+            let (node, _) = ended.start;
+            let of_node = hits.iter().filter(|hit| hit.node == node);
+            let mut awaited = of_node.filter_map(|hit| Some((hit.begun, self.back_from(hit)?)));
+            awaited.any(|(begun, back)| begun <= ended.at && ended.at < back.at)
+        })
+    }
+
     /// When nodes ended by themselves after they were back from this fault, the last that hit them by then; in order. Not what
     /// ended under worse conditions.
     pub(in crate::measure) fn ended_again(&self, fault: FaultId) -> Vec<(Elapsed, Node)> {

@@ -13,21 +13,37 @@ use super::super::busy::{MOST_LATE, busy, share_late};
 use super::super::facts::Facts;
 use super::super::load::Load;
 use super::super::words::{percent, waited_for_disk};
-use super::{Controls, LONG};
+use super::{LONG, Usual};
 
 /// A median wait that is at most this share of the one before is a shorter one.
 const SHORTER: f64 = 0.75;
 /// How much of a trend the waits must have, as a figure of the standard normal distribution: 1 of 200 without a trend have as much.
 const TREND: f64 = -2.6;
-/// Where more than this share of operations fails, nothing is worked off.
+/// Where more than this share of the last operations fails, nothing is worked off.
 const MOST_FAILED: f64 = 0.05;
+/// How many times the outage's length it may take to work off what gathered in it. A server that is asked for a share ρ of what it can do
+/// takes ρ / (1 - ρ) times that length: this much where the plan asks for 91 %. What takes longer is not the backlog of that outage.
+const WORKED_OFF: f64 = 10.0;
 
 /// What is known of the machine that a trial ran on.
 pub(super) struct Machine<'a> {
     pub(super) facts: &'a Facts,
     pub(super) load: &'a Load<'a>,
-    controls: Controls,
+    usual: Usual,
     busy: Option<String>,
+}
+
+/// When an operation was wanted, and how long it waited for its reply, both in ms; without an end where it failed.
+type Wait = (f64, f64);
+
+/// Those of operations, in the order in which they were wanted.
+pub(super) struct Waits(Vec<Wait>);
+
+/// The middle of some operations: when they were wanted, and how long they waited, both in ms.
+#[derive(Clone, Copy)]
+struct Middle {
+    at: f64,
+    wait: f64,
 }
 
 /// Operations that took too long, or were not answered.
@@ -41,22 +57,18 @@ pub(super) struct Lost<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(super) fn new(
-        plan: &Plan,
-        (facts, load): (&'a Facts, &'a Load<'a>),
-        controls: Controls,
-    ) -> Self {
+    pub(super) fn new(plan: &Plan, (facts, load): (&'a Facts, &'a Load<'a>), usual: Usual) -> Self {
         Self {
             facts,
             load,
-            controls,
+            usual,
             busy: busy(plan, facts, load),
         }
     }
 
     /// Whether what is bad in this trial and was good in a control one can only be the server's.
     pub(super) fn is_good(&self) -> bool {
-        self.busy.is_none() && self.controls.are_good()
+        self.busy.is_none() && self.usual.controls.are_good()
     }
 
     /// Why nobody can tell whether time was lost by the server, if so; `goes_on` says whether as much is lost by the others alone.
@@ -78,7 +90,7 @@ impl<'a> Machine<'a> {
         if let Some(busy) = &self.busy {
             return Some(Unclear::Busy(busy.clone()));
         }
-        if self.controls.are_all_busy() {
+        if self.usual.controls.are_all_busy() {
             return Some(Unclear::Busy(
                 "this machine was too busy in the control trials, too".to_owned(),
             ));
@@ -89,31 +101,91 @@ impl<'a> Machine<'a> {
         {
             return Some(Unclear::Disk(stalled));
         }
-        catches_up(lost).then_some(Unclear::CatchingUp)
+        self.catches_up(lost).then_some(Unclear::CatchingUp)
+    }
+
+    /// Whether the waits become shorter from operation to operation, and at last each is answered: what the clients had to keep back
+    /// in the outage is still being worked off, so more is asked of the server than the plan offers.
+    fn catches_up(&self, lost: &Lost<'_>) -> bool {
+        let (from, until) = lost.judged;
+        let judged = lost.operations.iter().copied();
+        let waits = Waits::of(judged.filter(|op| op.intended >= from && op.intended < until));
+        waits.fall()
+            && waits.are_over_at_last()
+            && (waits.are_shorter() || self.are_over_soon(&waits, lost.of.0))
+    }
+
+    /// Whether the waits, as they fall, are the usual ones again within so many times the length of the outage that this recovery ended.
+    fn are_over_soon(&self, waits: &Waits, recovered: Elapsed) -> bool {
+        let spans = self.facts.spans().into_iter();
+        let ended = spans.filter(|span| span.recovered == Some(recovered));
+        let usual_at = self.usual.p50_ms.and_then(|usual| waits.reach(usual));
+        let out = ended.map(|span| span.sent).min();
+        out.zip(usual_at).is_some_and(|(out, at)| {
+            let outage_ms = recovered.since(out).as_ms();
+            at - since_begin(recovered) <= WORKED_OFF * outage_ms
+        })
     }
 }
 
-/// Whether the waits become shorter from operation to operation, each of which is answered: what the clients had to keep back in the
-/// outage is still being worked off, so more is asked of the server than the plan offers.
-fn catches_up(lost: &Lost<'_>) -> bool {
-    let (from, until) = lost.judged;
-    let judged = lost.operations.iter();
-    let judged = judged.filter(|op| op.intended >= from && op.intended < until);
-    let (answered, failed): (Vec<&Operation>, Vec<&Operation>) =
-        judged.copied().partition(|op| op.is_correct());
-    // One that was never answered waits for no longer than until the load's end, the later ones for less.
-    if failed.len() as f64 > MOST_FAILED * answered.len() as f64 {
-        return false;
+impl Waits {
+    pub(super) fn of<'a>(operations: impl Iterator<Item = &'a Operation>) -> Self {
+        let wait = |op: &Operation| match op.is_correct() {
+            true => op.finished.since(op.intended).as_ms(),
+            // Its own wait would say how much of the load was left.
+            false => f64::INFINITY,
+        };
+        Self(
+            operations
+                .map(|op| (since_begin(op.intended), wait(op)))
+                .collect(),
+        )
     }
-    let waits: Vec<f64> = answered
-        .iter()
-        .map(|op| op.finished.since(op.intended).as_ms())
-        .collect();
-    let (first, second) = waits.split_at(waits.len() / 2);
-    let is_shorter = median(first)
-        .zip(median(second))
-        .is_some_and(|(first, second)| second <= SHORTER * first);
-    is_shorter && trend(&waits).is_some_and(|trend| trend <= TREND)
+
+    /// Whether they become shorter.
+    pub(super) fn fall(&self) -> bool {
+        let waits: Vec<f64> = self.0.iter().map(|(_, wait)| *wait).collect();
+        trend(&waits).is_some_and(|trend| trend <= TREND)
+    }
+
+    fn halves(&self) -> (&[Wait], &[Wait]) {
+        self.0.split_at(self.0.len() / 2)
+    }
+
+    /// Whether those of the second half come to an end.
+    fn are_over_at_last(&self) -> bool {
+        let (_, last) = self.halves();
+        let failed = last.iter().filter(|(_, wait)| wait.is_infinite()).count();
+        failed as f64 <= MOST_FAILED * last.len() as f64
+    }
+
+    /// Whether those of the second half are much shorter.
+    fn are_shorter(&self) -> bool {
+        let (first, last) = self.halves();
+        let middles = middle(first).zip(middle(last));
+        middles.is_some_and(|(first, last)| last.wait <= SHORTER * first.wait)
+    }
+
+    /// When they are down to this, if they go on falling as from their first half to their second, in ms of the run.
+    fn reach(&self, least: f64) -> Option<f64> {
+        let (first, last) = self.halves();
+        let (first, last) = (middle(first)?, middle(last)?);
+        let falls = (first.wait - last.wait) / (last.at - first.at);
+        let at = last.at + (last.wait - least) / falls;
+        (falls > 0.0 && falls.is_finite()).then_some(at)
+    }
+}
+
+fn middle(part: &[Wait]) -> Option<Middle> {
+    let (at, waits): (Vec<f64>, Vec<f64>) = part.iter().copied().unzip();
+    Some(Middle {
+        at: median(&at)?,
+        wait: median(&waits)?,
+    })
+}
+
+fn since_begin(at: Elapsed) -> f64 {
+    at.as_us() as f64 / 1_000.0
 }
 
 /// For how long this machine's disk kept somebody waiting in a stretch, if what clients lost may be the disk's doing: not where it

@@ -61,8 +61,19 @@ pub struct ArmAnalysis {
     pub trials: Vec<TrialAnalysis>,
     /// Whether its trials are the kills of a storm.
     pub storm: Option<Storm>,
-    /// Where faults are drawn, the choices that end processes, with their names.
-    pub ending_choices: Vec<(FaultId, String)>,
+    /// Where a trial has several faults, or others than the next one, all that it may have.
+    pub choices: Vec<Choice>,
+}
+
+/// A fault of the plan that some trials may lack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Which, wherever it comes in a trial.
+    pub id: FaultId,
+    /// What people call it.
+    pub name: String,
+    /// How likely a trial has it; absent where nothing is drawn, since each trial was to have it.
+    pub drawn: Option<f64>,
 }
 
 impl ArmAnalysis {

@@ -1,11 +1,11 @@
 //! Void trials that others take the place of.
 
 use Outcome::{Fail, Inconclusive, Pass};
-use comeback_model::ids::TrialId;
+use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Step};
 use comeback_model::plan::test_plan;
 use comeback_model::schedule::expand;
-use comeback_model::units::Span;
+use comeback_model::units::{Elapsed, Span};
 
 use super::*;
 use crate::summary::summarize;
@@ -192,6 +192,66 @@ fn a_loss_in_a_trial_that_was_replaced_is_the_counterexample_it_is() {
         verdict.headline
     );
     assert_eq!(analysis.arms[0].replaced().count(), 1);
+}
+
+#[test]
+fn what_was_lost_after_the_fault_of_a_trial_that_was_replaced_leaves_lost_writes_open() {
+    // A session that is begun after the fault, with a write that the last look lacks.
+    let loses_later = |mut journal: Journal, trial: u32| {
+        let own = |op: &&Operation| op.trial == TrialId(trial) && op.client.0 == 0;
+        let own: Vec<Operation> = journal.operations.iter().filter(own).cloned().collect();
+        let of_step = |step| own.iter().rfind(|op| op.step == step).unwrap();
+        let looked = of_step(Step::ReadBack);
+        let again = |step, at_ms: u64| {
+            let at = Elapsed::from_us(at_ms * 1_000);
+            Operation {
+                boot: looked.boot,
+                intended: at,
+                dispatched: at,
+                sent: Some(at),
+                finished: at + Span::from_ms(1),
+                ..of_step(step).clone()
+            }
+        };
+        let lacks = Operation {
+            value: Some(0),
+            ..looked.clone()
+        };
+        let session = [again(Step::Login, 3_300), again(Step::Act, 3_500), lacks];
+        journal.operations.extend(session.map(|op| Operation {
+            client: ClientId(9_000),
+            ..op
+        }));
+        journal
+    };
+    let said = "1 write acknowledged after the fault are absent";
+    let is_open = |journal: &Journal| {
+        let (analysis, verdict) = judged(journal);
+        assert_eq!(verdict.outcome, Inconclusive, "{:?}", verdict.reasons);
+        let [unrecovered, sessions, writes] = &verdict.checks[..] else {
+            panic!("{:?}", verdict.checks);
+        };
+        assert_eq!((unrecovered.outcome, sessions.outcome), (Pass, Pass));
+        assert!(writes.detail.as_ref().unwrap().contains(said), "{writes:?}");
+        analysis.arms[0].replaced().count()
+    };
+    let counts = run(&[1], &[faulted()]);
+    assert_eq!(is_open(&loses_later(counts.clone(), 0)), 1);
+    assert_eq!(is_open(&loses_later(counts.clone(), 1)), 1);
+    // It is no loss of a fault, so it breaks nothing; and what is lost anyway is no excuse for it.
+    let some = [
+        faulted().with(&[Fate::Finds(0), Fate::Finds(1)]),
+        faulted(),
+        faulted(),
+        control(),
+    ];
+    let some = journal(&some);
+    let within = ["lost_writes <= 1"];
+    assert_eq!(verdict_on(&some, &within).outcome, Pass);
+    assert_eq!(
+        verdict_on(&loses_later(some, 1), &within).outcome,
+        Inconclusive
+    );
 }
 
 #[test]

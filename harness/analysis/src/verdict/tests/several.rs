@@ -4,7 +4,8 @@ use Fate::{Finds, Lost};
 use comeback_model::event::{Event, EventKind, Evidence, Exit, ExitCause};
 use comeback_model::ids::{BootId, ClientId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
-use comeback_model::units::Elapsed;
+use comeback_model::plan::fault::{Effect as FaultEffect, Ending};
+use comeback_model::units::{Elapsed, Span};
 
 use super::*;
 
@@ -374,32 +375,132 @@ fn without_a_control_two_faults_are_not_judged_either() {
     );
 }
 
-#[test]
-fn a_choice_that_ends_processes_and_came_in_no_trial_says_nothing_of_losses() {
-    let drawn_from = |others: &[&str]| {
-        let mut journal = journal(&[faulted().with(&[Finds(1); 3]), control()]);
-        let plan = &mut journal.header.plan;
-        let kill = plan.faults[0].clone();
-        plan.faults.truncate(1);
-        plan.faults
-            .extend(others.iter().map(|kind| comeback_model::plan::Fault {
+/// A run of a trial with one fault, a kill, that was drawn from that and from these.
+fn drawn_from(fates: &[Fate], others: &[(&str, FaultEffect)]) -> Twice {
+    let mut journal = journal(&[faulted().with(fates), control()]);
+    let plan = &mut journal.header.plan;
+    let kill = plan.faults[0].clone();
+    plan.faults.truncate(1);
+    plan.faults.extend(
+        others
+            .iter()
+            .map(|(kind, effect)| comeback_model::plan::Fault {
                 kind: (*kind).to_owned(),
+                effect: *effect,
                 ..kill.clone()
-            }));
-        plan.chaos = Some(comeback_model::plan::Chaos {
-            faults: 1,
-            weights: vec![1; plan.faults.len()],
-            span: None,
-        });
-        let trials = &mut journal.header.schedule.trials;
-        trials.sort_by_key(|trial| trial.is_control());
-        for (id, trial) in (0..).zip(trials) {
-            trial.id = TrialId(id);
-        }
-        Twice(journal)
-    };
+            }),
+    );
+    plan.chaos = Some(comeback_model::plan::Chaos {
+        faults: 1,
+        weights: vec![1; plan.faults.len()],
+        span: None,
+    });
+    let trials = &mut journal.header.schedule.trials;
+    trials.sort_by_key(|trial| trial.is_control());
+    for (id, trial) in (0..).zip(trials) {
+        trial.id = TrialId(id);
+    }
+    Twice(journal)
+}
+
+/// A fault of each effect that may be drawn.
+const EFFECTS: [FaultEffect; 4] = [
+    FaultEffect::Ends(Ending::AsAsked),
+    FaultEffect::Replaces,
+    FaultEffect::StandsStill(Span::from_ms(300)),
+    FaultEffect::Degrades(Span::from_ms(300)),
+];
+
+#[test]
+fn of_a_choice_that_came_in_no_trial_nothing_holds_whatever_it_does() {
+    let fates = [Finds(1), Finds(1), Fate::LoggedOut];
+    let gates = [
+        "unrecovered == 0",
+        "lost_sessions == 0",
+        "lost_writes == 0",
+        "wrong_identity == 0",
+        "zombie_sessions == 0",
+        "duplicated_writes == 0",
+        "phantom_writes == 0",
+        "in_flight_failed <= 5",
+        "time_to_ready.max < 2s",
+        "outage.max < 2s",
+        "availability >= 1%",
+        "latency.after.p50 < 1s",
+    ];
     // Each trial has the only choice that there is.
-    check_twice(&drawn_from(&[]), &USUAL, Outcome::Pass, "");
-    let said = "the choice 'again' came in no trial that counts";
-    check_twice(&drawn_from(&["again"]), &USUAL, Outcome::Inconclusive, said);
+    let judged = |gate: &str, others: &[(&str, FaultEffect)]| {
+        let run = drawn_from(&fates, others);
+        let verdict = verdict_on(&run.0, &[gate]);
+        (verdict.outcome, verdict.reasons.join("\n"))
+    };
+    for gate in gates {
+        // Some need several trials for an interval.
+        if judged(gate, &[]) != (Outcome::Pass, String::new()) {
+            let why = judged(gate, &[]).1;
+            assert!(why.contains("trials, there are 1"), "{gate}: {why}");
+        }
+        for effect in EFFECTS {
+            let (outcome, why) = judged(gate, &[("again", effect)]);
+            assert_eq!(outcome, Outcome::Inconclusive, "{gate} {effect:?}");
+            let said = "the choice 'again' came in no trial that counts: raise trials to 6 ";
+            assert!(why.contains(said), "{gate}: {why}");
+        }
+    }
+    // What went on before any fault is as it is, and one of those that are lost is one.
+    let again = [("again", EFFECTS[0])];
+    for gate in ["control.error_rate == 0", "latency.before.p50 < 1s"] {
+        let verdict = verdict_on(&drawn_from(&fates, &again).0, &[gate]);
+        let said = format!("first: {gate} cannot be judged");
+        let bears = |reason: &String| reason.starts_with(&said) && reason.contains("again");
+        assert!(!verdict.reasons.iter().any(bears), "{:?}", verdict.reasons);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    }
+    let lost = drawn_from(&[Lost, Finds(1)], &again);
+    let found = ["lost_sessions >= 1", "unrecovered >= 0"];
+    check_twice(&lost, &found, Outcome::Pass, "");
+    let within = ["lost_sessions <= 1", "unrecovered >= 0"];
+    check_twice(&lost, &within, Outcome::Inconclusive, "'again'");
+}
+
+#[test]
+fn more_trials_are_asked_for_where_choices_did_not_come() {
+    let others = ["again", "other", "more", "last"].map(|kind| (kind, EFFECTS[0]));
+    let told = |gates: &[&str]| {
+        let verdict = verdict_on(&drawn_from(&[Finds(1); 3], &others).0, gates);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        // Once for each gate; that nobody asked for the recovery adds nothing.
+        assert_eq!(verdict.reasons.len(), gates.len(), "{:?}", verdict.reasons);
+        assert!(
+            verdict.reasons.iter().all(|reason| reason.ends_with(
+                "the choices 'again', 'other', 'more', 'last' came in no trial that counts: raise trials to 21 (all come then \
+                 in 95 of 100 runs), its weight, or faults of [chaos]"
+            )),
+            "{:?}",
+            verdict.reasons
+        );
+        verdict.more_trials()
+    };
+    // Of five, one has come already: 4 * 0.8^20 is 0.046.
+    for gates in [
+        &USUAL[..],
+        &["time_to_ready.max < 2s"],
+        &["time_to_ready.median < 2s"],
+    ] {
+        assert_eq!(told(gates), Some(20), "{gates:?}");
+    }
+}
+
+#[test]
+fn of_a_fault_that_no_trial_came_to_nothing_holds_though_so_many_may_be_unrecovered() {
+    let mut journal = journal(&[faulted().ready(None).with(&[]), control()]);
+    let gates = ["unrecovered <= 1"];
+    assert_eq!(verdict_on(&journal, &gates).outcome, Outcome::Pass);
+    let again = comeback_model::plan::Fault {
+        kind: "again".to_owned(),
+        ..journal.header.plan.faults[0].clone()
+    };
+    journal.header.plan.faults.push(again);
+    let said = "the fault 'again' came in no trial that counts";
+    check_twice(&Twice(journal), &gates, Outcome::Inconclusive, said);
 }

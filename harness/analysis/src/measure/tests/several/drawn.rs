@@ -72,6 +72,32 @@ fn a_trial_has_the_faults_that_were_drawn_for_it_by_their_places_and_no_others()
 }
 
 #[test]
+fn each_choice_has_the_chance_that_a_trial_has_it() {
+    let of = |story: &Story| story.analysis().arms.remove(0).choices;
+    let told = |story: &Story| {
+        let choices = of(story).into_iter();
+        choices
+            .map(|choice| (choice.id, choice.name, choice.drawn))
+            .collect::<Vec<_>>()
+    };
+    let weighted = killed_twice().planned(|plan| {
+        plan.chaos.as_mut().unwrap().weights = vec![1, 3];
+    });
+    // In neither of two places: 0.75 * 0.75, and 0.25 * 0.25.
+    let expected = [("kill", 0.4375), ("again", 0.9375)];
+    let expected = (0..).zip(expected).map(|(id, (name, drawn))| {
+        let name = name.to_owned();
+        (FaultId(id), name, Some(drawn))
+    });
+    assert_eq!(told(&weighted), expected.collect::<Vec<_>>());
+    // Nothing is drawn: each trial was to have both. Of a single one nobody asks.
+    let list = Story::new(false).with_a_second_fault("again");
+    let drawn: Vec<_> = of(&list).into_iter().map(|choice| choice.drawn).collect();
+    assert_eq!(drawn, [None, None]);
+    assert_eq!(of(&Story::new(false)), []);
+}
+
+#[test]
 fn choices_of_the_same_kind_are_told_apart() {
     let story = killed_twice().planned(|plan| plan.faults[1].kind = "kill".to_owned());
     let trial = understood(&story);
