@@ -136,6 +136,10 @@ impl Processes for Real {
         self.watches.of(place)?.unseen()
     }
 
+    fn unbegun(&self, place: Place) -> Option<String> {
+        self.watches.of(place)?.unbegun(place)
+    }
+
     fn members_before(&self, place: Place) -> Vec<i32> {
         match self.watches.of(place) {
             Some(watch) => watch.members_before(place),

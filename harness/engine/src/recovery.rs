@@ -244,7 +244,11 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
             // Nobody knows whether it is back.
             None => match probe.seen().unseen {
                 Some(why) => return Err(aborted(unattributed(&why))),
-                None => None,
+                // It was not even asked to come back.
+                None => match unbegun(trial, &starts) {
+                    Some(why) => return Err(aborted(why)),
+                    None => None,
+                },
             },
         };
         let seen = probe.seen();
@@ -260,6 +264,12 @@ async fn watch<S: Seams>(trial: &Trial<'_, S>, injected: &Injected) -> Result<Ve
         });
     }
     Ok(watched)
+}
+
+/// Why one of these starts was not begun yet, if that is so.
+fn unbegun<S: Seams>(trial: &Trial<'_, S>, starts: &[Start]) -> Option<String> {
+    let mut starts = starts.iter();
+    starts.find_map(|(node, start)| trial.seams.unbegun((trial.planned.id, *node, *start)))
 }
 
 fn unattributed(why: &str) -> String {

@@ -78,6 +78,10 @@ pub(super) trait Processes {
     fn held_on(&self, place: Place) -> bool;
     /// Why it cannot be told whether this start is there, of a server that somebody else starts, if somebody is there who may be it.
     fn unseen(&self, place: Place) -> Option<String>;
+    /// Why the restart command of this start was not begun, of a server that somebody else starts, if it waits for another command.
+    fn unbegun(&self, _place: Place) -> Option<String> {
+        None
+    }
     /// The living processes that are older than this start.
     fn members_before(&self, place: Place) -> Vec<i32>;
     /// The same, with what each could answer by; those of an unknown start where `strays` are wanted.

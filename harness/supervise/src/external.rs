@@ -43,8 +43,54 @@ pub use process::{Begin, ExternalProcess, Next};
 pub use restart::check_program;
 pub use shot::ExternalShot;
 
-/// Commands by whom a server is kept down that its supervisor starts again else: by program, and what that is told.
-const KEEP_DOWN: [(&str, &[&str]); 2] = [("systemctl", &["stop"]), ("docker", &["stop", "kill"])];
+/// A program that keeps a server down which its supervisor starts again else.
+struct KeepsDown {
+    program: &'static str,
+    /// If it is told one of these.
+    told: &'static [&'static str],
+    /// Its options before that have a value as a word of its own.
+    with_value: &'static [&'static str],
+}
+
+const KEEP_DOWN: [KeepsDown; 2] = [
+    KeepsDown {
+        program: "systemctl",
+        told: &["stop"],
+        with_value: &[
+            "-H",
+            "--host",
+            "-M",
+            "--machine",
+            "-t",
+            "--type",
+            "-p",
+            "--property",
+            "-s",
+            "--signal",
+        ],
+    },
+    KeepsDown {
+        program: "docker",
+        told: &["stop", "kill"],
+        with_value: &[
+            "-H",
+            "--host",
+            "-c",
+            "--context",
+            "--config",
+            "-l",
+            "--log-level",
+            "-f",
+            "--file",
+            "-p",
+            "--project-name",
+            "--profile",
+            "--env-file",
+        ],
+    },
+];
+/// Words before what docker is told to do, which say what of.
+const GROUPS: [&str; 2] = ["container", "compose"];
 
 /// A process, for good: its number may come to name another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,10 +200,11 @@ pub fn check_restarts(external: &External, endings: &[Ending]) -> Result<(), Not
     }
     let words = external.kill.as_deref().unwrap_or_default();
     let program = words.first().and_then(|word| word.rsplit('/').next());
-    let keeps_down = KEEP_DOWN.iter().find(|(name, doing)| {
-        program == Some(*name) && words.iter().any(|word| doing.contains(&word.as_str()))
+    let keeps_down = KEEP_DOWN.iter().find(|one| {
+        program == Some(one.program)
+            && told_to(words, one.with_value).is_some_and(|told| one.told.contains(&told))
     });
-    if let Some((name, _)) = keeps_down {
+    if let Some(KeepsDown { program: name, .. }) = keeps_down {
         return Err(NotFound::because(format!(
             "kill: after '{}' nobody starts the server again, whatever its policy: add restart = [\"{name}\", \"start\", \"{}\"]",
             words.join(" "),
@@ -168,6 +215,19 @@ pub fn check_restarts(external: &External, endings: &[Ending]) -> Result<(), Not
         IdentifiedBy::Unit(unit) => systemd::check_restarts(unit, endings),
         IdentifiedBy::PidFile(_) | IdentifiedBy::Port => Ok(()),
     }
+}
+
+/// What a program is told to do: its first word that is no option, no value of one and no group.
+fn told_to<'w>(words: &'w [String], with_value: &[&str]) -> Option<&'w str> {
+    let mut rest = words.iter().skip(1).map(String::as_str);
+    while let Some(word) = rest.next() {
+        if with_value.contains(&word) {
+            rest.next();
+        } else if !word.starts_with('-') && !GROUPS.contains(&word) {
+            return Some(word);
+        }
+    }
+    None
 }
 
 /// A process that was seen in the place of an awaited start.
@@ -202,6 +262,8 @@ struct Seen {
     /// The latest start that was asked for as the sender of a reply.
     answered: Option<Place>,
     kill_under_way: Commanded,
+    /// The start whose restart command was not begun yet: a kill command is under way.
+    unbegun: Option<Place>,
 }
 
 /// A server that somebody else starts, watched over the trials of a run. A clone is the same.
@@ -224,6 +286,7 @@ impl Watch {
             is_on_its_way: false,
             answered: None,
             kill_under_way: Commanded::default(),
+            unbegun: None,
         })))
     }
 
@@ -301,6 +364,19 @@ impl Watch {
         Some(missing.to_string())
     }
 
+    /// Why the restart command of this start was not begun, if it waits.
+    pub fn unbegun(&self, place: Place) -> Option<String> {
+        let seen = self.0.borrow();
+        let words = seen.external.kill.as_ref()?;
+        (seen.unbegun == Some(place)).then(|| {
+            format!(
+                "the kill command '{}' did not end though the server had, so that the restart command was not begun: have the command \
+                 be over when the server has ended",
+                words.join(" ")
+            )
+        })
+    }
+
     /// A fault addresses these processes of the server.
     fn note_before(&self, processes: &[Identity]) -> io::Result<()> {
         let mut seen = self.0.borrow_mut();
@@ -342,9 +418,16 @@ impl Watch {
         self.0.borrow().answered == Some(place)
     }
 
+    /// The restart command of this start waits.
+    fn note_unbegun(&self, place: Place) {
+        self.0.borrow_mut().unbegun = Some(place);
+    }
+
     /// The restart command was begun, or has failed.
     fn note_restart(&self, is_on_its_way: bool) {
-        self.0.borrow_mut().is_on_its_way = is_on_its_way;
+        let mut seen = self.0.borrow_mut();
+        seen.is_on_its_way = is_on_its_way;
+        seen.unbegun = None;
     }
 
     /// Whether the server was seen, nobody listens now, and no restart is on its way.
@@ -472,4 +555,39 @@ fn began_by(start_time: u64, now: Elapsed) -> Elapsed {
         + u64::try_from(up.tv_nsec).unwrap_or(0) / 1_000;
     let age = Duration::from_micros(up_us.saturating_sub(us));
     Elapsed::from_us(now.as_us().saturating_sub(age.as_micros() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_kept_down_by_what_its_supervisor_is_told_and_not_by_what_is_done_in_it() {
+        let is_kept_down = |kill: &str| {
+            let external = External {
+                by: IdentifiedBy::Port,
+                port: 8_080,
+                restart: None,
+                kill: Some(kill.split(' ').map(str::to_owned).collect()),
+            };
+            check_restarts(&external, &[]).is_err()
+        };
+        for kill in [
+            "docker kill web",
+            "/usr/bin/docker --context far kill -s KILL web",
+            "docker container stop web",
+            "docker compose -f shop.yaml --profile=all kill web",
+            "systemctl --user -f stop shop.service",
+        ] {
+            assert!(is_kept_down(kill), "{kill}");
+        }
+        for kill in [
+            "docker exec web kill -9 1",
+            "docker exec stop kill 1",
+            "systemctl kill -s KILL stop.service",
+            "./stop web",
+        ] {
+            assert!(!is_kept_down(kill), "{kill}");
+        }
+    }
 }

@@ -160,7 +160,7 @@ pub(super) fn findings(plan: &Plan, facts: &Facts) -> Vec<String> {
         let Some(effect) = effect_of(plan, fault) else {
             continue;
         };
-        let own = injection::findings(plan, effect, (facts, own)).into_iter();
+        let own = injection::findings(plan, (fault, effect), (facts, own)).into_iter();
         let all = own.chain(overtaken(plan, facts, fault));
         found.extend(all.map(|finding| about(plan, fault, finding)));
     }

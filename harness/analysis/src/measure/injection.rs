@@ -31,11 +31,9 @@ const CRASHES: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 /// The most that may lie between the injections of a fault that hits all of them at once.
 const AT_ONCE_MS: f64 = 10.0;
 
-/// Operations are under way in it that had left by `until`, and were not finished at `since`; of those whose connection ended
-/// without a reply, at `cut_since`.
+/// Operations are under way in it that had left by `until`, and were not finished at `since`.
 struct Stretch {
     since: Elapsed,
-    cut_since: Elapsed,
     until: Elapsed,
 }
 
@@ -43,21 +41,20 @@ struct Stretch {
 #[derive(Clone, Copy)]
 struct Moment {
     at: Elapsed,
-    /// Clients may see the end of their connections before it, from then on.
-    cut_since: Elapsed,
+    /// When the fault was begun. A command takes its time: what the server answers from then on it answers under it.
+    begun: Elapsed,
 }
 
-/// It is when the fault was sent to each node. A command takes its time until it ends the server, and what was under way when it was
-/// begun may be answered by then: it meets what is under way at T0.
+/// It is when the fault was sent to each node, and of a command T0: what was under way when that was begun may be answered by then.
 fn moments(plan: &Plan, fault: FaultId, own: &FaultFacts) -> Vec<Moment> {
     if !is_by_command(plan, fault) {
         let sent = own.injections().into_iter();
-        return sent.map(|at| Moment { at, cut_since: at }).collect();
+        return sent.map(|at| Moment { at, begun: at }).collect();
     }
     let ended = own.effect_confirmed().zip(own.sent());
     let moment = ended.map(|(at, sent)| Moment {
         at,
-        cut_since: sent.min(at),
+        begun: sent.min(at),
     });
     moment.into_iter().collect()
 }
@@ -67,11 +64,7 @@ fn under_way(stretches: &[Stretch], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
     for operation in &load.operations {
         let is_in = |stretch: &Stretch| {
-            let since = match is_cut_off(operation) {
-                true => stretch.cut_since,
-                false => stretch.since,
-            };
-            was_sent_by(operation, stretch.until) && operation.finished > since
+            was_sent_by(operation, stretch.until) && operation.finished > stretch.since
         };
         if stretches.iter().any(is_in) {
             tally.count(operation.error);
@@ -100,7 +93,8 @@ pub(super) fn in_flight(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTal
 }
 
 /// What became of the operations that were in flight at any injection of these faults: when a replica's drain was begun,
-/// else when the signal was sent, or a command had ended the server. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
+/// else when the signal was sent. A command takes its time: all are in flight that had left when it had ended the server, and were not
+/// finished when it was begun. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
 /// others it need not answer. What a fault ends answers none.
 pub(super) fn in_flight_of(
     on: (&Plan, &Facts),
@@ -117,8 +111,7 @@ pub(super) fn in_flight_of(
         let moments = moments(on.0, *fault, own).into_iter();
         stretches.extend(moments.filter_map(|moment| {
             Some(Stretch {
-                since: moment.at,
-                cut_since: moment.cut_since,
+                since: moment.begun,
                 until: left(moment.at)?,
             })
         }));
@@ -151,11 +144,7 @@ pub(super) fn draining_of(
         let is_proxied = own.nodes().any(|node| proxied.contains(&node));
         let last = if is_proxied { since } else { confirmed };
         let until = left_by((plan, facts), own, load, (since, last))?;
-        Some(Stretch {
-            since,
-            cut_since: since,
-            until,
-        })
+        Some(Stretch { since, until })
     };
     let stretches: Vec<Stretch> = faults.iter().filter_map(stretch).collect();
     under_way(&stretches, load)
@@ -192,6 +181,7 @@ pub(super) fn met(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<MetWrit
         tested: all.tested + own.tested,
         early_ack_seen: 1.0 - (1.0 - all.early_ack_seen) * (1.0 - own.early_ack_seen),
         held_back: all.held_back || own.held_back,
+        by_command: all.by_command || own.by_command,
         aimed_after_us: all.aimed_after_us.or(own.aimed_after_us),
     })
 }
@@ -236,6 +226,7 @@ pub(super) fn met_by(
         };
         acts.iter().filter(is_met).count() as u64
     };
+    let is_command = is_by_command(plan, fault);
     // One that was rejected was no write: as a form that is asked for before it is sent.
     let is_in_flight = |act: &Operation, injection: Elapsed, held: HoldsBack| {
         let has_arrived = |late| act.sent.is_some_and(|sent| sent + late <= injection);
@@ -246,7 +237,10 @@ pub(super) fn met_by(
                 .from
                 .is_some_and(|late| injection + late < act.finished),
         };
-        held.to.is_some_and(has_arrived) && is_unanswered && act.outcome != Outcome::Rejected
+        let is_under_way = held.to.is_some_and(has_arrived) && is_unanswered;
+        let is_drained =
+            is_command && held.is_nothing() && is_drained(act, (begun, injection), load);
+        (is_under_way || is_drained) && act.outcome != Outcome::Rejected
     };
     // When a reply that is only read now was sent nobody knows.
     let just_acknowledged = |act: &Operation, injection: Elapsed, held: HoldsBack| {
@@ -286,6 +280,7 @@ pub(super) fn met_by(
         },
         early_ack_seen,
         held_back: injections.iter().any(is_held),
+        by_command: is_by_command(plan, fault),
         aimed_after_us: aimed.map(|(after, _)| after.as_us()),
     })
 }
@@ -337,6 +332,18 @@ pub(super) fn logins_at_stake(
     (!logins.is_empty()).then_some(at_stake)
 }
 
+/// Whether a write was in flight when the command of a fault was begun, and was the last that the server answered before it ended, or
+/// among the last: it took no request any more that was sent later. So does one that answers what it has, and then ends.
+fn is_drained(act: &Operation, (begun, ended): (Elapsed, Elapsed), load: &Load<'_>) -> bool {
+    let is_answered = act.finished > begun && act.finished <= ended && !is_cut_off(act);
+    let is_later = |other: &&Operation| {
+        other.is_correct()
+            && other.finished <= ended
+            && other.sent.is_some_and(|sent| sent > act.finished)
+    };
+    was_sent_by(act, begun) && is_answered && !load.operations.iter().any(is_later)
+}
+
 /// Whether its connection ended without a reply, so that none was late. For who gave up one may have been on its way.
 const fn is_cut_off(act: &Operation) -> bool {
     let is_lost = matches!(act.error, Some(ErrorClass::Refused | ErrorClass::Reset));
@@ -383,7 +390,7 @@ fn chance_of_early(
 /// What a reader should know of how a fault was done.
 pub(super) fn findings(
     plan: &Plan,
-    effect: Effect,
+    (fault, effect): (FaultId, Effect),
     (facts, own): (&Facts, &FaultFacts),
 ) -> Vec<String> {
     let mut found = Vec::new();
@@ -396,6 +403,7 @@ pub(super) fn findings(
              (more than {AT_ONCE_MS} ms)"
         ));
     }
+    found.extend(waited_for_command(plan, fault, (facts, own)));
     found.extend(took_kill(effect, facts, own));
     if effect.asks() {
         found.extend(crashed(plan, facts, own));
@@ -403,6 +411,28 @@ pub(super) fn findings(
     let drains = own.drains.iter();
     found.extend(drains.filter_map(|drain| problem_of(facts, drain)));
     found
+}
+
+/// That a restart waited for the command of its fault to end: that is not the server's doing.
+fn waited_for_command(
+    plan: &Plan,
+    fault: FaultId,
+    (facts, own): (&Facts, &FaultFacts),
+) -> Option<String> {
+    let arm = plan.arms.get(facts.arm.0 as usize)?;
+    arm.target.external.as_ref()?.restart.as_ref()?;
+    let is_so = is_by_command(plan, fault) && !facts.control;
+    let ended = own.effect_confirmed().filter(|_| is_so)?;
+    let restart = facts.restarted(fault)?;
+    let due = ended + arm.target.restart_after;
+    let waited = restart.requested.as_us().checked_sub(due.as_us())?;
+    let waited_ms = Span::from_us(waited).as_ms();
+    (waited_ms > AT_ONCE_MS).then(|| {
+        format!(
+            "the restart command was begun {waited_ms:.0} ms late, when the kill command had ended: the times after T0 contain that, and it \
+             is not the server's"
+        )
+    })
 }
 
 /// Those that crashed where they were told to stop. Whether the stop made them do so, or they did right before it, nobody can tell.

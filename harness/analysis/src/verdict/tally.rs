@@ -6,7 +6,7 @@ use comeback_model::gate::{Count, Demand, Gate};
 use comeback_model::ids::FaultId;
 
 use crate::measure::words::{counted, grouped};
-use crate::measure::{ArmAnalysis, ErrorTally, Return, Time, TrialAnalysis};
+use crate::measure::{ArmAnalysis, ErrorTally, MetWrites, Return, Time, TrialAnalysis};
 
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;
@@ -249,7 +249,7 @@ pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
     if !count.traits().is_about_loss {
         return None;
     }
-    let idle = || idle_fault(arm).map(|(fault, held_back)| no_write_at(&fault, held_back));
+    let idle = || idle_fault(arm).map(|(fault, how)| no_write_at(&fault, how));
     never_acknowledged(count, arm)
         .or_else(|| wrong_beside(count, arm))
         .or_else(idle)
@@ -295,19 +295,53 @@ fn met_too_little(arm: &ArmAnalysis) -> Option<String> {
 pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
     let has_none = !met.is_empty() && met.iter().all(|met| met.tested == 0);
-    let held_back = met.iter().any(|met| met.held_back);
+    let how = met
+        .iter()
+        .copied()
+        .map(How::of)
+        .fold(How::default(), How::and);
     (has_none && count.traits().is_about_loss).then(|| match met.len() {
-        1 => no_write_at("the only fault", held_back),
-        count => no_write_at(&format!("any of {count} faults"), held_back),
+        1 => no_write_at("the only fault", how),
+        count => no_write_at(&format!("any of {count} faults"), how),
     })
 }
 
+/// How faults met no write.
+#[derive(Clone, Copy, Debug, Default)]
+struct How {
+    held_back: bool,
+    by_command: bool,
+}
+
+impl How {
+    const fn of(met: MetWrites) -> Self {
+        Self {
+            held_back: met.held_back,
+            by_command: met.by_command,
+        }
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self {
+            held_back: self.held_back || other.held_back,
+            by_command: self.by_command || other.by_command,
+        }
+    }
+}
+
 /// That there was none, or none of which it is known that it was in the server.
-fn no_write_at(faults: &str, held_back: bool) -> String {
-    if held_back {
+fn no_write_at(faults: &str, how: How) -> String {
+    if how.held_back {
         return format!(
             "no write is known to have been in the server at {faults}, and not in a proxy that held data back or reset connections \
              (connections): shorten the delay, leave out the bandwidth, or have the fault come while neither is so"
+        );
+    }
+    if how.by_command {
+        return format!(
+            "no write was in flight at {faults}: a server that answers all it has before external.kill has ended it has none then, and one \
+             counts only if it was in flight when the command was begun and nothing was answered after it. Raise the rate or the number \
+             of sessions, have the command act at once, or leave external.kill out: a signal is sent while writes are in flight"
         );
     }
     format!(
@@ -318,19 +352,19 @@ fn no_write_at(faults: &str, held_back: bool) -> String {
 
 /// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows. Where
 /// all that it hit was down there was none to be met.
-fn idle_fault(arm: &ArmAnalysis) -> Option<(String, bool)> {
-    let mut met: BTreeMap<FaultId, (&str, u64, bool)> = BTreeMap::new();
+fn idle_fault(arm: &ArmAnalysis) -> Option<(String, How)> {
+    let mut met: BTreeMap<FaultId, (&str, u64, How)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
         if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
             let (choice, name) = &fault.choice;
-            let (_, tested, held_back) = met.entry(*choice).or_insert((name, 0, false));
+            let (_, tested, how) = met.entry(*choice).or_insert((name, 0, How::default()));
             *tested += own.tested;
-            *held_back |= own.held_back;
+            *how = how.and(How::of(own));
         }
     }
     let mut met = met.into_values();
-    let (name, _, held_back) = met.find(|(_, tested, _)| *tested == 0)?;
-    Some((format!("the fault '{name}' in any trial"), held_back))
+    let (name, _, how) = met.find(|(_, tested, _)| *tested == 0)?;
+    Some((format!("the fault '{name}' in any trial"), how))
 }
 
 /// Why it is so in the first trial of which that is known, as the end of a sentence.

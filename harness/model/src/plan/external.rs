@@ -11,6 +11,43 @@ use super::Arm;
 const SERVER: &str = "\0";
 /// The first words of a command are its program and what that does: neither is the name of an arm.
 const VERBS: usize = 2;
+/// And wherever they stand, these say how a server is ended, though an arm may be called so. Numbers do, too: of a signal, or of seconds.
+const HOW: [&str; 34] = [
+    "stop",
+    "kill",
+    "start",
+    "restart",
+    "down",
+    "up",
+    "rm",
+    "remove",
+    "delete",
+    "pause",
+    "terminate",
+    "shutdown",
+    "halt",
+    "reload",
+    "abort",
+    "force",
+    "hard",
+    "soft",
+    "fast",
+    "slow",
+    "smart",
+    "immediate",
+    "graceful",
+    "now",
+    "term",
+    "int",
+    "hup",
+    "quit",
+    "abrt",
+    "segv",
+    "usr1",
+    "usr2",
+    "true",
+    "false",
+];
 
 /// A server that somebody else starts: a service manager, a supervisor, a shell, or a person. The harness finds its process,
 /// and leaves it running.
@@ -72,7 +109,9 @@ impl Arm {
             if place >= VERBS {
                 let is_of_a_word = |c: char| c.is_alphanumeric() || c == '_';
                 for name in short.into_iter().chain([self.name.as_str()]) {
-                    word = without(&word, name, is_of_a_word);
+                    if !says_how(&word, name) {
+                        word = without(&word, name, is_of_a_word);
+                    }
                 }
             }
             word
@@ -80,6 +119,15 @@ impl Arm {
         let kill = external.kill.as_ref()?.iter().enumerate();
         Some(kill.map(nameless).collect())
     }
+}
+
+/// Whether this word of a command is a name that says how the server is ended: alone, or as an option or the value of one.
+fn says_how(word: &str, name: &str) -> bool {
+    let value = word.rsplit('=').next().unwrap_or_default();
+    let lower = name.to_ascii_lowercase();
+    let signal = lower.strip_prefix("sig").unwrap_or(&lower);
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    value.trim_start_matches('-') == name && (is_number || HOW.contains(&signal))
 }
 
 /// The text without a name, where no character that would belong to a longer one stands beside it.
@@ -169,5 +217,39 @@ mod tests {
         let base = waits("stop", 8_080, "docker stop web-8080");
         assert!(!base.ends_as(&waits("kill", 8_081, "docker kill web-8081")));
         assert!(arm("old", 8_080, None).ends_as(&arm("new", 8_081, None)));
+    }
+
+    #[test]
+    fn an_arm_that_is_called_as_a_command_ends_servers_hides_no_other_end() {
+        let alike = |(one, how), (other, as_other)| {
+            arm(one, 8_080, Some(how)).ends_as(&arm(other, 8_081, Some(as_other)))
+        };
+        for (one, other) in [
+            (
+                ("kill", "env docker kill web-8080"),
+                ("stop", "env docker stop web-8081"),
+            ),
+            (
+                ("KILL", "docker kill -s KILL web"),
+                ("TERM", "docker kill -s TERM web"),
+            ),
+            (
+                ("SIGKILL", "docker kill --signal=SIGKILL web"),
+                ("SIGINT", "docker kill --signal=SIGINT web"),
+            ),
+            (
+                ("fast", "pg_ctl stop -m fast"),
+                ("immediate", "pg_ctl stop -m immediate"),
+            ),
+            (("hard", "./end web --hard"), ("soft", "./end web --soft")),
+            (("9", "pkill -f web -9"), ("15", "pkill -f web -15")),
+        ] {
+            assert!(!alike(one, other), "{one:?} {other:?}");
+        }
+        // A part of a name is no such word.
+        assert!(alike(
+            ("kill", "docker kill web-kill"),
+            ("stop", "docker kill web-stop")
+        ));
     }
 }

@@ -28,6 +28,11 @@ impl Commanded {
         });
     }
 
+    /// Whether one of them has not ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.change(|commands| commands.running > 0)
+    }
+
     /// Whether one of them may have ended what was seen to end then.
     pub(super) fn may_have_ended(&self, at: Instant) -> bool {
         self.change(|commands| {

@@ -61,6 +61,8 @@ pub struct ExternalProcess {
     tag: RunTag,
     watch: Watch,
     restart: Option<Restart>,
+    /// The restart command that is not begun yet: a kill command is under way, and might end or hinder what it starts.
+    due: Option<Vec<String>>,
     /// Where the output of commands goes.
     log: PathBuf,
     /// While it is awaited: when it is looked for again.
@@ -162,7 +164,7 @@ pub struct Begin<'a> {
 
 impl ExternalProcess {
     /// Begins to wait for a start. One after a fault is asked for by the restart command, where there is one, and so is the first of a
-    /// trial that finds the server down.
+    /// trial that finds the server down. It is begun when no kill command is under way any more.
     ///
     /// # Errors
     /// If the restart command cannot be begun.
@@ -179,27 +181,36 @@ impl ExternalProcess {
         let (.., start) = place;
         // An earlier trial may have left it dead.
         let is_asked = start > Incarnation(0) || watch.is_down()?;
-        let command = external.restart.as_ref().filter(|_| is_asked);
-        let restart = command
-            .map(|words| Restart::begin(words, log.clone()))
-            .transpose()?;
-        if restart.is_some() {
-            watch.note_restart(true);
-        }
-        Ok(Self {
+        let mut process = Self {
             place,
             requested,
             clock,
             tag: tag.clone(),
             watch: watch.clone(),
-            restart,
+            restart: None,
+            due: external.restart.clone().filter(|_| is_asked),
             log,
             next_look: Instant::now(),
             held: None,
             exit: None,
             displaced: None,
             tail: Vec::new(),
-        })
+        };
+        process.begin_restart()?;
+        Ok(process)
+    }
+
+    /// Begins the restart command if there is one to be begun, and no kill command is under way: an engine that still works on the kill
+    /// would take the start for done.
+    fn begin_restart(&mut self) -> io::Result<()> {
+        if self.due.is_some() && self.watch.kill_under_way().is_under_way() {
+            self.watch.note_unbegun(self.place);
+        } else if let Some(words) = self.due.take() {
+            self.requested = self.clock.now();
+            self.restart = Some(Restart::begin(&words, self.log.clone())?);
+            self.watch.note_restart(true);
+        }
+        Ok(())
     }
 
     /// Which node it is.
@@ -349,6 +360,12 @@ impl ExternalProcess {
         if let Some(sighting) = self.watch.take_sighting(self.place) {
             self.held = Some(Held::of(sighting, self.restart.as_ref())?);
             return Ok(true);
+        }
+        if let Err(error) = self.begin_restart() {
+            self.watch.note_restart(false);
+            self.exit = Some((Exit::Unseen, self.clock.now()));
+            let why = format!("the restart command cannot be begun: {error}");
+            self.tail = vec![Line::Out(why)];
         }
         let failed = match &mut self.restart {
             Some(restart) => restart.failure()?,
@@ -577,6 +594,51 @@ mod tests {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     use super::*;
+    use comeback_model::ids::TrialId;
+    use comeback_model::plan::IdentifiedBy;
+
+    /// One whose number is no process's.
+    fn down(port_of: &std::path::Path) -> External {
+        External {
+            by: IdentifiedBy::PidFile(port_of.join("no.pid")),
+            port: 1,
+            restart: Some(vec!["true".to_owned()]),
+            kill: Some(vec!["end-it".to_owned()]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_restart_command_is_begun_when_the_kill_command_has_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let external = down(folder.path());
+        let clock = Clock::start();
+        let tag = RunTag::new().expect("/proc is there");
+        let watch = Watch::new(&external, clock);
+        let place = (TrialId(0), Node::Replica(0), Incarnation(1));
+        let begin = || Begin {
+            place,
+            external: &external,
+            log: folder.path().join("log"),
+            tag: &tag,
+            clock,
+        };
+        let kill = watch.kill_under_way();
+        kill.begin();
+        let mut process = ExternalProcess::begin(&watch, begin()).expect("it waits");
+        process.look().expect("/proc is there");
+        assert!(process.restart.is_none(), "the kill command is under way");
+        let why = watch.unbegun(place).expect("it waits");
+        assert!(why.contains("'end-it'"), "{why}");
+        let waited = clock.now();
+        kill.end();
+        process.look().expect("/proc is there");
+        assert!(process.restart.is_some());
+        assert!(process.requested() >= waited, "it counts from its begin");
+        assert_eq!(watch.unbegun(place), None);
+        // Without such a command it is begun at once.
+        let process = ExternalProcess::begin(&watch, begin()).expect("it begins");
+        assert!(process.restart.is_some());
+    }
 
     #[test]
     fn how_a_process_ended_is_seen_until_its_parent_asks() {

@@ -42,10 +42,14 @@ impl KillCommand {
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        let child = self.command.spawn();
-        let mut child = child.map_err(|error| unbegun(&self.told, &error))?;
         let under_way = self.under_way.clone();
+        // Before it can have ended the server: a restart waits for it.
         under_way.begin();
+        let child = self.command.spawn();
+        let mut child = child.map_err(|error| {
+            under_way.end();
+            unbegun(&self.told, &error)
+        })?;
         // It is no process of the run. Nobody but its parent can take note of its end.
         std::thread::spawn(move || {
             let ended = child.wait();

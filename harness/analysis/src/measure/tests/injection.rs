@@ -389,30 +389,77 @@ fn the_writes_that_a_kill_met_are_those_sent_and_unanswered_and_those_just_ackno
 }
 
 #[test]
-fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends() {
-    let met = |act: Op| {
+fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends_or_stops_to_serve() {
+    let met = |acts: &[Op]| {
         let story = Story::faulted().ended_by_command();
-        let met = story.does([act]).trial().met.unwrap();
+        let met = story.does(acts.to_vec()).trial().met.unwrap();
+        assert!(met.by_command);
         (met.in_flight, met.tested)
     };
-    // It was under way when the command was begun, and answered before the server ended.
-    let answered = act(1, FAULT - 5).finished(FAULT + 1);
-    assert_eq!(met(answered), (0, 0));
-    assert_eq!(met(act(1, FAULT - 5).finished(CUT + 1)), (1, 1));
-    assert_eq!(met(act(1, CUT - 1).finished(CUT + 1)), (1, 1));
-    assert_eq!(met(act(1, CUT + 1).finished(CUT + 2)), (0, 0));
+    assert_eq!(met(&[act(1, FAULT - 5).finished(CUT + 1)]), (1, 1));
+    assert_eq!(met(&[act(1, CUT - 1).finished(CUT + 1)]), (1, 1));
+    assert_eq!(met(&[act(1, CUT + 1).finished(CUT + 2)]), (0, 0));
+    // It was under way when the command was begun, and answered before the server ended: what the server had it drained.
+    let answered = || act(1, FAULT - 5).finished(FAULT + 1);
+    let beside = look(2, FAULT - 1).finished(FAULT + 3);
+    let turned_away = look(3, FAULT + 2).failed(ErrorClass::ServerError, Some(503));
+    assert_eq!(
+        met(&[answered(), beside.clone(), turned_away.finished(FAULT + 3)]),
+        (1, 1)
+    );
+    // It served on, and was ended later.
+    let later = look(4, FAULT + 2).finished(FAULT + 3);
+    assert_eq!(met(&[answered(), beside, later]), (0, 0));
+    // It was over, or sent, before the command and after its begin.
+    assert_eq!(met(&[act(1, FAULT - 5).finished(FAULT)]), (0, 0));
+    assert_eq!(met(&[act(1, FAULT + 1).finished(FAULT + 2)]), (0, 0));
 }
 
 #[test]
-fn what_was_in_flight_at_a_command_is_what_is_under_way_when_the_server_ends() {
+fn a_restart_that_waited_for_the_kill_command_is_told() {
+    let finding = |requested: u64, has_restart: bool| {
+        let story = Story::faulted().ended_by_command().planned(|plan| {
+            let external = plan.arms[0].target.external.as_mut().unwrap();
+            external.restart = has_restart.then(|| vec!["start-it".to_owned()]);
+        });
+        let mut story = story;
+        for event in &mut story.events {
+            if let EventKind::TargetExecuted {
+                incarnation: Incarnation(1),
+                requested_us,
+                ..
+            } = &mut event.kind
+            {
+                *requested_us = ms(CUT + requested);
+                event.at = ms(CUT + requested + 1);
+            }
+        }
+        let told = story.trial().findings.into_iter();
+        told.filter(|finding| finding.contains("the restart command was begun"))
+            .collect::<Vec<_>>()
+    };
+    let told = finding(40, true);
+    assert!(
+        told.len() == 1 && told[0].contains("begun 40 ms late"),
+        "{told:?}"
+    );
+    assert!(finding(5, true).is_empty());
+    assert!(finding(40, false).is_empty());
+}
+
+#[test]
+fn what_was_in_flight_at_a_command_is_what_is_under_way_from_its_begin_until_the_server_ends() {
     let at_the_begin = act(1, FAULT - 1).finished(FAULT + 1);
+    let meanwhile = act(3, FAULT + 1).failed(ErrorClass::ServerError, Some(503));
+    let meanwhile = meanwhile.finished(FAULT + 2);
     let at_the_end = act(2, CUT - 1).unanswered(CUT);
     let in_flight = |story: Story| {
-        let story = story.does([at_the_begin.clone(), at_the_end.clone()]);
+        let all = [at_the_begin.clone(), meanwhile.clone(), at_the_end.clone()];
+        let story = story.does(all);
         let in_flight = story.trial().in_flight;
         (in_flight.failures(), in_flight.scheduled)
     };
-    assert_eq!(in_flight(Story::faulted().ended_by_command()), (1, 1));
+    assert_eq!(in_flight(Story::faulted().ended_by_command()), (2, 3));
     assert_eq!(in_flight(Story::faulted()), (0, 1));
     // A pause beside it has a moment of its own.
     let pause = Effect::StandsStill(Span::from_ms(1));

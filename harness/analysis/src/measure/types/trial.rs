@@ -69,6 +69,8 @@ pub struct MetWrites {
     pub early_ack_seen: f64,
     /// A proxy held requests or replies back at the fault. What may have waited in it is in none of these counts.
     pub held_back: bool,
+    /// A command ended the server, in place of a signal.
+    pub by_command: bool,
     /// How long after the acknowledgement that the fault waited for was read, in µs; absent where it waited for none.
     pub aimed_after_us: Option<u64>,
 }
