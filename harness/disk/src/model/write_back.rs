@@ -29,13 +29,15 @@ impl<S: Store> Disk<S> {
         for id in ids {
             match self.items.get_mut(&id).map(|item| &mut item.kind) {
                 Some(Kind::File(content)) => {
+                    // What a sync under way has sealed comes before what was written since.
+                    while content.may_take_sealed(may_grow) && draw() {
+                        content.layers.remove(0);
+                    }
                     if let Some(layer) = content.only_layer(may_grow) {
                         let live = (&self.store, id);
                         write_blocks(layer, live, &mut draw)?;
                     } else if may_grow && content.is_cut() && draw() {
                         content.layers.clear();
-                    } else if content.may_take_sealed(may_grow) && draw() {
-                        content.layers.remove(0);
                     }
                 }
                 Some(Kind::Folder(entries)) if self.rule == DiskModel::Strict => {
