@@ -150,5 +150,10 @@ fn apply(disk: &mut Disk<Memory>, call: &Call) -> Result<(), Refusal> {
             Ok(())
         }
         Call::Sync(id, data) => disk.sync(*id, *data),
+        Call::SyncBegin(id, data) => disk.begin_sync(*id, *data).map(drop),
+        Call::SyncEnd(_, _, number) => {
+            disk.end_sync(*number);
+            Ok(())
+        }
     }
 }

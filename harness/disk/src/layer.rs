@@ -316,20 +316,30 @@ impl Layer {
         }
     }
 
-    /// The machine's own disk is waited for, too: an fsync takes as long as it does without this layer.
+    /// The machine's own disk is waited for, too: an fsync takes as long as it does without this layer. What was there when it
+    /// began is durable when it has ended, and not before. Other calls are answered meanwhile.
     fn do_sync(&self, id: Id, data: bool) -> Result<(), Errno> {
         let mut state = self.state();
         let file = match state.disk.item(id)?.kind {
-            Kind::File(_) => Some(state.disk.store().file(id).map_err(Refusal::from)?),
-            _ => None,
+            Kind::File(_) => state.disk.store().file(id).map_err(Refusal::from)?,
+            Kind::Folder(_) => Arc::new(File::open(&self.0.backing).map_err(Refusal::from)?),
+            Kind::Link(_) | Kind::Special(_) if state.ignores_syncs => return Ok(()),
+            Kind::Link(_) | Kind::Special(_) => return Ok(state.disk.sync(id, data)?),
         };
-        if !state.ignores_syncs {
-            state.disk.sync(id, data)?;
+        if state.ignores_syncs {
+            drop(state);
+            return Ok(sync_own(&file).map_err(Refusal::from)?);
         }
+        let number = state.disk.begin_sync(id, data)?;
         drop(state);
-        match file {
-            Some(file) => Ok(file.sync_data().map_err(Refusal::from)?),
-            None => Ok(()),
+        let synced = sync_own(&file);
+        let mut state = self.state();
+        match synced {
+            Ok(()) => Ok(state.disk.end_sync((id, data), number)?),
+            Err(error) => {
+                state.disk.give_up_sync(number);
+                Err(Refusal::from(error).into())
+            }
         }
     }
 
@@ -351,6 +361,18 @@ impl Layer {
         drop(state);
         self.0.closed.notify_all();
     }
+}
+
+/// Has a file, or the folder of all files, reach the machine's own disk. Some systems sync no folders.
+fn sync_own(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput && is_folder(file) => Ok(()),
+        synced => synced,
+    }
+}
+
+fn is_folder(file: &File) -> bool {
+    file.metadata().is_ok_and(|about| about.is_dir())
 }
 
 fn time(time: TimeOrNow) -> SystemTime {

@@ -5,6 +5,7 @@
 //! a folder, since each was durable last.
 
 mod loss;
+mod sync;
 mod write_back;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,6 +16,7 @@ use std::time::SystemTime;
 use comeback_model::plan::DiskModel;
 
 pub use loss::{Piece, Unsynced};
+use sync::{Begun, Change};
 
 /// A file, folder or link, under whatever name. It is never used again.
 pub type Id = u64;
@@ -84,12 +86,14 @@ pub enum Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     length: u64,
-    /// From the last to the first they lead from what is live to what is durable. There are two at most.
+    /// From the last to the first they lead from what is live to what is durable.
     layers: Vec<Layer>,
-    /// What the last layer leads back from goes out with the next commit: a change begins another one.
-    is_sealed: bool,
-    /// The least length that it was cut to since then.
-    cut_to: Option<u64>,
+    /// The number of the newest layer that there ever was.
+    last_layer: u64,
+    /// What layers up to this number lead back from is not to be mixed with later changes: one begins another layer.
+    sealed: u64,
+    /// What layers up to this number lead back from goes out with the next commit.
+    goes_out: u64,
     /// It was cut to nothing, and not closed since.
     is_emptied: bool,
 }
@@ -100,13 +104,22 @@ impl Content {
         let durable = self.layers.first().map(|layer| layer.length);
         durable.is_some_and(|durable| self.length > durable)
     }
+
+    /// Whether it was cut since it was last let out.
+    fn is_cut_since(&self) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.number > self.goes_out && layer.cut_to.is_some())
+    }
 }
 
 /// What a file held before: its length, and the blocks below it that were changed since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Layer {
+    number: u64,
     length: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
+    /// The least length that the file was cut to since then, which goes out with the next commit.
+    cut_to: Option<u64>,
 }
 
 impl Layer {
@@ -209,8 +222,13 @@ pub struct Disk<S> {
     uncommitted: BTreeSet<Id>,
     /// Files of which a commit changes what is durable.
     waiting: BTreeSet<Id>,
-    /// What was changed since the last commit; of those with `true`, more than their content.
-    changed: BTreeMap<Id, bool>,
+    /// What was changed since the last commit.
+    changed: BTreeMap<Id, Change>,
+    /// Syncs that have begun and not ended, by their number.
+    begun: BTreeMap<u64, Begun>,
+    last_begun: u64,
+    /// How often something was sealed: what was changed before that is told from what is changed after it.
+    seals: u64,
 }
 
 impl<S: Store> Disk<S> {
@@ -232,6 +250,9 @@ impl<S: Store> Disk<S> {
             uncommitted: BTreeSet::new(),
             waiting: BTreeSet::new(),
             changed: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            last_begun: 0,
+            seals: 0,
         }
     }
 
@@ -263,8 +284,9 @@ impl<S: Store> Disk<S> {
     /// # Errors
     /// If it is not there any more.
     pub fn about(&mut self, id: Id) -> Result<&mut About, Refusal> {
+        self.item(id)?;
+        self.note_change(id, false);
         let item = self.items.get_mut(&id).ok_or(Refusal::Missing)?;
-        self.changed.entry(id).or_insert(false);
         Ok(&mut item.about)
     }
 
@@ -315,7 +337,7 @@ impl<S: Store> Disk<S> {
             known: 0,
         };
         self.items.insert(id, item);
-        self.changed.insert(id, true);
+        self.note_change(id, true);
         self.set_entry((folder, name), Some(id), about.changed);
         Ok(id)
     }
@@ -445,11 +467,14 @@ impl<S: Store> Disk<S> {
         let is_at_once = self.rule == DiskModel::Lazy;
         let content = content(&mut self.items, id)?;
         content.length = length;
-        if let (true, Some(layer)) = (is_at_once, content.layers.first_mut()) {
-            layer.cut(length);
+        if is_at_once {
+            // Of what a sync has sealed, too: it is older.
+            for layer in &mut content.layers {
+                layer.cut(length);
+            }
         }
-        if is_journalled && length < before {
-            content.cut_to = Some(content.cut_to.unwrap_or(length).min(length));
+        if let (true, Some(layer)) = (is_journalled && length < before, content.layers.last_mut()) {
+            layer.cut_to = Some(layer.cut_to.unwrap_or(length).min(length));
             self.waiting.insert(id);
         }
         content.is_emptied |= is_journalled && length == 0;
@@ -458,7 +483,7 @@ impl<S: Store> Disk<S> {
     }
 
     fn touch(&mut self, id: Id, is_resized: bool, now: SystemTime) {
-        *self.changed.entry(id).or_insert(false) |= is_resized;
+        self.note_change(id, is_resized);
         if let Some(item) = self.items.get_mut(&id) {
             (item.about.modified, item.about.changed) = (now, now);
         }
@@ -467,12 +492,14 @@ impl<S: Store> Disk<S> {
     /// Keeps the old blocks of what is about to be changed.
     fn keep(&mut self, id: Id, from: u64, to: u64) -> Result<(), Refusal> {
         let content = content(&mut self.items, id)?;
-        if content.layers.is_empty() || content.is_sealed {
+        let last = content.layers.last();
+        if last.is_none_or(|last| last.number <= content.sealed) {
+            content.last_layer += 1;
             content.layers.push(Layer {
+                number: content.last_layer,
                 length: content.length,
                 ..Layer::default()
             });
-            content.is_sealed = false;
         }
         let Some(layer) = content.layers.last_mut() else {
             return Ok(());
@@ -502,22 +529,15 @@ impl<S: Store> Disk<S> {
         let Ok(content) = content(&mut self.items, id) else {
             return;
         };
-        if !content.has_grown() && content.cut_to.is_none() {
+        if !content.has_grown() && !content.is_cut_since() {
             return;
         }
-        if let [below, above] = content.layers.as_mut_slice() {
-            for (block, mut bytes) in std::mem::take(&mut above.blocks) {
-                let left = below.length.saturating_sub(block * BLOCK);
-                if left > 0 {
-                    bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                    below.blocks.entry(block).or_insert(bytes);
-                }
+        if let Some(last) = content.layers.last() {
+            content.goes_out = last.number;
+            content.sealed = content.sealed.max(last.number);
+            if self.begun.is_empty() {
+                content.merge();
             }
-            content.layers.pop();
-        }
-        if !content.layers.is_empty() {
-            content.is_sealed = true;
-            content.cut_to = None;
             self.waiting.insert(id);
         }
     }
@@ -563,72 +583,6 @@ impl<S: Store> Disk<S> {
         is_closed
     }
 
-    /// An fsync or, with `data` alone, fdatasync of a file or folder.
-    ///
-    /// # Errors
-    /// If it is not there any more.
-    pub fn sync(&mut self, id: Id, data: bool) -> Result<(), Refusal> {
-        let item = self.items.get_mut(&id).ok_or(Refusal::Missing)?;
-        let mut has_grown = false;
-        if let Kind::File(content) = &mut item.kind {
-            // What is written out past the old end makes the file longer on the disk, also after a commit.
-            has_grown = content.has_grown();
-            content.layers.clear();
-            (content.is_sealed, content.cut_to) = (false, None);
-        }
-        match self.rule {
-            DiskModel::Lazy => {}
-            DiskModel::Strict => self.commit_folder(id),
-            // ext4_fsync_journal waits for the last transaction that changed this inode, and for no other.
-            DiskModel::Ext4 => match self.changed.get(&id) {
-                _ if has_grown => self.commit(),
-                Some(is_more) if *is_more || !data => self.commit(),
-                Some(_) | None => {}
-            },
-        }
-        Ok(())
-    }
-
-    /// The journal is written out though nobody asked for it, where there is one: ext4 does so every five seconds.
-    pub fn commit_by_itself(&mut self) {
-        if self.rule == DiskModel::Ext4 {
-            self.commit();
-        }
-    }
-
-    /// The journal is written out.
-    fn commit(&mut self) {
-        for folder in std::mem::take(&mut self.uncommitted) {
-            self.commit_folder(folder);
-        }
-        for id in std::mem::take(&mut self.waiting) {
-            let Ok(content) = content(&mut self.items, id) else {
-                continue;
-            };
-            if content.is_sealed || content.layers.len() > 1 {
-                content.layers.remove(0);
-                content.is_sealed = false;
-            }
-            if let (Some(length), Some(layer)) = (content.cut_to.take(), content.layers.first_mut())
-            {
-                layer.cut(length);
-            }
-        }
-        self.changed.clear();
-    }
-
-    /// The entries of a folder are durable.
-    fn commit_folder(&mut self, folder: Id) {
-        self.uncommitted.remove(&folder);
-        let Some(Kind::Folder(entries)) = self.items.get_mut(&folder).map(|item| &mut item.kind)
-        else {
-            return;
-        };
-        for id in std::mem::take(&mut entries.durable).into_values().flatten() {
-            self.release(id);
-        }
-    }
-
     fn release(&mut self, id: Id) {
         if let Some(item) = self.items.get_mut(&id) {
             item.held = item.held.saturating_sub(1);
@@ -638,7 +592,7 @@ impl<S: Store> Disk<S> {
 
     /// Lets a name of a folder lead elsewhere.
     fn set_entry(&mut self, (folder, name): (Id, &OsStr), to: Option<Id>, now: SystemTime) {
-        self.changed.insert(folder, true);
+        self.note_change(folder, true);
         let Some(item) = self.items.get_mut(&folder) else {
             return;
         };
@@ -671,7 +625,7 @@ impl<S: Store> Disk<S> {
             item.about.changed = now;
         }
         for id in to.into_iter().chain(before) {
-            self.changed.entry(id).or_insert(false);
+            self.note_change(id, false);
         }
         if let Some(id) = before {
             if let Some(item) = self.items.get_mut(&id) {

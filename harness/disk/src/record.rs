@@ -4,13 +4,16 @@
 //! A line of text for each call; the bytes of a write follow its line, and a line's end follows them:
 //!
 //! ```text
-//! comeback-disk 1 ext4 700 0 0
+//! comeback-disk 2 ext4 700 0 0
 //! 81234567 make 1 a.log file 644 0 0
 //! 81234999 write 2 0 5
 //! hello
-//! 81235555 sync 2 all
+//! 81235555 sync-begin 2 all
+//! 81236333 sync-end 2 all 1
 //! 81236666 end
 //! ```
+//!
+//! What the first sync makes durable is what was there when it began, and it is durable when it has ended.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -26,7 +29,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::model::{About, Id};
 
 /// How the first line begins: the form, and its version.
-const FORM: &str = "comeback-disk 1";
+const FORM: &str = "comeback-disk 2";
 /// A record grows no longer than this: what it holds is kept in memory when it is read.
 pub(crate) const MOST_BYTES: u64 = 256 << 20;
 
@@ -125,14 +128,18 @@ pub enum Call {
     Open(Id),
     /// It is closed once.
     Close(Id),
-    /// A sync; with `true`, of the data alone.
+    /// A sync that took no time; with `true`, of the data alone.
     Sync(Id, bool),
+    /// A sync began. What is there now is durable when it ends.
+    SyncBegin(Id, bool),
+    /// A sync ended: the one that was begun as so many were.
+    SyncEnd(Id, bool, u64),
 }
 
 impl Call {
     /// Whether a cut of the power right after it may leave another disk than one right before it, or after ext4's journal came.
     pub const fn changes(&self) -> bool {
-        !matches!(self, Self::Open(_))
+        !matches!(self, Self::Open(_) | Self::SyncBegin(..))
     }
 }
 
@@ -296,6 +303,10 @@ impl fmt::Display for Call {
             Self::Open(id) => write!(f, "open {id}"),
             Self::Close(id) => write!(f, "close {id}"),
             Self::Sync(id, data) => write!(f, "sync {id} {}", all(data)),
+            Self::SyncBegin(id, data) => write!(f, "sync-begin {id} {}", all(data)),
+            Self::SyncEnd(id, data, number) => {
+                write!(f, "sync-end {id} {} {number}", all(data))
+            }
         }
     }
 }
@@ -436,12 +447,17 @@ fn parse_short<'l>(verb: &str, words: &mut Fields<impl Iterator<Item = &'l str>>
         "about" => Call::About(words.number()?, words.access()?),
         "open" => Call::Open(words.number()?),
         "close" => Call::Close(words.number()?),
-        "sync" => {
+        "sync" | "sync-begin" | "sync-end" => {
             let id = words.number()?;
-            match words.0.next()? {
-                "data" => Call::Sync(id, true),
-                "all" => Call::Sync(id, false),
+            let data = match words.0.next()? {
+                "data" => true,
+                "all" => false,
                 _ => return None,
+            };
+            match verb {
+                "sync" => Call::Sync(id, data),
+                "sync-begin" => Call::SyncBegin(id, data),
+                _ => Call::SyncEnd(id, data, words.number()?),
             }
         }
         _ => return None,
@@ -519,6 +535,10 @@ mod tests {
             Call::Open(2),
             Call::Sync(2, true),
             Call::Sync(1, false),
+            Call::SyncBegin(2, true),
+            Call::SyncBegin(1, false),
+            Call::SyncEnd(1, false, 2),
+            Call::SyncEnd(2, true, 1),
             Call::Close(2),
             Call::Rename(place(b"hard"), place(b"soft"), true),
             Call::Rename(place(b"soft"), place(b"hard"), false),

@@ -141,8 +141,29 @@ impl<S: Store, W: Write> Recorded<S, W> {
         closed.unwrap_or(true)
     }
 
+    /// A sync that takes no time.
     pub(crate) fn sync(&mut self, id: Id, data: bool) -> Result<(), Refusal> {
         self.noted(|| Call::Sync(id, data), |disk| disk.sync(id, data))
+    }
+
+    /// A sync begins. Returns its number.
+    pub(crate) fn begin_sync(&mut self, id: Id, data: bool) -> Result<u64, Refusal> {
+        let call = || Call::SyncBegin(id, data);
+        self.noted(call, |disk| disk.begin_sync(id, data))
+    }
+
+    /// It has ended, and the data has reached the machine's own disk.
+    pub(crate) fn end_sync(&mut self, (id, data): (Id, bool), number: u64) -> Result<(), Refusal> {
+        let call = || Call::SyncEnd(id, data, number);
+        self.noted(call, |disk| {
+            disk.end_sync(number);
+            Ok(())
+        })
+    }
+
+    /// It has failed: nothing is durable by it.
+    pub(crate) fn give_up_sync(&mut self, number: u64) {
+        self.disk.give_up_sync(number);
     }
 
     pub(crate) fn item(&self, id: Id) -> Result<&Item, Refusal> {

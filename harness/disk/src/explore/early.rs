@@ -51,7 +51,12 @@ impl Changed {
                 self.names.push(place.clone());
             }
             Call::Rename(from, to, _) => self.names.extend([from.clone(), to.clone()]),
-            Call::About(..) | Call::Open(_) | Call::Close(_) | Call::Sync(..) => {}
+            Call::About(..)
+            | Call::Open(_)
+            | Call::Close(_)
+            | Call::Sync(..)
+            | Call::SyncBegin(..)
+            | Call::SyncEnd(..) => {}
         }
     }
 

@@ -256,8 +256,11 @@ fn suspicions(record: &Record) -> Vec<u32> {
             // Right before and after it.
             Call::Rename(..) => (5, 5),
             // Before a first sync all of a file is at stake.
-            Call::Sync(id, _) if synced.insert(*id) => (4, 1),
-            Call::Sync(..) => (2, 1),
+            Call::Sync(id, _) | Call::SyncEnd(id, ..) if synced.insert(*id) => (4, 1),
+            Call::Sync(..) | Call::SyncEnd(..) => (2, 1),
+            // The cut before it is the last one before what it makes durable.
+            Call::SyncBegin(id, _) if !synced.contains(id) => (4, 0),
+            Call::SyncBegin(..) => (2, 0),
             Call::Remove(..) | Call::SetLength(..) => (3, 3),
             Call::Make(..) | Call::Link(..) => (2, 2),
             Call::Write(..) => (1, 1),

@@ -30,10 +30,15 @@ struct Watched {
     left_by_journal: Vec<BTreeMap<PathBuf, Option<Vec<u8>>>>,
     ids: Vec<Id>,
     folders: Vec<Id>,
+    /// Syncs that are under way.
+    begun: Vec<((Id, bool), u64)>,
 }
 
 #[derive(Clone, Debug)]
 enum Deed {
+    BeginSync(usize, bool),
+    BeginSyncFolder(usize),
+    EndSync(usize),
     Make(usize, usize, bool),
     Write(usize, u64, usize, u8),
     SetLength(usize, u64),
@@ -63,6 +68,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Deed::Sync(file, data)),
         1 => (0..2_usize).prop_map(Deed::SyncFolder),
         1 => (0..6_usize).prop_map(Deed::About),
+        3 => (0..6_usize, any::<bool>()).prop_map(|(file, data)| Deed::BeginSync(file, data)),
+        1 => (0..2_usize).prop_map(Deed::BeginSyncFolder),
+        3 => (0..4_usize).prop_map(Deed::EndSync),
     ]
 }
 
@@ -76,6 +84,7 @@ impl Watched {
             left_by_journal: Vec::new(),
             ids: Vec::new(),
             folders: vec![ROOT],
+            begun: Vec::new(),
         }
     }
 
@@ -139,11 +148,29 @@ impl Watched {
                 .file(file)
                 .is_some_and(|id| self.disk.sync(id, data).is_ok()),
             Deed::SyncFolder(at) => self.disk.sync(self.folder(at), false).is_ok(),
+            Deed::BeginSync(file, data) => match self.file(file) {
+                Some(id) => self.begin((id, data)),
+                None => false,
+            },
+            Deed::BeginSyncFolder(at) => self.begin((self.folder(at), false)),
+            Deed::EndSync(at) if !self.begun.is_empty() => {
+                let (of, number) = self.begun.remove(at % self.begun.len());
+                self.disk.end_sync(of, number).is_ok()
+            }
+            Deed::EndSync(_) => false,
             Deed::About(file) => self.file(file).is_some_and(|id| {
                 let change = |about: &mut crate::model::About| about.mode ^= 0o100;
                 self.disk.change_about(id, change).is_ok()
             }),
         }
+    }
+
+    fn begin(&mut self, (id, data): (Id, bool)) -> bool {
+        let Ok(number) = self.disk.begin_sync(id, data) else {
+            return false;
+        };
+        self.begun.push(((id, data), number));
+        true
     }
 
     fn note_what_is_left(&mut self) {
@@ -197,7 +224,11 @@ proptest! {
     ) {
         for rule in DiskModel::ALL {
             let mut watched = Watched::new(rule);
-            for deed in &deeds {
+            // While a sync is under way, what it has sealed may be there, too.
+            let is_at_once = |deed: &&Deed| {
+                !matches!(deed, Deed::BeginSync(..) | Deed::BeginSyncFolder(_))
+            };
+            for deed in deeds.iter().filter(is_at_once) {
                 watched.take(deed);
             }
             let live = (*watched.disk).clone();
@@ -495,6 +526,61 @@ fn a_reply_that_came_before_what_was_written_for_it_was_synced_is_early() {
     record.ended = Ended::Full(Duration::from_millis(8));
     assert_eq!(told(&record)[3], None);
     assert!(told(&record)[1].is_some());
+}
+
+#[test]
+fn a_cut_within_a_sync_keeps_nothing_by_it_and_the_sync_counts_from_its_end() {
+    let mut record = record(DiskModel::Strict, |disk| {
+        let id = make(disk, "log");
+        disk.sync(ROOT, false).expect("it is there");
+        disk.write(id, 0, b"one", NOW).expect("it is a file");
+        let number = disk.begin_sync(id, false).expect("it is there");
+        disk.write(id, 3, b"two", NOW).expect("it is a file");
+        disk.end_sync((id, false), number).expect("it is there");
+    });
+    for (at, noted) in (0..).zip(&mut record.calls) {
+        noted.at = Duration::from_millis(at);
+    }
+    let left = |cut, by_itself| {
+        let tree = record.build(&Recipe { cut, by_itself });
+        let files = tree.expect("it fits together").files();
+        files[&PathBuf::from("log")].clone().expect("it is there")
+    };
+    // Calls: made, folder synced, write, the sync begins, a write in it, the sync ends.
+    assert_eq!(left(3, ByItself::Nothing), b"");
+    assert_eq!(left(4, ByItself::Nothing), b"");
+    assert_eq!(left(5, ByItself::Nothing), b"one");
+    // What is acknowledged until the end of the sync is demanded of the disk as it is before.
+    assert_eq!(record.end_of(2), Some(Duration::from_millis(4)));
+    assert_eq!(record.end_of(4), Some(Duration::from_millis(5)));
+    // The system may have written all that the sync is to write.
+    let written = (0..64).any(|seed| {
+        let time = WriteBack {
+            after: 4,
+            commits: false,
+            seed,
+        };
+        left(4, ByItself::Some(vec![time])) == b"one"
+    });
+    assert!(written);
+    // A reply within the sync is early; one after it is so only by what was written within it.
+    let told = |begun, answered| {
+        let [begun, answered] = [begun, answered].map(Duration::from_micros);
+        let request = Request { begun, answered };
+        let told = early(&record, &[request]).expect("it fits together");
+        told[0].is_some()
+    };
+    assert!(told(1_500, 3_500));
+    assert!(told(1_500, 5_500));
+    // The words tell both.
+    let reason = reason(&record, 3).expect("it fits together");
+    let texts: Vec<&str> = reason.calls.iter().map(|call| call.text.as_str()).collect();
+    assert!(texts.contains(&"fsync of log begins"), "{texts:?}");
+    assert!(texts.contains(&"fsync of log has ended"), "{texts:?}");
+    assert_eq!(
+        reason.headline.as_deref(),
+        Some("log was written to and not synced")
+    );
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(super) struct Names {
     unsynced: HashMap<Id, usize>,
     /// Those that were renamed so: when, from what, to what.
     renamed: HashMap<Id, (usize, String, String)>,
+    /// When each sync began.
+    begun: Vec<usize>,
     /// Files that were synced once.
     synced: HashSet<Id>,
     hidden: HashSet<Id>,
@@ -108,8 +110,13 @@ impl Names {
                     bytes(*length as usize)
                 )
             }
-            Call::Sync(id, true) => format!("fdatasync of {}", self.path(*id)),
-            Call::Sync(id, false) => format!("fsync of {}", self.path(*id)),
+            Call::Sync(id, data) => format!("{} of {}", sync_name(*data), self.path(*id)),
+            Call::SyncBegin(id, data) => {
+                format!("{} of {} begins", sync_name(*data), self.path(*id))
+            }
+            Call::SyncEnd(id, data, _) => {
+                format!("{} of {} has ended", sync_name(*data), self.path(*id))
+            }
             Call::About(..) | Call::Open(_) | Call::Close(_) => return None,
         })
     }
@@ -117,9 +124,11 @@ impl Names {
     pub(super) fn is_hidden(&self, call: &Call) -> bool {
         match call {
             Call::Make(place, ..) => place.folder == ROOT && canary::is_hidden(&place.name),
-            Call::Write(id, ..) | Call::SetLength(id, _) | Call::Sync(id, _) => {
-                self.hidden.contains(id)
-            }
+            Call::Write(id, ..)
+            | Call::SetLength(id, _)
+            | Call::Sync(id, _)
+            | Call::SyncBegin(id, _)
+            | Call::SyncEnd(id, ..) => self.hidden.contains(id),
             _ => false,
         }
     }
@@ -150,13 +159,33 @@ impl Names {
             Call::Write(id, ..) | Call::SetLength(id, _) => {
                 self.unsynced.insert(*id, at);
             }
-            Call::Sync(id, _) => {
-                self.unsynced.remove(id);
-                self.renamed.remove(id);
-                self.synced.insert(*id);
+            Call::Sync(id, _) => self.take_sync(*id, at),
+            Call::SyncBegin(..) => self.begun.push(at),
+            Call::SyncEnd(id, _, number) => {
+                let place = number.checked_sub(1).map(|place| place as usize);
+                let begun = place.and_then(|place| self.begun.get(place));
+                self.take_sync(*id, begun.copied().unwrap_or(at));
             }
             Call::Link(..) | Call::About(..) | Call::Open(_) | Call::Close(_) => {}
         }
+    }
+}
+
+impl Names {
+    /// A file was synced, as it was at a call.
+    fn take_sync(&mut self, id: Id, until: usize) {
+        if self.unsynced.get(&id).is_none_or(|at| *at <= until) {
+            self.unsynced.remove(&id);
+            self.renamed.remove(&id);
+        }
+        self.synced.insert(id);
+    }
+}
+
+const fn sync_name(data: bool) -> &'static str {
+    match data {
+        true => "fdatasync",
+        false => "fsync",
     }
 }
 

@@ -174,6 +174,7 @@ impl<S: Store> Disk<S> {
         self.uncommitted.clear();
         self.waiting.clear();
         self.changed.clear();
+        self.begun.clear();
         Ok(lost)
     }
 

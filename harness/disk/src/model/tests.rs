@@ -8,7 +8,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use super::*;
 
 /// Contents in memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Memory(HashMap<Id, Vec<u8>>);
 
 impl Memory {
@@ -304,6 +304,92 @@ fn nothing_is_kept_of_files_that_nothing_leads_to() {
         disk.close(id);
         assert_eq!(disk.store.0.len(), 1, "{rule}");
         assert_eq!(disk.unsynced(), Lost::default(), "{rule}");
+    }
+}
+
+/// The text of `f` after a cut now. The disk goes on.
+fn left(disk: &Disk<Memory>) -> Option<String> {
+    let mut cut = disk.clone();
+    cut.cut_power().expect("it is memory");
+    cut.text("f")
+}
+
+#[test]
+fn a_sync_makes_durable_what_was_there_when_it_began_and_only_when_it_ends() {
+    for rule in DiskModel::ALL {
+        let mut disk = disk(rule);
+        let id = disk.file("f");
+        disk.sync(ROOT, false).expect("it is there");
+        disk.write(id, 0, b"one", NOW).expect("it is a file");
+        let number = disk.begin_sync(id, false).expect("it is there");
+        assert_eq!(left(&disk).as_deref(), Some(""), "{rule}");
+        disk.write(id, 1, b"NEW", NOW).expect("it is a file");
+        disk.end_sync(number);
+        assert_eq!(left(&disk).as_deref(), Some("one"), "{rule}");
+        disk.sync(id, false).expect("it is there");
+        assert_eq!(left(&disk).as_deref(), Some("oNEW"), "{rule}");
+        // One that fails makes nothing durable.
+        disk.write(id, 0, b"two!", NOW).expect("it is a file");
+        let number = disk.begin_sync(id, false).expect("it is there");
+        disk.give_up_sync(number);
+        disk.end_sync(number);
+        assert_eq!(left(&disk).as_deref(), Some("oNEW"), "{rule}");
+    }
+}
+
+#[test]
+fn syncs_of_one_file_that_overlap_each_make_their_own_part_durable() {
+    for rule in DiskModel::ALL {
+        for first_ends_first in [true, false] {
+            let mut disk = disk(rule);
+            let id = disk.file("f");
+            disk.sync(ROOT, false).expect("it is there");
+            disk.write(id, 0, b"111", NOW).expect("it is a file");
+            let first = disk.begin_sync(id, false).expect("it is there");
+            disk.write(id, 0, b"2222", NOW).expect("it is a file");
+            let second = disk.begin_sync(id, false).expect("it is there");
+            disk.write(id, 0, b"33333", NOW).expect("it is a file");
+            if first_ends_first {
+                disk.end_sync(first);
+                assert_eq!(left(&disk).as_deref(), Some("111"), "{rule}");
+                disk.end_sync(second);
+            } else {
+                disk.end_sync(second);
+                assert_eq!(left(&disk).as_deref(), Some("2222"), "{rule}");
+                // It takes nothing back.
+                disk.end_sync(first);
+            }
+            assert_eq!(left(&disk).as_deref(), Some("2222"), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn names_are_durable_as_they_were_when_the_sync_of_their_folder_began() {
+    for rule in [DiskModel::Strict, DiskModel::Ext4] {
+        for first_ends_first in [true, false] {
+            let mut disk = disk(rule);
+            disk.replace("old", true, true);
+            disk.replace("new", true, false);
+            let first = disk.begin_sync(ROOT, false).expect("it is there");
+            assert_eq!(left(&disk).as_deref(), Some("old"), "{rule}");
+            disk.remove((ROOT, name("f")), false, NOW)
+                .expect("it is there");
+            let mut order = vec![first];
+            if !first_ends_first {
+                order.insert(0, disk.begin_sync(ROOT, false).expect("it is there"));
+            }
+            disk.end_sync(order[0]);
+            let kept = first_ends_first.then_some("new");
+            assert_eq!(left(&disk).as_deref(), kept, "{rule}");
+            for number in order.into_iter().skip(1) {
+                disk.end_sync(number);
+                assert_eq!(left(&disk), None, "{rule}");
+            }
+            disk.sync(ROOT, false).expect("it is there");
+            assert_eq!((left(&disk), disk.unsynced()), (None, Lost::default()));
+            assert!(disk.store.0.is_empty(), "{rule}");
+        }
     }
 }
 
@@ -637,7 +723,8 @@ impl Both {
             }
             Deed::Sync(file, data) => {
                 if let Some(id) = self.nth(file, false) {
-                    self.disk.sync(id, data).expect("it is there");
+                    let number = self.disk.begin_sync(id, data).expect("it is there");
+                    self.disk.end_sync(number);
                     self.reference.sync(id, data);
                 }
             }

@@ -29,12 +29,15 @@ impl<S: Store> Disk<S> {
         for id in ids {
             match self.items.get_mut(&id).map(|item| &mut item.kind) {
                 Some(Kind::File(content)) => {
+                    // What a sync under way has sealed comes before what was written since.
+                    while content.may_take_sealed(may_grow) && draw() {
+                        content.layers.remove(0);
+                    }
                     if let Some(layer) = content.only_layer(may_grow) {
                         let live = (&self.store, id);
                         write_blocks(layer, live, &mut draw)?;
                     } else if may_grow && content.is_cut() && draw() {
                         content.layers.clear();
-                        (content.is_sealed, content.cut_to) = (false, None);
                     }
                 }
                 Some(Kind::Folder(entries)) if self.rule == DiskModel::Strict => {
@@ -73,7 +76,11 @@ impl Content {
     fn only_layer(&mut self, may_grow: bool) -> Option<(&mut Layer, u64)> {
         let length = self.length;
         match self.layers.as_mut_slice() {
-            [layer] if !self.is_sealed && self.cut_to.is_none() && layer.length <= length => {
+            [layer]
+                if layer.number > self.goes_out
+                    && layer.cut_to.is_none()
+                    && layer.length <= length =>
+            {
                 let until = if may_grow { length } else { layer.length };
                 Some((layer, until))
             }
@@ -86,7 +93,17 @@ impl Content {
         let [layer] = self.layers.as_slice() else {
             return false;
         };
-        self.cut_to.is_none() && !self.is_sealed && layer.length > self.length
+        layer.cut_to.is_none() && layer.number > self.goes_out && layer.length > self.length
+    }
+
+    /// Whether what a sync has sealed that is under way may be written before it ends: all of it.
+    fn may_take_sealed(&self, may_grow: bool) -> bool {
+        let [durable, sealed, ..] = self.layers.as_slice() else {
+            return false;
+        };
+        durable.number > self.goes_out
+            && durable.cut_to.is_none()
+            && (may_grow || sealed.length <= durable.length)
     }
 }
 
