@@ -39,16 +39,19 @@ pub struct Explorer<'e> {
     interrupt: &'e mut Interrupt,
     clocks: Clocks,
     users: Vec<UserHistory>,
+    /// The longest that it took so far where all went well.
     took: Took,
 }
 
-/// The longest that it took so far where all went well.
-#[derive(Clone, Copy, Debug, Default)]
-struct Took {
-    /// A start, until the server was up.
-    start: Span,
+/// How long a start on a disk and what followed took, or may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// The start, until the server was up.
+    pub start: Span,
     /// The looks at all users after that.
-    looks: Span,
+    pub looks: Span,
+    /// The slowest of the replies.
+    pub reply: Span,
 }
 
 /// How long a start on a disk, and the looks at it, may take.
@@ -111,6 +114,19 @@ impl Limits {
             },
         }
     }
+
+    const fn tried(self, verified: Verified, took: Took) -> Verification {
+        let allowed = Took {
+            start: self.start,
+            looks: self.looks.within,
+            reply: self.request,
+        };
+        Verification {
+            verified,
+            took,
+            allowed,
+        }
+    }
 }
 
 /// The run's clock on the system's monotonic one. When it began is known but for the time that it takes to read both.
@@ -169,6 +185,17 @@ pub struct Acknowledged {
     pub user: u32,
     /// The number of the act, from 1; 0 is the login.
     pub write: usize,
+}
+
+/// A start on a disk, and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// What the server made of it.
+    pub verified: Verified,
+    /// How long that took, as far as it came.
+    pub took: Took,
+    /// How long it might have taken.
+    pub allowed: Took,
 }
 
 /// What a server made of a disk.
@@ -297,7 +324,7 @@ impl<'e> Explorer<'e> {
         lay: impl FnOnce(&Path) -> io::Result<()>,
         moments: &[Option<Duration>],
         trying: Trying,
-    ) -> Result<Option<Verified>, EngineError> {
+    ) -> Result<Option<Verification>, EngineError> {
         self.clear()?;
         let data = self.site.data_of(self.planned.id);
         let laid = fs::create_dir_all(&data).and_then(|()| lay(&data));
@@ -322,10 +349,13 @@ impl<'e> Explorer<'e> {
                 if verified == Verified::Whole {
                     self.took = self.took.at_least(took);
                 }
-                Ok(Some(verified))
+                Ok(Some(limits.tried(verified, took)))
             }
             // Before anything was started.
-            Err(Early::Target(kind)) => Ok(Some(Verified::Unclear(in_words(&kind).problem))),
+            Err(Early::Target(kind)) => {
+                let verified = Verified::Unclear(in_words(&kind).problem);
+                Ok(Some(limits.tried(verified, Took::default())))
+            }
             Err(Early::Engine(error)) => Err(error),
             Err(Early::Interrupted) => Ok(None),
         }
@@ -360,6 +390,7 @@ impl Took {
         Self {
             start: self.start.max(other.start),
             looks: self.looks.max(other.looks),
+            reply: self.reply.max(other.reply),
         }
     }
 }
@@ -505,8 +536,8 @@ async fn start_and_look(
     nodes.start_all().await?;
     took.start = started_in(trial);
     let begun = clock.now();
-    let verified = nodes.run(look(trial, asked)).await??;
-    took.looks = clock.now().since(begun);
+    let (verified, reply) = nodes.run(look(trial, asked)).await??;
+    (took.looks, took.reply) = (clock.now().since(begun), reply);
     nodes.see_ends().await?;
     let ended_early = trial.progress.borrow_mut().ended_early.take();
     if ended_early.is_some() || !nodes.are_running() {
@@ -536,13 +567,19 @@ fn of_start(failed: Option<StartFailed>, ended: EndedEarly) -> Verified {
     })
 }
 
-async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<Verified, Early> {
+/// What is there, and how long the slowest reply took.
+async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<(Verified, Span), Early> {
+    let probe = prober(trial)?;
+    let verified = look_by(&probe, asked).await?;
+    Ok((verified, probe.slowest()))
+}
+
+async fn look_by(probe: &Probe<'_>, asked: Asked<'_>) -> Result<Verified, Early> {
     let Asked {
         users,
         moments,
         patience,
     } = asked;
-    let probe = prober(trial)?;
     let newcomer = probe.serves_a_newcomer(patience).await;
     if let Look::NotServed(problem) = newcomer.map_err(of_probe)? {
         return Ok(Verified::NotServed(problem));
@@ -638,6 +675,7 @@ mod tests {
             let took = Took {
                 start: Span::from_ms(start),
                 looks: Span::from_ms(looks),
+                ..Took::default()
             };
             Limits::of(trying, took, planned)
         };

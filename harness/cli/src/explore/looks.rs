@@ -1,7 +1,7 @@
 //! What several looks at one disk come to. One that failed may be chance, or this machine's doing: only what fails alike twice counts,
 //! and a server that was not up or did not answer must come back on a disk that is known to be good in between.
 
-use comeback_engine::Verified;
+use comeback_engine::{Took, Verification, Verified};
 
 /// After so many looks without a result nothing is said of a disk.
 const MOST_LOOKS: usize = 4;
@@ -71,22 +71,48 @@ enum Failure {
     Late,
 }
 
+/// A look that failed.
+struct Failed {
+    failure: Failure,
+    /// The server had come up.
+    is_up: bool,
+    problem: String,
+    allowed: Took,
+}
+
+impl Failed {
+    /// Whether it was late, and a server that took so long cannot have been in time then. Else it hung, and need not have come back
+    /// however long it was waited for.
+    fn needed(&self, took: Took) -> bool {
+        let allowed = self.allowed;
+        let is_longer = match self.is_up {
+            true => took.looks > allowed.looks || took.reply > allowed.reply,
+            false => took.start > allowed.start,
+        };
+        self.failure == Failure::Late && is_longer
+    }
+}
+
 /// Looks until it is known what is on a disk.
 ///
 /// # Errors
 /// With those of a look.
-pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verified, E>) -> Result<Looked, E> {
-    let mut failed: Vec<(Failure, String)> = Vec::new();
+pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verification, E>) -> Result<Looked, E> {
+    let mut failed: Vec<Failed> = Vec::new();
     let mut not_tried = None;
     for turn in 0..MOST_LOOKS {
         let ask = match turn {
             0 => Ask::First,
             _ => Ask::Again,
         };
-        let verified = look(ask)?;
+        let Verification {
+            verified,
+            took,
+            allowed,
+        } = look(ask)?;
         let problem = problem(&verified);
         let failure = match &verified {
-            Verified::Whole => return Ok(whole_after(failed)),
+            Verified::Whole => return Ok(whole_after(&failed, took)),
             Verified::Anybody => return Ok(Looked::Unclear(Unclear::Stranger, problem)),
             Verified::Unclear(_) => {
                 not_tried = Some(problem);
@@ -99,36 +125,38 @@ pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verified, E>) -> Resu
             Verified::NotBack(not_back) if !not_back.is_late => Failure::Ended,
             Verified::NotBack(_) | Verified::NotServed(_) => Failure::Late,
         };
-        let is_known = failed.last().is_some_and(|(before, _)| *before == failure);
+        let is_known = failed.last().is_some_and(|last| last.failure == failure);
         if is_known {
             return Ok(Looked::Failed(verified));
         }
-        failed.push((failure, problem));
+        failed.push(Failed {
+            failure,
+            is_up: !matches!(verified, Verified::NotBack(_)),
+            problem,
+            allowed,
+        });
         // The server's own word is enough. Else something other than the disk may be the reason.
         if failure != Failure::Lost {
-            let good = look(Ask::Good)?;
+            let good = look(Ask::Good)?.verified;
             if good != Verified::Whole {
                 return Ok(Looked::Unclear(Unclear::GoodFailed, self::problem(&good)));
             }
         }
     }
     Ok(match (failed.pop(), not_tried) {
-        (Some((_, problem)), None) => Looked::Unclear(Unclear::Changing, problem),
+        (Some(last), None) => Looked::Unclear(Unclear::Changing, last.problem),
         (_, Some(problem)) => Looked::Unclear(Unclear::NotTried, problem),
         (None, None) => Looked::Unclear(Unclear::NotTried, String::new()),
     })
 }
 
-/// A look found all there, after others that failed so.
-fn whole_after(failed: Vec<(Failure, String)>) -> Looked {
-    let mut other = failed
-        .iter()
-        .filter(|(failure, _)| *failure != Failure::Late);
+/// A look that took so long found all there, after these that failed.
+fn whole_after(failed: &[Failed], took: Took) -> Looked {
+    let mut other = failed.iter().filter(|one| !one.needed(took));
     match (failed.is_empty(), other.next()) {
         (true, _) => Looked::Whole,
-        // It was given more time since.
         (false, None) => Looked::Slow,
-        (false, Some((_, problem))) => Looked::Unclear(Unclear::Once, problem.clone()),
+        (false, Some(one)) => Looked::Unclear(Unclear::Once, one.problem.clone()),
     }
 }
 
@@ -168,6 +196,7 @@ pub(super) fn problem(verified: &Verified) -> String {
 mod tests {
     use comeback_engine::NotBack;
     use comeback_load::probe::Missing;
+    use comeback_model::units::Span;
 
     use super::*;
 
@@ -194,8 +223,34 @@ mod tests {
         Verified::Unclear("no port".to_owned())
     }
 
+    const fn took(start: u64, looks: u64, reply: u64) -> Took {
+        Took {
+            start: Span::from_ms(start),
+            looks: Span::from_ms(looks),
+            reply: Span::from_ms(reply),
+        }
+    }
+
+    /// A look that was quick.
+    fn quick(verified: Verified) -> Verification {
+        slow(verified, took(100, 50, 5))
+    }
+
+    /// A look that took so long. The first one would not have been given as much as 5 s, 3 s and 2 s.
+    fn slow(verified: Verified, took_so: Took) -> Verification {
+        Verification {
+            verified,
+            took: took_so,
+            allowed: took(5_000, 3_000, 2_000),
+        }
+    }
+
     /// What these looks come to, one after the other, and what was looked at.
     fn of(looks: Vec<Verified>) -> (Looked, Vec<Ask>) {
+        of_tries(looks.into_iter().map(quick).collect())
+    }
+
+    fn of_tries(looks: Vec<Verification>) -> (Looked, Vec<Ask>) {
         let mut asked = Vec::new();
         let mut looks = looks.into_iter();
         let looked = weigh(|ask| {
@@ -243,16 +298,43 @@ mod tests {
 
     #[test]
     fn a_server_that_only_needed_more_time_lost_nothing() {
-        for late in [not_back(true), missing(false)] {
-            let (looked, _) = of(vec![late, Verified::Whole, Verified::Whole]);
+        for (late, needed) in [
+            (not_back(true), took(5_001, 50, 5)),
+            (missing(false), took(100, 3_001, 5)),
+            (missing(false), took(100, 2_500, 2_001)),
+            (
+                Verified::NotServed("503".to_owned()),
+                took(100, 2_500, 2_001),
+            ),
+        ] {
+            let again = slow(Verified::Whole, needed);
+            let (looked, _) = of_tries(vec![quick(late), quick(Verified::Whole), again]);
             assert_eq!(looked, Looked::Slow);
         }
         // One that ended did not only need time.
-        let (looked, _) = of(vec![not_back(false), Verified::Whole, Verified::Whole]);
+        let again = slow(Verified::Whole, took(9_000, 9_000, 9_000));
+        let looks = vec![quick(not_back(false)), quick(Verified::Whole), again];
+        let (looked, _) = of_tries(looks);
         assert!(
             matches!(looked, Looked::Unclear(Unclear::Once, _)),
             "{looked:?}"
         );
+    }
+
+    #[test]
+    fn a_server_that_hung_once_and_needed_no_more_time_then_is_unclear() {
+        for (late, needed) in [
+            (not_back(true), took(5_000, 50, 5)),
+            // What was slow is not what was missed.
+            (not_back(true), took(100, 9_000, 9_000)),
+            (missing(false), took(9_000, 3_000, 2_000)),
+        ] {
+            let again = slow(Verified::Whole, needed);
+            let looks = vec![quick(late.clone()), quick(Verified::Whole), again];
+            let (looked, _) = of_tries(looks);
+            let unclear = Looked::Unclear(Unclear::Once, problem(&late));
+            assert_eq!(looked, unclear);
+        }
     }
 
     #[test]

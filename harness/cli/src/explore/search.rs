@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use comeback_analysis::verdict::Outcome;
 use comeback_disk::explore::{Asked, ByItself, Group, Recipe, Survey, reason, survey};
 use comeback_disk::record::{self, Record};
-use comeback_engine::{Acts, EngineError, Explorer, Trying, Verified, Work, Worked};
+use comeback_engine::{Acts, EngineError, Explorer, Trying, Verification, Verified, Work, Worked};
 use comeback_model::ids::Seed;
 
 use super::controls::{self, Teeth, teeth};
@@ -356,12 +356,12 @@ fn on(
     record: &Record,
     (recipe, moments): (Option<(usize, ByItself)>, &[Option<Duration>]),
     trying: Trying,
-) -> Searched<Verified> {
+) -> Searched<Verification> {
     let tree = recipe.map(|(cut, by_itself)| record.build(&Recipe { cut, by_itself }));
     let tree = tree.transpose()?;
     let lay = |folder: &Path| tree.map_or(Ok(()), |tree| tree.lay(folder));
-    let verified = explorer.verify(lay, moments, trying)?;
-    verified.ok_or(Stop::Interrupted)
+    let tried = explorer.verify(lay, moments, trying)?;
+    tried.ok_or(Stop::Interrupted)
 }
 
 /// The same for a control, once more and with more time if it is not as it should be.
@@ -372,10 +372,10 @@ fn steady(
     is_fine: impl Fn(&Verified) -> bool,
 ) -> Searched<Verified> {
     let disk = (recipe.clone(), &[moment][..]);
-    let verified = on(explorer, record, disk, Trying::Usual)?;
+    let verified = on(explorer, record, disk, Trying::Usual)?.verified;
     match is_fine(&verified) {
         true => Ok(verified),
-        false => on(explorer, record, (recipe, &[moment]), Trying::Patient),
+        false => Ok(on(explorer, record, (recipe, &[moment]), Trying::Patient)?.verified),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn remarks(
         .collect();
     if coverage.states_slow > 0 {
         remarks.push(format!(
-            "on {} the server came back whole only when it had more time: the machine is busy, or it is slow there",
+            "on {} the server came back whole, but needed more time than usual: the machine is busy, or it is slow there",
             disks(coverage.states_slow)
         ));
     }
