@@ -101,7 +101,8 @@ impl Limits {
                 request: planned.request,
                 looks: Patience {
                     within: looks,
-                    settles: Span::ZERO,
+                    // Others had worked by then, and all was there.
+                    settles: took.looks,
                 },
             },
             Trying::Patient => Self {
@@ -109,7 +110,7 @@ impl Limits {
                 request: times(planned.request, PATIENT_TIMES),
                 looks: Patience {
                     within: times(looks, PATIENT_TIMES).max(times(planned.request, PATIENT_TIMES)),
-                    settles: took.looks.max(LEAST_SETTLED),
+                    settles: times(took.looks, 2).max(LEAST_SETTLED),
                 },
             },
         }
@@ -569,36 +570,51 @@ fn of_start(failed: Option<StartFailed>, ended: EndedEarly) -> Verified {
 
 /// What is there, and how long the slowest reply took.
 async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<(Verified, Span), Early> {
+    // Before anybody new is there, who could be given the session that somebody else lost. This probe must not learn from sessions
+    // that may be lost how the server treats one that it knows.
+    let first = prober(trial)?;
+    if let Some(missing) = missing(&first, &asked).await? {
+        return Ok((missing, first.slowest()));
+    }
     let probe = prober(trial)?;
-    let verified = look_by(&probe, asked).await?;
-    Ok((verified, probe.slowest()))
+    let verified = look_again(&probe, &asked).await?;
+    Ok((verified, first.slowest().max(probe.slowest())))
 }
 
-async fn look_by(probe: &Probe<'_>, asked: Asked<'_>) -> Result<Verified, Early> {
+/// Looks whether somebody new is served, and at the users again: it is known then how this server treats the cookie of a session that
+/// it knows, and nobody may have lost a session to the newcomer.
+async fn look_again(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Verified, Early> {
+    let newcomer = probe.serves_a_newcomer(asked.patience).await;
+    if let Look::NotServed(problem) = newcomer.map_err(of_probe)? {
+        return Ok(Verified::NotServed(problem));
+    }
+    if let Some(missing) = missing(probe, asked).await? {
+        return Ok(missing);
+    }
+    let anybody = probe.takes_a_stranger_for(asked.users).await;
+    Ok(match anybody.map_err(of_probe)? {
+        true => Verified::Anybody,
+        false => Verified::Whole,
+    })
+}
+
+/// What is missing, if anything is.
+async fn missing(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Option<Verified>, Early> {
     let Asked {
         users,
         moments,
         patience,
     } = asked;
-    let newcomer = probe.serves_a_newcomer(patience).await;
-    if let Look::NotServed(problem) = newcomer.map_err(of_probe)? {
-        return Ok(Verified::NotServed(problem));
-    }
     let at = |place: usize| moments.get(place).copied().flatten();
     let last = moments.len().saturating_sub(1);
-    let looked = probe.look_at_users(users, at(last), patience).await;
+    let looked = probe.look_at_users(users, at(last), *patience).await;
     let Look::Missing(mut missing) = looked.map_err(of_probe)? else {
-        let anybody = probe.takes_a_stranger_for(users).await.map_err(of_probe)?;
-        return Ok(if anybody {
-            Verified::Anybody
-        } else {
-            Verified::Whole
-        });
+        return Ok(None);
     };
     // More and more was acknowledged, so that what is missing once is missing from then on. It was given its time.
     let patience = Patience {
         settles: Span::ZERO,
-        ..patience
+        ..*patience
     };
     let (mut whole, mut first) = (0, last);
     while whole < first {
@@ -609,7 +625,7 @@ async fn look_by(probe: &Probe<'_>, asked: Asked<'_>) -> Result<Verified, Early>
             Look::Whole | Look::NotServed(_) => whole = middle + 1,
         }
     }
-    Ok(Verified::Missing(first, missing))
+    Ok(Some(Verified::Missing(first, missing)))
 }
 
 fn prober<'a>(trial: &'a Trial<'_, Real>) -> Result<Probe<'a>, Early> {
