@@ -61,6 +61,8 @@ pub enum Trying {
     Usual,
     /// Several times as long. What fails even so does not fail since the machine is busy.
     Patient,
+    /// As patient, and nothing is believed to be missing before the end: sessions may be read long after the server is up.
+    Settled,
 }
 
 /// A server is given this many times as long as one took that came back whole, and no less than the least.
@@ -105,6 +107,16 @@ impl Limits {
                     settles: took.looks,
                 },
             },
+            Trying::Settled => {
+                let patient = Self::of(Trying::Patient, took, planned);
+                Self {
+                    looks: Patience {
+                        settles: patient.looks.within,
+                        ..patient.looks
+                    },
+                    ..patient
+                }
+            }
             Trying::Patient => Self {
                 start: times(start, PATIENT_TIMES).max(times(planned.start, PATIENT_TIMES)),
                 request: times(planned.request, PATIENT_TIMES),
@@ -715,6 +727,8 @@ mod tests {
             assert!(patient.request >= doubled(usual.request), "{patient:?}");
             assert!(patient.looks.within >= doubled(usual.looks.within));
             assert!(patient.looks.settles > usual.looks.settles);
+            let settled = of(Trying::Settled, start, looks);
+            assert_eq!(settled.looks.settles, patient.looks.within);
         }
     }
 

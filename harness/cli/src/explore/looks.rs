@@ -29,7 +29,7 @@ pub(super) enum Looked {
     /// All is there, but only when there was more time.
     Slow,
     /// It failed twice alike: the latest of these.
-    Failed(Verified),
+    Failed(Verification),
     /// Nothing can be said.
     Unclear(Unclear, String),
 }
@@ -142,7 +142,11 @@ pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verification, E>) -> 
             .last()
             .is_some_and(|last| are_alike(&last.verified, &verified));
         if is_known {
-            return Ok(Looked::Failed(verified));
+            return Ok(Looked::Failed(Verification {
+                verified,
+                took,
+                allowed,
+            }));
         }
         failed.push(Failed {
             failure,
@@ -184,6 +188,23 @@ pub(super) fn doubt<E>(
         }
     }
     Ok(None)
+}
+
+/// Whether the server itself says that something is missing.
+pub(super) fn is_a_loss(verified: &Verified) -> bool {
+    failure_of(verified) == Some(Failure::Lost)
+}
+
+/// What a loss comes to when the server was given as long as ever to read its files.
+pub(super) fn settled(lost: &Verification, again: Verification) -> Looked {
+    match &again.verified {
+        // It was there later than it was asked for before.
+        Verified::Whole if again.took.looks > lost.took.looks => Looked::Slow,
+        Verified::Anybody => Looked::Unclear(Unclear::Stranger, problem(&again.verified)),
+        Verified::Unclear(_) => Looked::Unclear(Unclear::NotTried, problem(&again.verified)),
+        verified if are_alike(&lost.verified, verified) => Looked::Failed(again),
+        _ => Looked::Unclear(Unclear::Random, problem(&lost.verified)),
+    }
 }
 
 /// How a look failed; `None` if it did not, or tells nothing.
@@ -337,7 +358,7 @@ mod tests {
     #[test]
     fn a_loss_that_the_server_tells_twice_is_one() {
         let (looked, asked) = of(vec![missing(true), Verified::Whole, missing(true)]);
-        assert_eq!(looked, Looked::Failed(missing(true)));
+        assert_eq!(looked, Looked::Failed(quick(missing(true))));
         assert_eq!(asked, [Ask::First, Ask::Good, Ask::Again]);
         let (looked, _) = of(vec![missing(true), Verified::Whole, Verified::Whole]);
         assert!(
@@ -356,7 +377,7 @@ mod tests {
             missing(true),
         ] {
             let (looked, asked) = of(vec![failed.clone(), Verified::Whole, failed.clone()]);
-            assert_eq!(looked, Looked::Failed(failed.clone()));
+            assert_eq!(looked, Looked::Failed(quick(failed.clone())));
             assert_eq!(asked, [Ask::First, Ask::Good, Ask::Again]);
             // Where the good one fails as well, this machine may be the reason.
             let (looked, _) = of(vec![failed.clone(), not_back(true)]);
@@ -463,6 +484,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_only_after_a_while_is_no_loss() {
+        let lost = slow(missing(true), took(100, 600, 5));
+        let of = |verified, looks| settled(&lost, slow(verified, took(100, looks, 5)));
+        assert_eq!(of(Verified::Whole, 601), Looked::Slow);
+        // It was there at once: that it was missing was chance.
+        let chance = of(Verified::Whole, 50);
+        assert!(
+            matches!(chance, Looked::Unclear(Unclear::Random, _)),
+            "{chance:?}"
+        );
+        assert!(matches!(of(missing(true), 9_000), Looked::Failed(_)));
+        let other = of(missing_of(&[1], true), 9_000);
+        assert!(
+            matches!(other, Looked::Unclear(Unclear::Random, _)),
+            "{other:?}"
+        );
+    }
+
+    #[test]
     fn of_a_server_that_fails_at_random_a_disk_must_fail_each_time() {
         let looks = |looks: Vec<Verified>| {
             let mut asked = Vec::new();
@@ -511,7 +551,7 @@ mod tests {
             Verified::Whole,
             missing(true),
         ]);
-        assert_eq!(looked, Looked::Failed(missing(true)));
+        assert_eq!(looked, Looked::Failed(quick(missing(true))));
     }
 
     #[test]
