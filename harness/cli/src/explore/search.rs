@@ -14,6 +14,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_disk::explore::{Asked, ByItself, Group, Recipe, Survey, reason, survey};
 use comeback_disk::record::{self, Record};
 use comeback_engine::{Acts, EngineError, Explorer, Trying, Verification, Verified, Work, Worked};
+use comeback_load::probe::Missing;
 use comeback_model::ids::Seed;
 
 use super::controls::{self, Teeth, teeth};
@@ -365,6 +366,7 @@ impl Search<'_> {
             failed,
             unclear,
             coverage,
+            is_read_late: false,
         })
     }
 
@@ -423,6 +425,8 @@ struct Found {
     failed: Vec<Failed>,
     coverage: Coverage,
     unclear: BTreeMap<Unclear, (usize, String)>,
+    /// What was lost on a disk was there after a while.
+    is_read_late: bool,
 }
 
 impl Found {
@@ -430,9 +434,7 @@ impl Found {
     fn next_to_settle(&self) -> Option<usize> {
         let is_known = |one: &Failed| {
             let is_alike = |other: &&Failed| other.is_settled && kind_of(other) == kind_of(one);
-            one.is_settled
-                || self.coverage.states_slow == 0
-                    && self.failed.iter().any(|other| is_alike(&other))
+            one.is_settled || !self.is_read_late && self.failed.iter().any(|other| is_alike(&other))
         };
         let mut all = self.failed.iter();
         all.position(|one| is_a_loss(&one.looked.verified) && !is_known(one))
@@ -446,7 +448,10 @@ impl Found {
                 self.coverage.states_unclear += 1;
                 self.unclear.entry(why).or_insert((0, problem)).0 += 1;
             }
-            Looked::Slow => self.coverage.states_slow += 1,
+            Looked::Slow => {
+                self.coverage.states_slow += 1;
+                self.is_read_late = true;
+            }
             Looked::Whole | Looked::Failed(_) => {}
         }
     }
@@ -599,6 +604,21 @@ fn kind_of(failed: &Failed) -> String {
     kind
 }
 
+/// Whether something of this was acknowledged before its bytes were handed over.
+fn is_early(
+    explorer: &mut Explorer<'_>,
+    (record, work): (&Record, &Work),
+    missing: &[Missing],
+) -> Searched<bool> {
+    let Some((user, cut)) = controls::at_acknowledgement(record, work, missing) else {
+        return Ok(false);
+    };
+    let disk = Some((cut, ByItself::All));
+    let moment = [record.end_of(cut)];
+    let tried = on(explorer, record, (disk, &moment), Trying::Patient)?;
+    Ok(teeth(&tried.verified, &[user]) == Teeth::Bites)
+}
+
 /// Finds what the server lacks, and tells what was done around the cut.
 fn look_into(
     explorer: &mut Explorer<'_>,
@@ -619,7 +639,11 @@ fn look_into(
     let unheard = Cell::new(false);
     let lacks = match steady(explorer, (record, &unheard), (all, moment), is_whole)? {
         Verified::Whole => Lacks::Sync,
-        Verified::Missing(..) | Verified::NotBack(_) | Verified::NotServed(_) => Lacks::Write,
+        Verified::Missing(_, missing) => match is_early(explorer, (record, work), &missing)? {
+            true => Lacks::Write,
+            false => Lacks::More,
+        },
+        Verified::NotBack(_) | Verified::NotServed(_) => Lacks::More,
         Verified::Anybody | Verified::Unclear(_) => Lacks::Unknown,
     };
     let calls = reason(record, recipe.cut)?.calls;

@@ -148,6 +148,9 @@ fn show_failure(number: usize, failure: &Failure) {
         Lacks::Write => {
             "     A write is missing: it was acknowledged before its bytes were handed to the system."
         }
+        Lacks::More => {
+            "     Even with all that was written by then something is lacking: a kill at this point shows it, too."
+        }
         Lacks::Unknown => "     What is missing is not known.",
     });
     if let Some(how) = failure.by_itself {
