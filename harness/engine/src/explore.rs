@@ -39,16 +39,19 @@ pub struct Explorer<'e> {
     interrupt: &'e mut Interrupt,
     clocks: Clocks,
     users: Vec<UserHistory>,
+    /// The longest that it took so far where all went well.
     took: Took,
 }
 
-/// The longest that it took so far where all went well.
-#[derive(Clone, Copy, Debug, Default)]
-struct Took {
-    /// A start, until the server was up.
-    start: Span,
+/// How long a start on a disk and what followed took, or may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// The start, until the server was up.
+    pub start: Span,
     /// The looks at all users after that.
-    looks: Span,
+    pub looks: Span,
+    /// The slowest of the replies.
+    pub reply: Span,
 }
 
 /// How long a start on a disk, and the looks at it, may take.
@@ -58,6 +61,8 @@ pub enum Trying {
     Usual,
     /// Several times as long. What fails even so does not fail since the machine is busy.
     Patient,
+    /// As patient, and nothing is believed to be missing before the end: sessions may be read long after the server is up.
+    Settled,
 }
 
 /// A server is given this many times as long as one took that came back whole, and no less than the least.
@@ -98,17 +103,41 @@ impl Limits {
                 request: planned.request,
                 looks: Patience {
                     within: looks,
-                    settles: Span::ZERO,
+                    // Others had worked by then, and all was there.
+                    settles: took.looks,
                 },
             },
+            Trying::Settled => {
+                let patient = Self::of(Trying::Patient, took, planned);
+                Self {
+                    looks: Patience {
+                        settles: patient.looks.within,
+                        ..patient.looks
+                    },
+                    ..patient
+                }
+            }
             Trying::Patient => Self {
                 start: times(start, PATIENT_TIMES).max(times(planned.start, PATIENT_TIMES)),
                 request: times(planned.request, PATIENT_TIMES),
                 looks: Patience {
                     within: times(looks, PATIENT_TIMES).max(times(planned.request, PATIENT_TIMES)),
-                    settles: took.looks.max(LEAST_SETTLED),
+                    settles: times(took.looks, 2).max(LEAST_SETTLED),
                 },
             },
+        }
+    }
+
+    const fn tried(self, verified: Verified, took: Took) -> Verification {
+        let allowed = Took {
+            start: self.start,
+            looks: self.looks.within,
+            reply: self.request,
+        };
+        Verification {
+            verified,
+            took,
+            allowed,
         }
     }
 }
@@ -169,6 +198,17 @@ pub struct Acknowledged {
     pub user: u32,
     /// The number of the act, from 1; 0 is the login.
     pub write: usize,
+}
+
+/// A start on a disk, and how long it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// What the server made of it.
+    pub verified: Verified,
+    /// How long that took, as far as it came.
+    pub took: Took,
+    /// How long it might have taken.
+    pub allowed: Took,
 }
 
 /// What a server made of a disk.
@@ -297,7 +337,7 @@ impl<'e> Explorer<'e> {
         lay: impl FnOnce(&Path) -> io::Result<()>,
         moments: &[Option<Duration>],
         trying: Trying,
-    ) -> Result<Option<Verified>, EngineError> {
+    ) -> Result<Option<Verification>, EngineError> {
         self.clear()?;
         let data = self.site.data_of(self.planned.id);
         let laid = fs::create_dir_all(&data).and_then(|()| lay(&data));
@@ -322,10 +362,13 @@ impl<'e> Explorer<'e> {
                 if verified == Verified::Whole {
                     self.took = self.took.at_least(took);
                 }
-                Ok(Some(verified))
+                Ok(Some(limits.tried(verified, took)))
             }
             // Before anything was started.
-            Err(Early::Target(kind)) => Ok(Some(Verified::Unclear(in_words(&kind).problem))),
+            Err(Early::Target(kind)) => {
+                let verified = Verified::Unclear(in_words(&kind).problem);
+                Ok(Some(limits.tried(verified, Took::default())))
+            }
             Err(Early::Engine(error)) => Err(error),
             Err(Early::Interrupted) => Ok(None),
         }
@@ -360,6 +403,7 @@ impl Took {
         Self {
             start: self.start.max(other.start),
             looks: self.looks.max(other.looks),
+            reply: self.reply.max(other.reply),
         }
     }
 }
@@ -505,8 +549,8 @@ async fn start_and_look(
     nodes.start_all().await?;
     took.start = started_in(trial);
     let begun = clock.now();
-    let verified = nodes.run(look(trial, asked)).await??;
-    took.looks = clock.now().since(begun);
+    let (verified, reply) = nodes.run(look(trial, asked)).await??;
+    (took.looks, took.reply) = (clock.now().since(begun), reply);
     nodes.see_ends().await?;
     let ended_early = trial.progress.borrow_mut().ended_early.take();
     if ended_early.is_some() || !nodes.are_running() {
@@ -536,32 +580,53 @@ fn of_start(failed: Option<StartFailed>, ended: EndedEarly) -> Verified {
     })
 }
 
-async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<Verified, Early> {
+/// What is there, and how long the slowest reply took.
+async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<(Verified, Span), Early> {
+    // Before anybody new is there, who could be given the session that somebody else lost. This probe must not learn from sessions
+    // that may be lost how the server treats one that it knows.
+    let first = prober(trial)?;
+    if let Some(missing) = missing(&first, &asked).await? {
+        return Ok((missing, first.slowest()));
+    }
+    let probe = prober(trial)?;
+    let verified = look_again(&probe, &asked).await?;
+    Ok((verified, first.slowest().max(probe.slowest())))
+}
+
+/// Looks whether somebody new is served, and at the users again: it is known then how this server treats the cookie of a session that
+/// it knows, and nobody may have lost a session to the newcomer.
+async fn look_again(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Verified, Early> {
+    let newcomer = probe.serves_a_newcomer(asked.patience).await;
+    if let Look::NotServed(problem) = newcomer.map_err(of_probe)? {
+        return Ok(Verified::NotServed(problem));
+    }
+    if let Some(missing) = missing(probe, asked).await? {
+        return Ok(missing);
+    }
+    let anybody = probe.takes_a_stranger_for(asked.users).await;
+    Ok(match anybody.map_err(of_probe)? {
+        true => Verified::Anybody,
+        false => Verified::Whole,
+    })
+}
+
+/// What is missing, if anything is.
+async fn missing(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Option<Verified>, Early> {
     let Asked {
         users,
         moments,
         patience,
     } = asked;
-    let probe = prober(trial)?;
-    let newcomer = probe.serves_a_newcomer(patience).await;
-    if let Look::NotServed(problem) = newcomer.map_err(of_probe)? {
-        return Ok(Verified::NotServed(problem));
-    }
     let at = |place: usize| moments.get(place).copied().flatten();
     let last = moments.len().saturating_sub(1);
-    let looked = probe.look_at_users(users, at(last), patience).await;
+    let looked = probe.look_at_users(users, at(last), *patience).await;
     let Look::Missing(mut missing) = looked.map_err(of_probe)? else {
-        let anybody = probe.takes_a_stranger_for(users).await.map_err(of_probe)?;
-        return Ok(if anybody {
-            Verified::Anybody
-        } else {
-            Verified::Whole
-        });
+        return Ok(None);
     };
     // More and more was acknowledged, so that what is missing once is missing from then on. It was given its time.
     let patience = Patience {
         settles: Span::ZERO,
-        ..patience
+        ..*patience
     };
     let (mut whole, mut first) = (0, last);
     while whole < first {
@@ -572,7 +637,7 @@ async fn look(trial: &Trial<'_, Real>, asked: Asked<'_>) -> Result<Verified, Ear
             Look::Whole | Look::NotServed(_) => whole = middle + 1,
         }
     }
-    Ok(Verified::Missing(first, missing))
+    Ok(Some(Verified::Missing(first, missing)))
 }
 
 fn prober<'a>(trial: &'a Trial<'_, Real>) -> Result<Probe<'a>, Early> {
@@ -638,6 +703,7 @@ mod tests {
             let took = Took {
                 start: Span::from_ms(start),
                 looks: Span::from_ms(looks),
+                ..Took::default()
             };
             Limits::of(trying, took, planned)
         };
@@ -661,6 +727,8 @@ mod tests {
             assert!(patient.request >= doubled(usual.request), "{patient:?}");
             assert!(patient.looks.within >= doubled(usual.looks.within));
             assert!(patient.looks.settles > usual.looks.settles);
+            let settled = of(Trying::Settled, start, looks);
+            assert_eq!(settled.looks.settles, patient.looks.within);
         }
     }
 

@@ -39,7 +39,9 @@ mod words;
 
 pub use calibrate::{Measured, Unmeasured, choose};
 pub use error::EngineError;
-pub use explore::{Acknowledged, Acts, Explorer, NotBack, Trying, Verified, Work, Worked};
+pub use explore::{
+    Acknowledged, Acts, Explorer, NotBack, Took, Trying, Verification, Verified, Work, Worked,
+};
 pub use site::Site;
 pub use trials::{Ended, Extension, extend, run};
 pub use try_out::{EndedEarly, Reach, Tried};

@@ -99,6 +99,8 @@ pub struct Probe<'a> {
     /// What was sent and answered, where that is kept.
     transcript: RefCell<Vec<Exchange>>,
     keeps_transcript: bool,
+    /// The longest that a whole reply took so far.
+    slowest: Cell<Span>,
 }
 
 /// The result of a rehearsal.
@@ -214,6 +216,7 @@ impl<'a> Probe<'a> {
             seen: RefCell::default(),
             transcript: RefCell::default(),
             keeps_transcript: false,
+            slowest: Cell::new(Span::ZERO),
         })
     }
 
@@ -230,6 +233,11 @@ impl<'a> Probe<'a> {
         wanted.headers.dedup();
         probe.dialer = Dialer::new(probe.setup.endpoint.clone(), wanted)?;
         Ok(probe)
+    }
+
+    /// The longest that a whole reply took so far.
+    pub const fn slowest(&self) -> Span {
+        self.slowest.get()
     }
 
     /// The observations so far.

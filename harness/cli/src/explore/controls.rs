@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comeback_disk::record::Record;
 use comeback_engine::{Verified, Work};
+use comeback_load::probe::Missing;
 
 use super::looks::problem;
 
@@ -67,6 +68,24 @@ pub(super) fn before_first_write(
     Some((last.user, calls.checked_sub(1)?))
 }
 
+/// A user who misses something, and the last call that was noted before it was acknowledged: if it is missing after that call, too, it
+/// was acknowledged before its bytes were handed over. What is missing later only may have been cut off since.
+pub(super) fn at_acknowledgement(
+    record: &Record,
+    work: &Work,
+    missing: &[Missing],
+) -> Option<(u32, usize)> {
+    missing
+        .iter()
+        .filter(|one| one.is_answered)
+        .find_map(|one| {
+            let mut all = work.acknowledged.iter();
+            let last = all.find(|known| known.user == one.user && known.write == one.writes)?;
+            let calls = record.calls.partition_point(|noted| noted.at < last.at);
+            Some((one.user, calls.checked_sub(1)?))
+        })
+}
+
 /// How long the looks at early disks must lie back until a look at the latest one tells of no expired session: a user's last
 /// request was so much later than the login at the most.
 pub(super) fn ages_by(work: &Work) -> Duration {
@@ -80,7 +99,6 @@ mod tests {
 
     use comeback_disk::record::{Access, Call, Ended, Noted};
     use comeback_engine::{Acknowledged, NotBack};
-    use comeback_load::probe::Missing;
     use comeback_model::plan::DiskModel;
 
     use super::*;
@@ -176,6 +194,34 @@ mod tests {
         assert_eq!(before(&[0, 1]), Some((1, 2)));
         assert_eq!(before(&[0]), Some((0, 1)));
         assert_eq!(before(&[]), None);
+    }
+
+    #[test]
+    fn an_early_acknowledgement_is_looked_for_where_it_came() {
+        let access = Access {
+            mode: 0o700,
+            uid: 0,
+            gid: 0,
+        };
+        // The second user's first write is acknowledged at 9 ms.
+        let calls = [800, 8_999, 9_000, 9_500].map(|us| Noted {
+            at: at(us),
+            call: Call::Sync(1, false),
+        });
+        let record = Record {
+            rule: DiskModel::Ext4,
+            root: access,
+            calls: calls.to_vec(),
+            ended: Ended::Whole,
+        };
+        let of = |users: &[(u32, bool)]| match missing(users) {
+            Verified::Missing(_, missing) => at_acknowledgement(&record, &work(), &missing),
+            _ => None,
+        };
+        assert_eq!(of(&[(1, true)]), Some((1, 1)));
+        assert_eq!(of(&[(0, false), (1, true)]), Some((1, 1)));
+        // Nothing is known of who was not answered.
+        assert_eq!(of(&[(1, false)]), None);
     }
 
     #[test]

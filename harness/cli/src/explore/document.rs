@@ -132,6 +132,8 @@ pub(super) enum Lacks {
     Sync,
     /// A write: something was acknowledged before its bytes were handed over.
     Write,
+    /// More than a sync: even with all that was written by then the server is not whole.
+    More,
     /// That was not looked at.
     Unknown,
 }
@@ -160,13 +162,23 @@ impl Document {
             .flat_map(|found| &mut found.early)
         {
             secrets.hide(&mut early.request);
+            early.files.iter_mut().for_each(|file| secrets.hide(file));
+            hide_in(&mut early.around, secrets);
         }
         for failure in &mut self.failures {
+            secrets.hide(&mut failure.reason);
             secrets.hide(&mut failure.problem);
+            hide_in(&mut failure.around, secrets);
             failure
                 .output
                 .iter_mut()
                 .for_each(|line| secrets.hide(line));
         }
     }
+}
+
+fn hide_in(around: &mut [Around], secrets: &Secrets) {
+    around
+        .iter_mut()
+        .for_each(|one| secrets.hide(&mut one.what));
 }

@@ -4,6 +4,7 @@
 //! before the users' first step and on that from before the last user's first write it must not be. Otherwise the check says nothing
 //! of a disk.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -12,12 +13,13 @@ use std::time::{Duration, Instant};
 use comeback_analysis::verdict::Outcome;
 use comeback_disk::explore::{Asked, ByItself, Group, Recipe, Survey, reason, survey};
 use comeback_disk::record::{self, Record};
-use comeback_engine::{Acts, EngineError, Explorer, Trying, Verified, Work, Worked};
+use comeback_engine::{Acts, EngineError, Explorer, Trying, Verification, Verified, Work, Worked};
+use comeback_load::probe::Missing;
 use comeback_model::ids::Seed;
 
 use super::controls::{self, Teeth, teeth};
 use super::document::{self, Coverage, Document, Failure, Lacks};
-use super::looks::{Ask, Looked, Unclear, problem, weigh};
+use super::looks::{Ask, Looked, Unclear, doubt, is_a_loss, problem, settled, weigh};
 use super::{shown, told};
 
 /// So many kinds of failures are looked into, and told.
@@ -62,13 +64,19 @@ impl From<io::Error> for Stop {
 type Searched<T> = Result<T, Stop>;
 
 /// A disk on which something was missing.
+#[derive(Clone)]
 struct Failed {
     recipe: Recipe,
     moment: Option<Duration>,
-    verified: Verified,
+    looked: Verification,
     states: usize,
     reason: String,
+    /// It failed even when the server had long to read its files.
+    is_settled: bool,
 }
+
+/// The record, and whether a control needed another try.
+type Controlled<'r> = (&'r Record, &'r Cell<bool>);
 
 impl Search<'_> {
     /// `None` when the run shall end.
@@ -157,19 +165,57 @@ impl Search<'_> {
             survey.prefixes,
             survey.groups.len()
         ));
-        let untested = match self.control(explorer, of, last)? {
+        let needed_another = Cell::new(false);
+        let controlled = (record, &needed_another);
+        let untested = match self.control(explorer, (controlled, work), last)? {
             Control::Passed(untested) => untested,
             Control::Failed(problem) => return end(&problem),
         };
         let begun = Instant::now();
-        let found = self.look_at_all(explorer, record, (&survey, last))?;
-        let mut coverage = found.coverage;
-        coverage.users_gave_up = work.problems.len();
-        coverage.took_s = begun.elapsed().as_secs_f64();
+        let mut found = self.look_at_all(explorer, record, (&survey, last))?;
+        found.coverage.took_s = begun.elapsed().as_secs_f64();
+        found.coverage.users_gave_up = work.problems.len();
+        let (mut document, unsound) = loop {
+            let is_by_chance = needed_another.get();
+            self.confirm(explorer, record, (&mut found, last, is_by_chance))?;
+            let document = self.told(explorer, of, (&found, &untested))?;
+            let unsound = end_control(explorer, (controlled, work), (last, &document))?;
+            let is_doubted = is_by_chance || !needed_another.get();
+            if is_doubted || found.failed.is_empty() {
+                break (document, unsound);
+            }
+        };
+        if let Some(problem) = unsound {
+            document.verdict = Outcome::Inconclusive;
+            document.headline = format!(
+                "on the disk at the end of the run all was there at first, and not any more at the end, so that what was found \
+                 proves nothing: {problem}; do sessions expire?"
+            );
+        }
+        Ok(document)
+    }
+
+    /// What was found.
+    fn told(
+        &self,
+        explorer: &mut Explorer<'_>,
+        of: (&Record, &Work),
+        (found, untested): (&Found, &Option<String>),
+    ) -> Searched<Document> {
+        let (_, work) = of;
         let mut document = self.inconclusive(String::new(), Some(of));
-        document.remarks.extend(untested);
-        document.remarks.extend(found.remarks);
-        let mut failed = found.failed;
+        document.remarks.extend(untested.clone());
+        let mut coverage = found.coverage;
+        coverage.states_failed = found.failed.len();
+        document
+            .remarks
+            .extend(shown::remarks(&coverage, &found.unclear));
+        let mut kinds: BTreeMap<String, Failed> = BTreeMap::new();
+        for one in &found.failed {
+            add_failed(&mut kinds, one.clone());
+        }
+        let mut failed: Vec<Failed> = kinds.into_values().collect();
+        failed.sort_by_key(|one| (usize::MAX - one.states, one.recipe.cut));
         if failed.len() > TOLD {
             let more = failed.len() - TOLD;
             document
@@ -186,13 +232,6 @@ impl Search<'_> {
             document.durability = Some(told::durability(of, &self.requests)?);
         }
         (document.verdict, document.headline) = shown::judged(&document);
-        if let Some(problem) = end_control(explorer, of, (last, &document))? {
-            document.verdict = Outcome::Inconclusive;
-            document.headline = format!(
-                "on the disk at the end of the run all was there at first, and not any more at the end, so that what was found \
-                 proves nothing: {problem}; do sessions expire?"
-            );
-        }
         Ok(document)
     }
 
@@ -200,14 +239,15 @@ impl Search<'_> {
     fn control(
         &self,
         explorer: &mut Explorer<'_>,
-        (record, work): (&Record, &Work),
+        (controlled, work): (Controlled<'_>, &Work),
         last: usize,
     ) -> Searched<Control> {
+        let (record, _) = controlled;
         let moment = record.end_of(last);
         let full = (last, ByItself::All);
         let failed = |problem: String| Ok(Control::Failed(problem));
         let is_whole = |verified: &Verified| *verified == Verified::Whole;
-        match steady(explorer, record, (Some(full), moment), is_whole)? {
+        match steady(explorer, controlled, (Some(full), moment), is_whole)? {
             Verified::Whole => {}
             Verified::Anybody => {
                 return failed(
@@ -233,7 +273,7 @@ impl Search<'_> {
         // The disk as it was before any user came: then nothing of them can be there.
         let calls = record.calls.partition_point(|noted| noted.at < work.ready);
         let before = calls.checked_sub(1);
-        match without(explorer, record, (before, moment), &writers)? {
+        match without(explorer, controlled, (before, moment), &writers)? {
             Teeth::Bites => {}
             Teeth::Blind(user) => {
                 return failed(format!(
@@ -255,7 +295,7 @@ impl Search<'_> {
             return Ok(Control::Passed(None));
         }
         Ok(
-            match without(explorer, record, (Some(cut), moment), &[user])? {
+            match without(explorer, controlled, (Some(cut), moment), &[user])? {
                 Teeth::Bites => Control::Passed(None),
                 Teeth::Blind(user) => Control::Failed(format!(
                     "on the disk from before the first write of user {user} this write is there, too, so that no disk tells of a \
@@ -269,7 +309,7 @@ impl Search<'_> {
         )
     }
 
-    /// Looks at each disk. Of those that fail alike the earliest cut is kept.
+    /// Looks at each disk.
     fn look_at_all(
         &self,
         explorer: &mut Explorer<'_>,
@@ -284,7 +324,7 @@ impl Search<'_> {
             is_cut: record.full_at().is_some(),
             ..Coverage::default()
         };
-        let mut kinds: BTreeMap<String, Failed> = BTreeMap::new();
+        let mut failed = Vec::new();
         let mut unclear: BTreeMap<Unclear, (usize, String)> = BTreeMap::new();
         let mut good_failed = 0;
         let mut told = Instant::now();
@@ -305,10 +345,7 @@ impl Search<'_> {
                     coverage.states_unclear += 1;
                     unclear.entry(why).or_insert((0, problem)).0 += 1;
                 }
-                Looked::Failed(verified) => {
-                    coverage.states_failed += 1;
-                    add_failed(&mut kinds, failed_on(record, group, verified)?);
-                }
+                Looked::Failed(looked) => failed.push(failed_on(record, group, looked)?),
             }
             if good_failed == MOST_GOOD_FAILED {
                 coverage.is_stopped = true;
@@ -320,17 +357,57 @@ impl Search<'_> {
                     "explore: {} of {} disks, {} failed",
                     done + 1,
                     survey.groups.len(),
-                    coverage.states_failed
+                    failed.len()
                 ));
             }
         }
-        let mut failed: Vec<Failed> = kinds.into_values().collect();
-        failed.sort_by_key(|one| (usize::MAX - one.states, one.recipe.cut));
+        failed.sort_by_key(|one: &Failed| one.recipe.cut);
         Ok(Found {
             failed,
-            remarks: shown::remarks(&coverage, &unclear),
+            unclear,
             coverage,
+            is_read_late: false,
         })
+    }
+
+    /// Looks again at disks that failed: where something is lost, with long for the server to read its files, at the first of each kind,
+    /// or at each if that was of use; and of a server that fails at random, at each several times.
+    fn confirm(
+        &self,
+        explorer: &mut Explorer<'_>,
+        record: &Record,
+        (found, last, is_by_chance): (&mut Found, usize, bool),
+    ) -> Searched<()> {
+        while let Some(place) = found.next_to_settle() {
+            let one = &mut found.failed[place];
+            let recipe = Some((one.recipe.cut, one.recipe.by_itself.clone()));
+            let again = on(explorer, record, (recipe, &[one.moment]), Trying::Settled)?;
+            match settled(&one.looked, again) {
+                Looked::Failed(_) => one.is_settled = true,
+                other => found.withdraw(place, other),
+            }
+        }
+        let is_by_chance = is_by_chance || found.unclear.keys().any(|why| why.is_by_chance());
+        if !is_by_chance || found.failed.is_empty() {
+            return Ok(());
+        }
+        (self.tell)("explore: the server fails at random: each disk that failed is tried again");
+        for place in (0..found.failed.len()).rev() {
+            let Failed {
+                recipe,
+                moment,
+                looked,
+                ..
+            } = found.failed[place].clone();
+            let disk = Some((recipe.cut, recipe.by_itself));
+            let doubted = doubt(&looked.verified, |ask| {
+                look_as(explorer, record, (&disk, &[moment], last), ask)
+            })?;
+            if let Some((why, problem)) = doubted {
+                found.withdraw(place, Looked::Unclear(why, problem));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -347,7 +424,37 @@ struct Found {
     /// Each kind of failure once.
     failed: Vec<Failed>,
     coverage: Coverage,
-    remarks: Vec<String>,
+    unclear: BTreeMap<Unclear, (usize, String)>,
+    /// What was lost on a disk was there after a while.
+    is_read_late: bool,
+}
+
+impl Found {
+    /// A disk on which something was lost, and of whose kind none was looked at with long to settle.
+    fn next_to_settle(&self) -> Option<usize> {
+        let is_known = |one: &Failed| {
+            let is_alike = |other: &&Failed| other.is_settled && kind_of(other) == kind_of(one);
+            one.is_settled || !self.is_read_late && self.failed.iter().any(|other| is_alike(&other))
+        };
+        let mut all = self.failed.iter();
+        all.position(|one| is_a_loss(&one.looked.verified) && !is_known(one))
+    }
+
+    /// A disk that failed did not fail after all.
+    fn withdraw(&mut self, place: usize, looked: Looked) {
+        self.failed.remove(place);
+        match looked {
+            Looked::Unclear(why, problem) => {
+                self.coverage.states_unclear += 1;
+                self.unclear.entry(why).or_insert((0, problem)).0 += 1;
+            }
+            Looked::Slow => {
+                self.coverage.states_slow += 1;
+                self.is_read_late = true;
+            }
+            Looked::Whole | Looked::Failed(_) => {}
+        }
+    }
 }
 
 /// The server on a disk; without a cut on an empty one.
@@ -356,26 +463,29 @@ fn on(
     record: &Record,
     (recipe, moments): (Option<(usize, ByItself)>, &[Option<Duration>]),
     trying: Trying,
-) -> Searched<Verified> {
+) -> Searched<Verification> {
     let tree = recipe.map(|(cut, by_itself)| record.build(&Recipe { cut, by_itself }));
     let tree = tree.transpose()?;
     let lay = |folder: &Path| tree.map_or(Ok(()), |tree| tree.lay(folder));
-    let verified = explorer.verify(lay, moments, trying)?;
-    verified.ok_or(Stop::Interrupted)
+    let tried = explorer.verify(lay, moments, trying)?;
+    tried.ok_or(Stop::Interrupted)
 }
 
 /// The same for a control, once more and with more time if it is not as it should be.
 fn steady(
     explorer: &mut Explorer<'_>,
-    record: &Record,
+    (record, needed_another): Controlled<'_>,
     (recipe, moment): (Option<(usize, ByItself)>, Option<Duration>),
     is_fine: impl Fn(&Verified) -> bool,
 ) -> Searched<Verified> {
     let disk = (recipe.clone(), &[moment][..]);
-    let verified = on(explorer, record, disk, Trying::Usual)?;
+    let verified = on(explorer, record, disk, Trying::Usual)?.verified;
     match is_fine(&verified) {
         true => Ok(verified),
-        false => on(explorer, record, (recipe, &[moment]), Trying::Patient),
+        false => {
+            needed_another.set(true);
+            Ok(on(explorer, record, (recipe, &[moment]), Trying::Settled)?.verified)
+        }
     }
 }
 
@@ -383,13 +493,13 @@ fn steady(
 /// empty one.
 fn without(
     explorer: &mut Explorer<'_>,
-    record: &Record,
+    controlled: Controlled<'_>,
     (cut, moment): (Option<usize>, Option<Duration>),
     writers: &[u32],
 ) -> Searched<Teeth> {
     let recipe = cut.map(|cut| (cut, ByItself::All));
     let bites = |verified: &Verified| teeth(verified, writers) == Teeth::Bites;
-    let verified = steady(explorer, record, (recipe, moment), bites)?;
+    let verified = steady(explorer, controlled, (recipe, moment), bites)?;
     Ok(teeth(&verified, writers))
 }
 
@@ -397,17 +507,17 @@ fn without(
 /// missed on another disk: what is there has not expired.
 fn end_control(
     explorer: &mut Explorer<'_>,
-    (record, work): (&Record, &Work),
+    (controlled, work): (Controlled<'_>, &Work),
     (last, document): (usize, &Document),
 ) -> Searched<Option<String>> {
     if !document.failures.is_empty() {
         let waited = explorer.wait(controls::ages_by(work));
         waited.ok_or(Stop::Interrupted)?;
     }
-    let moment = record.end_of(last);
+    let moment = controlled.0.end_of(last);
     let full = Some((last, ByItself::All));
     let is_whole = |verified: &Verified| *verified == Verified::Whole;
-    let verified = steady(explorer, record, (full, moment), is_whole)?;
+    let verified = steady(explorer, controlled, (full, moment), is_whole)?;
     Ok((verified != Verified::Whole).then(|| problem(&verified)))
 }
 
@@ -425,20 +535,29 @@ fn look_at(
         return Ok(Looked::Whole);
     };
     let disk = Some((recipe.cut, recipe.by_itself.clone()));
-    weigh(|ask| match ask {
-        Ask::First => on(explorer, record, (disk.clone(), &moments), Trying::Usual),
-        Ask::Again => on(explorer, record, (disk.clone(), &moments), Trying::Patient),
+    weigh(|ask| look_as(explorer, record, (&disk, &moments, last), ask))
+}
+
+fn look_as(
+    explorer: &mut Explorer<'_>,
+    record: &Record,
+    (disk, moments, last): (&Option<(usize, ByItself)>, &[Option<Duration>], usize),
+    ask: Ask,
+) -> Searched<Verification> {
+    match ask {
+        Ask::First => on(explorer, record, (disk.clone(), moments), Trying::Usual),
+        Ask::Again => on(explorer, record, (disk.clone(), moments), Trying::Patient),
         Ask::Good => {
             let moment = [record.end_of(last)];
             let good = Some((last, ByItself::All));
             on(explorer, record, (good, &moment), Trying::Patient)
         }
-    })
+    }
 }
 
 /// What is known of a disk that failed.
-fn failed_on(record: &Record, group: &Group, verified: Verified) -> Searched<Failed> {
-    let first = match &verified {
+fn failed_on(record: &Record, group: &Group, looked: Verification) -> Searched<Failed> {
+    let first = match &looked.verified {
         Verified::Missing(first, _) => *first,
         Verified::Whole
         | Verified::Anybody
@@ -451,8 +570,9 @@ fn failed_on(record: &Record, group: &Group, verified: Verified) -> Searched<Fai
     Ok(Failed {
         moment: record.end_of(recipe.cut),
         recipe,
-        verified,
+        looked,
         states: 1,
+        is_settled: false,
         reason: reason.unwrap_or_else(|| "all that was written had been synced".to_owned()),
     })
 }
@@ -484,6 +604,21 @@ fn kind_of(failed: &Failed) -> String {
     kind
 }
 
+/// Whether something of this was acknowledged before its bytes were handed over.
+fn is_early(
+    explorer: &mut Explorer<'_>,
+    (record, work): (&Record, &Work),
+    missing: &[Missing],
+) -> Searched<bool> {
+    let Some((user, cut)) = controls::at_acknowledgement(record, work, missing) else {
+        return Ok(false);
+    };
+    let disk = Some((cut, ByItself::All));
+    let moment = [record.end_of(cut)];
+    let tried = on(explorer, record, (disk, &moment), Trying::Patient)?;
+    Ok(teeth(&tried.verified, &[user]) == Teeth::Bites)
+}
+
 /// Finds what the server lacks, and tells what was done around the cut.
 fn look_into(
     explorer: &mut Explorer<'_>,
@@ -493,15 +628,22 @@ fn look_into(
     let Failed {
         recipe,
         moment,
-        verified,
+        looked: Verification { verified, .. },
         states,
         reason: headline,
+        ..
     } = failed;
     let all = Some((recipe.cut, ByItself::All));
     let is_whole = |verified: &Verified| *verified == Verified::Whole;
-    let lacks = match steady(explorer, record, (all, moment), is_whole)? {
+    // How it does on other disks is known.
+    let unheard = Cell::new(false);
+    let lacks = match steady(explorer, (record, &unheard), (all, moment), is_whole)? {
         Verified::Whole => Lacks::Sync,
-        Verified::Missing(..) | Verified::NotBack(_) | Verified::NotServed(_) => Lacks::Write,
+        Verified::Missing(_, missing) => match is_early(explorer, (record, work), &missing)? {
+            true => Lacks::Write,
+            false => Lacks::More,
+        },
+        Verified::NotBack(_) | Verified::NotServed(_) => Lacks::More,
         Verified::Anybody | Verified::Unclear(_) => Lacks::Unknown,
     };
     let calls = reason(record, recipe.cut)?.calls;

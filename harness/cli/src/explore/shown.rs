@@ -31,7 +31,7 @@ pub(super) fn remarks(
         .collect();
     if coverage.states_slow > 0 {
         remarks.push(format!(
-            "on {} the server came back whole only when it had more time: the machine is busy, or it is slow there",
+            "on {} the server came back whole, but needed more time than usual: the machine is busy, or it is slow there",
             disks(coverage.states_slow)
         ));
     }
@@ -147,6 +147,9 @@ fn show_failure(number: usize, failure: &Failure) {
         }
         Lacks::Write => {
             "     A write is missing: it was acknowledged before its bytes were handed to the system."
+        }
+        Lacks::More => {
+            "     Even with all that was written by then something is lacking: a kill at this point shows it, too."
         }
         Lacks::Unknown => "     What is missing is not known.",
     });

@@ -190,8 +190,9 @@ impl Probe<'_> {
         }
     }
 
-    /// Looks at the sessions of all users, as each knew it before a moment; without one, at the end. Somebody new was served
-    /// before, so that it is known how this server treats the cookie of a known session.
+    /// Looks at the sessions of all users, as each knew it before a moment; without one, at the end. Where somebody new was served
+    /// before, it is known how this server treats the cookie of a known session. But that newcomer may have been given a session
+    /// that somebody else lost.
     ///
     /// # Errors
     /// When the harness fails.

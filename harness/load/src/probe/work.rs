@@ -243,7 +243,11 @@ impl Probe<'_> {
             });
             let exchanged = tokio::time::timeout(limit, exchange).await;
             let ((judged, next, answered), reusable) = match exchanged {
-                Ok(Ok(exchanged)) => exchanged,
+                Ok(Ok(exchanged)) => {
+                    let took = self.setup.clock.now().since(begun);
+                    self.slowest.set(self.slowest.get().max(took));
+                    exchanged
+                }
                 Ok(Err(Broken { class, .. })) => {
                     self.note_exchange(step, begun, &request, None);
                     return Err(Failure::broken(step, class, true));
