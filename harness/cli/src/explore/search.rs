@@ -461,7 +461,7 @@ impl Found {
 fn on(
     explorer: &mut Explorer<'_>,
     record: &Record,
-    (recipe, moments): (Option<(usize, ByItself)>, &[Option<Duration>]),
+    (recipe, moments): (Option<Disk>, &[Option<Duration>]),
     trying: Trying,
 ) -> Searched<Verification> {
     let tree = recipe.map(|(cut, by_itself)| record.build(&Recipe { cut, by_itself }));
@@ -475,7 +475,7 @@ fn on(
 fn steady(
     explorer: &mut Explorer<'_>,
     (record, needed_another): Controlled<'_>,
-    (recipe, moment): (Option<(usize, ByItself)>, Option<Duration>),
+    (recipe, moment): (Option<Disk>, Option<Duration>),
     is_fine: impl Fn(&Verified) -> bool,
 ) -> Searched<Verified> {
     let disk = (recipe.clone(), &[moment][..]);
@@ -538,10 +538,13 @@ fn look_at(
     weigh(|ask| look_as(explorer, record, (&disk, &moments, last), ask))
 }
 
+/// A disk: after which call the power is cut, and what was written out by itself.
+type Disk = (usize, ByItself);
+
 fn look_as(
     explorer: &mut Explorer<'_>,
     record: &Record,
-    (disk, moments, last): (&Option<(usize, ByItself)>, &[Option<Duration>], usize),
+    (disk, moments, last): (&Option<Disk>, &[Option<Duration>], usize),
     ask: Ask,
 ) -> Searched<Verification> {
     match ask {
