@@ -600,7 +600,11 @@ fn what_is_wrong_with_a_fault_is_shown_where_it_stands_in_either_form() {
             5,
             "a pause needs a length",
         ),
-        ("[fault]\nafter = \"1s\"\n", 4, "use at"),
+        (
+            "[fault]\nafter = \"1s\"\n",
+            4,
+            "set the moment of the first one with `at`",
+        ),
         ("[fault]\nlasst = \"1s\"\n", 4, "did you mean 'lasts'?"),
         ("[[fault]]\n[[fault]]\nat = \"1s\"\n", 5, "use after"),
         (

@@ -408,7 +408,7 @@ fn a_command_in_place_of_a_signal_meets_what_is_under_way_when_the_server_ends_o
         (1, 1)
     );
     // It served on, and was ended later.
-    let later = look(4, FAULT + 2).finished(FAULT + 3);
+    let later = look(4, FAULT + 2).finished(CUT);
     assert_eq!(met(&[answered(), beside, later]), (0, 0));
     // It was over, or sent, before the command and after its begin.
     assert_eq!(met(&[act(1, FAULT - 5).finished(FAULT)]), (0, 0));

@@ -82,15 +82,10 @@ fn half_a_metric_is_refused_with_its_other_halves() {
 
 #[test]
 fn an_unknown_relation_is_refused_with_all_there_are() {
-    for text in [
-        "",
-        "lost_sessions",
-        "lost_sessions 0",
-        "lost_sessions = 0",
-        "lost_sessions != 0",
-    ] {
+    for text in ["", "lost_sessions", "lost_sessions 0", "lost_sessions != 0"] {
         check_refused(text, "one of < <= == >= >");
     }
+    check_refused("lost_sessions = 0", "did you mean 'lost_sessions == 0'?");
     check_refused("lost_sessions =< 0", "'lost_sessions =' is not a metric");
     check_refused("lost_sessions === 0", "'= 0' is not a bound");
     check_refused(
