@@ -50,7 +50,7 @@ impl TryFrom<String> for Gate {
             let (at, sign, relation) = RELATIONS
                 .into_iter()
                 .find_map(|(sign, relation)| Some((text.find(sign)?, sign, relation)))
-                .ok_or_else(|| match text.contains('=') {
+                .ok_or_else(|| match text.contains('=') && !text.contains('!') {
                     true => format!("did you mean '{}'?", text.replacen('=', "==", 1)),
                     false => "write a metric, one of < <= == >= >, and a bound".to_owned(),
                 })?;
