@@ -177,6 +177,7 @@ fn value(unit: Unit, figure: &MetricValue, is_count: bool) -> String {
         part,
         whole,
         undecided,
+        doubted,
     }) = figure.counted
     {
         let shown = if is_count {
@@ -184,9 +185,15 @@ fn value(unit: Unit, figure: &MetricValue, is_count: bool) -> String {
         } else {
             percent(value)
         };
-        return match undecided {
-            0 => shown,
-            open => format!("{shown} ({open} undecided)"),
+        let open = [(undecided, "undecided"), (doubted, "doubted")];
+        let open: Vec<String> = open
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, name)| format!("{number} {name}"))
+            .collect();
+        return match open.is_empty() {
+            true => shown,
+            false => format!("{shown} ({})", open.join(", ")),
         };
     }
     let shown = match unit {

@@ -496,7 +496,7 @@ fn fates(sessions: &SessionCounts, writes: &WriteCounts) -> String {
         ..
     } = *sessions;
     if undecided == 0 {
-        let (first, of_sessions) = fate("session", lost, sessions.survived, all);
+        let (first, of_sessions) = fate_of_sessions(sessions);
         let (second, of_writes) = fate_of_writes(writes);
         // "kept all … and all …" rather than "kept all … and kept all …".
         return match first == second {
@@ -551,16 +551,31 @@ fn recovery(run: &RunView<'_>, recovery: &RecoverySummary) -> Vec<String> {
         .collect()
 }
 
+/// The fate of sessions. While some are doubted, none is said to be kept.
+fn fate_of_sessions(sessions: &SessionCounts) -> (&'static str, String) {
+    let (lost, all) = (sessions.lost, sessions.acknowledged);
+    match sessions.doubted() {
+        0 => fate("session", lost, sessions.survived, all),
+        _ => for_certain("session", lost, all),
+    }
+}
+
 /// The same of writes. Those that cannot be verified are neither kept nor lost.
 fn fate_of_writes(writes: &WriteCounts) -> (&'static str, String) {
-    let acknowledged = counted(writes.acknowledged, "acknowledged write");
-    match (writes.unverifiable, writes.lost) {
-        (0, lost) => fate("write", lost, writes.kept, writes.acknowledged),
-        (_, 0) => ("lost", format!("none for certain of {acknowledged}")),
-        (_, lost) => (
-            "lost",
-            format!("{} for certain of {acknowledged}", count(lost)),
-        ),
+    let (lost, all) = (writes.lost, writes.acknowledged);
+    match writes.unverifiable.saturating_add(writes.lost_doubted) {
+        0 => fate("write", lost, writes.kept, all),
+        _ => for_certain("write", lost, all),
+    }
+}
+
+/// Their fate where others may be lost, too.
+fn for_certain(thing: &str, lost: u64, acknowledged: u64) -> (&'static str, String) {
+    let of = counted(acknowledged, &format!("acknowledged {thing}"));
+    match (lost, acknowledged) {
+        (0, 0) => fate(thing, 0, 0, 0),
+        (0, _) => ("lost", format!("none for certain of {of}")),
+        (lost, _) => ("lost", format!("{} for certain of {of}", count(lost))),
     }
 }
 

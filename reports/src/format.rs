@@ -44,6 +44,15 @@ pub fn count_of(part: u64, whole: u64) -> String {
     format!("{} / {}", count(part), count(whole))
 }
 
+/// The same of what is lost, with what is lost if its acknowledgement was whole: `0 / 1,203 (+3 doubted)`.
+pub fn lost_of(lost: u64, doubted: u64, whole: u64) -> String {
+    let counted = count_of(lost, whole);
+    match doubted {
+        0 => counted,
+        more => format!("{counted} (+{} doubted)", count(more)),
+    }
+}
+
 /// A share as a percentage, never rounded to 0 or 100 when it is neither: `39 %`, `3.1 %`, `99.97 %`.
 pub fn percent(share: f64) -> String {
     if !share.is_finite() {

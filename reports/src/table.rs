@@ -250,6 +250,9 @@ pub(crate) fn sessions_beside(sessions: &SessionCounts) -> Option<String> {
         (sessions.honoured_logouts(), "zombie"),
         (sessions.reset, "reset"),
         (sessions.undecided, "undecided"),
+        (sessions.lost_doubted, "doubted"),
+        (sessions.reset_doubted, "doubted reset"),
+        (sessions.zombie_doubted, "doubted zombie"),
     ])
 }
 
@@ -259,6 +262,7 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
         (writes.duplicated, "duplicated"),
         (writes.phantom, "phantom"),
         (writes.unverifiable, "unverifiable"),
+        (writes.lost_doubted, "doubted"),
     ])
 }
 
@@ -266,7 +270,7 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
 pub(crate) fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
         loss(sessions.lost, sessions.acknowledged, known),
-        sessions.lost,
+        (sessions.lost, sessions.lost_doubted),
         sessions,
     );
     let wrong = sessions.name_another() + sessions.honoured_logouts() + sessions.reset;
@@ -281,20 +285,20 @@ pub(crate) fn sessions(sessions: &SessionCounts, known: LossShare) -> Cell {
         ]),
         tone: match cell.tone {
             _ if wrong > 0 => Tone::Bad,
-            // A session without an answer may be lost after all.
-            Tone::Good if sessions.undecided > 0 => Tone::Plain,
+            // A session without an answer may be lost after all, and so may one that is doubted.
+            Tone::Good if sessions.undecided > 0 || sessions.doubted() > 0 => Tone::Plain,
             tone => tone,
         },
         ..cell
     }
 }
 
-/// While sessions are undecided, none is said to be kept, and no bound is shown.
-fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
-    if sessions.undecided == 0 || lost > 0 {
+/// While sessions are undecided or others are doubted, none is said to be kept, and no bound is shown.
+fn unless_open(cell: Cell, (lost, doubted): (u64, u64), sessions: &SessionCounts) -> Cell {
+    if sessions.undecided == 0 && doubted == 0 || lost > 0 {
         return cell;
     }
-    match sessions.undecided == sessions.acknowledged {
+    match sessions.undecided > 0 && sessions.undecided == sessions.acknowledged {
         true => Cell::new("unknown".to_owned()),
         false => Cell::new("none for certain".to_owned()),
     }
@@ -304,7 +308,7 @@ fn unless_open(cell: Cell, lost: u64, sessions: &SessionCounts) -> Cell {
 pub(crate) fn writes(writes: &WriteCounts, sessions: &SessionCounts, known: LossShare) -> Cell {
     let cell = unless_open(
         loss(writes.lost, writes.acknowledged, known),
-        writes.lost,
+        (writes.lost, writes.lost_doubted),
         sessions,
     );
     let cell = match (writes.unverifiable, writes.lost) {

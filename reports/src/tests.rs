@@ -13,7 +13,7 @@ use comeback_model::units::Span;
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Ink, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
-use crate::format::percent;
+use crate::format::{lost_of, percent};
 use crate::table::Table;
 use crate::{Artifact, RenderError, charts, comparison, page, render};
 
@@ -717,6 +717,45 @@ fn nothing_is_said_to_be_kept_beside_sessions_that_are_undecided() -> Made {
         // A bound on what is not excluded stands beside what is known.
         assert!(!rows[0][1].contains("of crashes"), "{rows:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_is_doubted_stands_beside_each_count_of_losses_and_nothing_is_said_to_be_kept() -> Made {
+    let mut fake = fake::single();
+    let arm = &mut fake.summary.arms[0];
+    arm.sessions = comeback_analysis::summary::SessionCounts {
+        acknowledged: 100,
+        survived: 100,
+        lost_doubted: 3,
+        zombie_doubted: 2,
+        ..Default::default()
+    };
+    arm.writes = comeback_analysis::summary::WriteCounts {
+        acknowledged: 300,
+        kept: 300,
+        lost_doubted: 7,
+        ..Default::default()
+    };
+    let trial = &mut fake.analysis.arms[0].trials;
+    let trial = trial.iter_mut().find(|trial| !trial.control).unwrap();
+    (trial.sessions.lost, trial.sessions.lost_doubted) = (0, 3);
+    let row = lost_of(0, 3, trial.sessions.acknowledged);
+    assert!(row.ends_with("(+3 doubted)"), "{row}");
+    let made = artifacts(&fake)?;
+    let rows = comparison(&fake.summary).rows;
+    assert_eq!(rows[0][1], "none for certain; 3 doubted, 2 doubted zombie");
+    assert_eq!(rows[0][2], "none for certain; 7 doubted");
+    let (text, page) = (text_of(&made, "report.md"), text_of(&made, "report.html"));
+    for phrase in ["lost none of 100", "kept all", "all 300"] {
+        assert!(!text.contains(phrase), "{phrase}: {text}");
+    }
+    let said = "lost none for certain of 100 acknowledged sessions and none for certain of 300 acknowledged writes";
+    assert!(text.contains(said), "{text}");
+    assert!(page.contains("(+3 doubted)"), "the row of its trial");
+    // The charts of losses draw no bound, and nothing as kept.
+    assert!(page.contains("nothing lost for certain"));
+    assert!(!page.contains("of crashes is not excluded"));
     Ok(())
 }
 

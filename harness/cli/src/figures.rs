@@ -1,7 +1,7 @@
 //! Each trial's own figures, for `--verbose`: a line for each, on stderr.
 
 use comeback_analysis::measure::{Analysis, Time, TrialAnalysis};
-use comeback_reports::format::{beyond, count_of, ms, percent, printable};
+use comeback_reports::format::{beyond, count_of, lost_of, ms, percent, printable};
 
 use super::print_aside;
 
@@ -40,11 +40,11 @@ fn line(analysis: &Analysis, trial: &TrialAnalysis) -> String {
     let (sessions, writes) = (&trial.sessions, &trial.writes);
     parts.push(format!(
         "sessions lost {}",
-        count_of(sessions.lost, sessions.acknowledged)
+        lost_of(sessions.lost, sessions.lost_doubted, sessions.acknowledged)
     ));
     parts.push(format!(
         "writes lost {}",
-        count_of(writes.lost, writes.acknowledged)
+        lost_of(writes.lost, writes.lost_doubted, writes.acknowledged)
     ));
     let errors = &trial.errors;
     for (name, tally) in [

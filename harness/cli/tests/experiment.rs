@@ -70,8 +70,13 @@ fn stderr(output: &Output) -> String {
 
 /// Runs `shop.toml` with these words behind it.
 fn run_shop(text: &str, words: &[&str]) -> Run {
-    let folder = folder_with("shop.toml", text);
-    let mut all = vec!["run", "shop.toml", "--quiet", "--out", "out"];
+    run_file("shop.toml", text, words)
+}
+
+/// Runs an experiment file, in a folder of its own, with these words behind it.
+fn run_file(name: &str, text: &str, words: &[&str]) -> Run {
+    let folder = folder_with(name, text);
+    let mut all = vec!["run", name, "--quiet", "--out", "out"];
     all.extend(words);
     let output = call(folder.path(), &all);
     let run = Run { folder, output };

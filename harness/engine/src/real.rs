@@ -97,6 +97,7 @@ impl Processes for Real {
                 let ready = ready.await?;
                 external
                     .confirm()
+                    .await
                     .map_err(|missing| NotReady::Another(missing.to_string()))?;
                 Ok(Ready {
                     at: self.clock.now(),

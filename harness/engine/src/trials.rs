@@ -75,6 +75,17 @@ pub async fn extend(
     site: &Site,
     interrupt: &mut Interrupt,
 ) -> Result<Ended, EngineError> {
+    let real = Real::of(site);
+    extend_with(plan, extension, (site, &real), interrupt).await
+}
+
+/// The same on these seams.
+pub(super) async fn extend_with<S: Seams>(
+    plan: &Plan,
+    extension: Extension,
+    (site, seams): (&Site, &S),
+    interrupt: &mut Interrupt,
+) -> Result<Ended, EngineError> {
     let Extension {
         trials,
         replaces,
@@ -82,12 +93,13 @@ pub async fn extend(
     } = extension;
     let kind = EventKind::RunExtended {
         trials: trials.iter().map(|trial| trial.id).collect(),
+        same_faults: plan.chaos.is_some() && !replaces.is_empty(),
         replaces,
         reasons,
     };
     site.recorder.event(None, kind);
-    let (real, mut tried) = (Real::of(site), BTreeSet::new());
-    run_all((plan, &trials), &mut tried, (site, &real), interrupt).await
+    let mut tried = BTreeSet::new();
+    run_all((plan, &trials), &mut tried, (site, seams), interrupt).await
 }
 
 /// Runs these trials. Where the first start of an arm that is `untried` fails, the run ends with it: all its others would

@@ -490,6 +490,16 @@ mod tests {
         (inject, told)
     }
 
+    /// A fault waits for this acknowledgement.
+    fn await_reply(trigger: &Trigger, nth: u32) -> Awaiting {
+        let wanted = Wanted {
+            mark: Mark::Reply,
+            nth,
+            share: 0.0,
+        };
+        trigger.count(wanted, Box::new(|_, _| ()))
+    }
+
     #[test]
     fn only_the_first_acknowledgement_that_is_waited_for_sets_it_off() {
         let trigger = Trigger::default();
@@ -581,13 +591,7 @@ mod tests {
         let awake = |usual: u64, nth: Option<u32>| {
             let trigger = Trigger::default();
             trigger.note_service(Span::from_ms(usual));
-            let wanted = nth.map(|nth| Wanted {
-                mark: Mark::Reply,
-                nth,
-                share: 0.0,
-            });
-            let _awaiting =
-                wanted.map(|wanted| trigger.0.counting.wait_for(wanted, Box::new(|_, _| ())));
+            let _awaiting = nth.map(|nth| await_reply(&trigger, nth));
             trigger.awake()
         };
         let ms = Span::from_ms;
@@ -601,12 +605,7 @@ mod tests {
     async fn a_look_that_another_write_brings_about_says_nothing_of_the_reply() {
         let trigger = Trigger::default();
         let clock = Clock::start();
-        let wanted = Wanted {
-            mark: Mark::Reply,
-            nth: 1,
-            share: 0.0,
-        };
-        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let _awaiting = await_reply(&trigger, 1);
         let is_there = std::cell::Cell::new(false);
         let reply = poll_fn(|_| match is_there.get() {
             true => Poll::Ready(()),
@@ -636,12 +635,7 @@ mod tests {
         let trigger = Trigger::default();
         trigger.note_service(Span::from_ms(120));
         let clock = Clock::start();
-        let wanted = Wanted {
-            mark: Mark::Reply,
-            nth: 8,
-            share: 0.0,
-        };
-        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let _awaiting = await_reply(&trigger, 8);
         let writes: Vec<_> = (120..128)
             .map(|ms| {
                 let trigger = trigger.clone();
@@ -670,12 +664,7 @@ mod tests {
         let trigger = Trigger::default();
         trigger.note_service(Span::from_ms(300));
         let clock = Clock::start();
-        let wanted = Wanted {
-            mark: Mark::Reply,
-            nth: 1,
-            share: 0.0,
-        };
-        let _awaiting = trigger.0.counting.wait_for(wanted, Box::new(|_, _| ()));
+        let _awaiting = await_reply(&trigger, 1);
         let reply = tokio::time::sleep(Duration::from_millis(350));
         let (.., quiet) = trigger.attend((Step::Act, clock), reply).await;
         let waited = clock.now().since(quiet.expect("it was listened to"));
@@ -720,71 +709,83 @@ mod tests {
         assert!(told.try_recv().is_ok());
     }
 
+    /// A fault that waits for the second write that is sent, and comes this share of the usual time later.
+    struct AfterSecond {
+        trigger: Trigger,
+        write: (OneWrite, Clock),
+        /// How long after the write it came, and which write it was.
+        came: std::sync::mpsc::Receiver<(Span, u32)>,
+        _awaiting: Awaiting,
+    }
+
+    impl AfterSecond {
+        fn by(share: f64, usual: Option<Span>) -> Self {
+            let trigger = Trigger::default();
+            if let Some(usual) = usual {
+                trigger.note_service(usual);
+            }
+            let clock = Clock::start();
+            let (tell, came) = channel();
+            let happens = Box::new(
+                move |passed: Passed, met: comeback_model::event::MetWrite| {
+                    tell.send((clock.now().since(passed.at), met.nth))
+                        .expect("it is heard");
+                },
+            );
+            let wanted = Wanted {
+                mark: Mark::Request,
+                nth: 2,
+                share,
+            };
+            Self {
+                _awaiting: trigger.count(wanted, happens),
+                write: (sent(1), clock),
+                trigger,
+                came,
+            }
+        }
+
+        /// Sends a write of which all bytes have left, or not, and waits for this reply.
+        async fn send(&self, has_left: bool, reply: impl Future<Output = ()>) {
+            self.trigger.see_sent(self.write, || has_left, reply).await;
+        }
+
+        fn nth(&self) -> Option<u32> {
+            self.came.try_recv().ok().map(|(_, nth)| nth)
+        }
+    }
+
+    fn soon() -> impl Future<Output = ()> {
+        tokio::time::sleep(Duration::from_millis(1))
+    }
+
     #[tokio::test]
     async fn a_write_is_sent_once_its_last_byte_has_left_and_its_reply_is_not_there() {
-        let trigger = Trigger::default();
-        let clock = Clock::start();
-        let (tell, told) = channel();
-        let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
-            tell.send(met.nth).expect("it is heard");
-        });
-        let _awaiting = trigger.count(second(0.5), happens);
-        let write = (sent(1), clock);
-        trigger.note_service(Span::from_us(1));
-        let soon = || tokio::time::sleep(Duration::from_millis(1));
+        let fault = AfterSecond::by(0.5, Some(Span::from_us(1)));
         // The reply is there at once; bytes are left; and it is sent, and waited for, twice.
-        trigger
-            .see_sent(write, || true, std::future::ready(()))
-            .await;
-        trigger.see_sent(write, || false, soon()).await;
-        trigger.see_sent(write, || true, soon()).await;
-        assert!(told.try_recv().is_err());
-        trigger.see_sent(write, || true, soon()).await;
-        assert_eq!(told.try_recv(), Ok(2));
+        fault.send(true, std::future::ready(())).await;
+        fault.send(false, soon()).await;
+        fault.send(true, soon()).await;
+        assert_eq!(fault.nth(), None);
+        fault.send(true, soon()).await;
+        assert_eq!(fault.nth(), Some(2));
     }
 
     #[tokio::test]
     async fn a_write_that_is_sent_sets_nothing_off_before_it_is_known_how_long_one_takes() {
-        let trigger = Trigger::default();
-        let clock = Clock::start();
-        let (tell, told) = channel();
-        let happens = Box::new(move |_, met: comeback_model::event::MetWrite| {
-            tell.send(met.nth).expect("it is heard");
-        });
-        let _awaiting = trigger.count(second(0.0), happens);
-        let write = (sent(1), clock);
-        let soon = || tokio::time::sleep(Duration::from_millis(1));
+        let fault = AfterSecond::by(0.0, None);
         for _ in 0..3 {
-            trigger.see_sent(write, || true, soon()).await;
+            fault.send(true, soon()).await;
         }
-        assert!(told.try_recv().is_err());
-        trigger.note_service(Span::from_us(1));
-        trigger.see_sent(write, || true, soon()).await;
-        assert_eq!(told.try_recv(), Ok(4));
-    }
-
-    const fn second(share: f64) -> Wanted {
-        Wanted {
-            mark: Mark::Request,
-            nth: 2,
-            share,
-        }
+        assert_eq!(fault.nth(), None);
+        fault.trigger.note_service(Span::from_us(1));
+        fault.send(true, soon()).await;
+        assert_eq!(fault.nth(), Some(4));
     }
 
     #[tokio::test]
     async fn a_write_that_is_sent_sets_it_off_a_share_of_the_usual_time_later() {
-        let trigger = Trigger::default();
-        trigger.note_service(Span::from_secs(60));
-        let clock = Clock::start();
-        let (tell, told) = channel();
-        let happens = Box::new(
-            move |passed: Passed, met: comeback_model::event::MetWrite| {
-                tell.send((clock.now().since(passed.at), met.nth))
-                    .expect("it is heard");
-            },
-        );
-        let _awaiting = trigger.count(second(0.5), happens);
-        let write = (sent(1), clock);
+        let fault = AfterSecond::by(0.5, Some(Span::from_secs(60)));
         let at_once = || {
             let mut polls = 0;
             poll_fn(move |cx| {
@@ -797,21 +798,21 @@ mod tests {
                 }
             })
         };
-        trigger.see_sent(write, || true, at_once()).await;
+        fault.send(true, at_once()).await;
         // The second is answered before its moment, which is nearer for the third.
-        trigger.see_sent(write, || true, at_once()).await;
-        assert!(told.try_recv().is_err());
-        trigger.note_service(Span::from_ms(20));
-        trigger.note_service(Span::from_ms(20));
+        fault.send(true, at_once()).await;
+        assert_eq!(fault.nth(), None);
+        fault.trigger.note_service(Span::from_ms(20));
+        fault.trigger.note_service(Span::from_ms(20));
         let faulted = poll_fn(|cx| {
             stay_awake(cx);
-            match trigger.0.counting.counts(Mark::Request) {
+            match fault.trigger.0.counting.counts(Mark::Request) {
                 true => Poll::Pending,
                 false => Poll::Ready(()),
             }
         });
-        trigger.see_sent(write, || true, faulted).await;
-        let (after, nth) = told.try_recv().expect("it came");
+        fault.send(true, faulted).await;
+        let (after, nth) = fault.came.try_recv().expect("it came");
         assert_eq!(nth, 3);
         assert!(after >= Span::from_ms(5), "{after}");
     }

@@ -463,6 +463,10 @@ pub enum EventKind {
         /// The void trials whose places they take, one each; empty where they are added to those that count.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         replaces: Vec<TrialId>,
+        /// Whether each of them has the very faults of the trial whose place it takes, as drawn ones have. In older journals
+        /// none has.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        same_faults: bool,
         /// What could not be judged, and why; or why those are void.
         reasons: Vec<String>,
     },

@@ -133,6 +133,8 @@ pub struct NotFound {
     problem: String,
     /// It may be there: who listens cannot be seen, or told from another.
     is_unseen: bool,
+    /// It is being asked who it is.
+    is_pending: bool,
 }
 
 impl NotFound {
@@ -141,6 +143,7 @@ impl NotFound {
         Self {
             problem: problem.into(),
             is_unseen: false,
+            is_pending: false,
         }
     }
 
@@ -149,6 +152,17 @@ impl NotFound {
         Self {
             problem: problem.into(),
             is_unseen: true,
+            is_pending: false,
+        }
+    }
+
+    /// The answer is not there yet.
+    fn pending(unit: &str) -> Self {
+        Self {
+            is_pending: true,
+            ..Self::unseen(format!(
+                "systemctl has not answered yet which the main process of the unit {unit} is"
+            ))
         }
     }
 }
@@ -166,7 +180,7 @@ impl std::error::Error for NotFound {}
 /// # Errors
 /// With the reason why not, and the mend.
 pub fn check(external: &External) -> Result<(), NotFound> {
-    let found = find(external).map_err(|missing| {
+    let found = find(external, systemd::main_pid).map_err(|missing| {
         let mend = match &external.by {
             IdentifiedBy::Port => "start the server first, or correct external.port",
             IdentifiedBy::Unit(_) => {
@@ -254,6 +268,9 @@ struct Seen {
     last_end: Option<Elapsed>,
     /// Why nothing was found at the last look.
     missing: Option<NotFound>,
+    /// It says so by an answer of systemctl.
+    is_missing_by_answer: bool,
+    asked: systemd::Asked,
     before: Before,
     /// What the first of them ran.
     program: Option<Program>,
@@ -281,6 +298,8 @@ impl Watch {
             sighting: None,
             last_end: None,
             missing: None,
+            is_missing_by_answer: false,
+            asked: systemd::Asked::default(),
             before: Before::default(),
             program: None,
             is_on_its_way: false,
@@ -356,6 +375,16 @@ impl Watch {
     /// Why nothing was found at the last look, if nothing was.
     pub fn missing(&self) -> Option<NotFound> {
         self.0.borrow().missing.clone()
+    }
+
+    /// Whether somebody is asked, and the next look may find what the last one did not.
+    fn is_asking(&self) -> bool {
+        self.0.borrow().asked.is_under_way()
+    }
+
+    /// Asks anew: what was asked before may tell of what is no more.
+    fn ask_anew(&self) {
+        self.0.borrow_mut().asked.forget();
     }
 
     /// Why it cannot be told whether the awaited start is there, if somebody listens who may be it.
@@ -450,6 +479,8 @@ impl Watch {
         seen.before.held_on &= start.0 > 0;
         seen.awaited = Some(place);
         seen.sighting = None;
+        seen.asked.forget();
+        seen.is_missing_by_answer = false;
     }
 
     fn take_sighting(&self, place: Place) -> Option<Sighting> {
@@ -471,6 +502,8 @@ impl Seen {
             self.missing = Some(NotFound::unseen(format!("/proc cannot be read: {error}")));
             return;
         }
+        // That of an earlier look.
+        self.asked.take_answered();
         match self.sight(place) {
             Ok(Some(sighting)) => {
                 self.known.push((sighting.identity, place));
@@ -480,13 +513,19 @@ impl Seen {
             }
             // One that is gone already is looked for again.
             Ok(None) => {}
-            Err(missing) => self.missing = Some(missing),
+            // Until there is another answer the last one holds.
+            Err(missing) if missing.is_pending && self.is_missing_by_answer => {}
+            Err(missing) => {
+                self.missing = Some(missing);
+                self.is_missing_by_answer = self.asked.take_answered();
+            }
         }
     }
 
     /// Who is there now and may be this start.
     fn sight(&mut self, place: Place) -> Result<Option<Sighting>, NotFound> {
-        let found = find(&self.external)?;
+        let asked = &mut self.asked;
+        let found = find(&self.external, |unit| asked.main_pid(unit))?;
         let identity = found.identity;
         let (.., start) = place;
         if start.0 > 0 {

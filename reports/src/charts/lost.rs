@@ -1,7 +1,7 @@
 //! Lost sessions and lost writes, as shares of the acknowledged ones, for each trial and in total.
 
 use comeback_analysis::measure::TrialAnalysis;
-use comeback_analysis::summary::LossShare;
+use comeback_analysis::summary::{LossShare, SessionCounts, WriteCounts};
 use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
@@ -31,11 +31,26 @@ struct Subject {
 struct Loss {
     lost: u64,
     acknowledged: u64,
+    /// How many more may be lost.
+    open: u64,
 }
 
 impl Loss {
     fn share(self) -> Option<f64> {
         (self.acknowledged > 0).then(|| self.lost as f64 / self.acknowledged as f64)
+    }
+
+    /// Whether nothing is lost for certain, and more may be.
+    const fn is_open(self) -> bool {
+        self.lost == 0 && self.open > 0
+    }
+
+    const fn ink(self) -> Ink {
+        match (self.lost, self.open) {
+            (0, 0) => Ink::Good,
+            (0, _) => Ink::Muted,
+            (_, _) => Ink::Loss,
+        }
     }
 }
 
@@ -45,10 +60,12 @@ const SESSIONS: Subject = Subject {
     of_trial: |trial| Loss {
         lost: trial.sessions.lost,
         acknowledged: trial.sessions.acknowledged,
+        open: open_sessions(&trial.sessions),
     },
     of_arm: |arm| Loss {
         lost: arm.summary.sessions.lost,
         acknowledged: arm.summary.sessions.acknowledged,
+        open: open_sessions(&arm.summary.sessions),
     },
     known: |arm| arm.summary.session_loss,
     beside: |arm| sessions_beside(&arm.summary.sessions),
@@ -60,14 +77,24 @@ const WRITES: Subject = Subject {
     of_trial: |trial| Loss {
         lost: trial.writes.lost,
         acknowledged: trial.writes.acknowledged,
+        open: open_writes(&trial.writes),
     },
     of_arm: |arm| Loss {
         lost: arm.summary.writes.lost,
         acknowledged: arm.summary.writes.acknowledged,
+        open: open_writes(&arm.summary.writes),
     },
     known: |arm| arm.summary.write_loss,
     beside: |arm| writes_beside(&arm.summary.writes),
 };
+
+const fn open_sessions(sessions: &SessionCounts) -> u64 {
+    sessions.undecided.saturating_add(sessions.lost_doubted)
+}
+
+const fn open_writes(writes: &WriteCounts) -> u64 {
+    writes.unverifiable.saturating_add(writes.lost_doubted)
+}
 
 /// The chart of lost sessions.
 pub(crate) fn sessions(run: &RunView<'_>, width: f64) -> Drawing {
@@ -157,6 +184,9 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
     if let (Some(low), Some(high)) = (known.low, known.high) {
         return Certainty::Between(low, high);
     }
+    if pooled.is_open() {
+        return Certainty::Unknown("no bound: the fate of some is not known");
+    }
     if let Some(bound) = known.loss_not_excluded {
         return Certainty::AtMost(bound);
     }
@@ -172,7 +202,9 @@ fn certainty(arm: &ArmView<'_>, pooled: Loss, known: LossShare) -> Certainty {
 }
 
 fn sentence(arm: &ArmView<'_>, figure: &ArmLoss, subject: &Subject) -> String {
-    let Loss { lost, acknowledged } = figure.pooled;
+    let Loss {
+        lost, acknowledged, ..
+    } = figure.pooled;
     let Some(share) = figure.pooled.share() else {
         return format!("no {} acknowledged before a crash", subject.things);
     };
@@ -269,9 +301,14 @@ fn legend(figures: &[Option<ArmLoss>]) -> Vec<(Key, String)> {
             "all crashes, with 95 % interval",
         ),
         (
-            any(|figure| figure.pooled.lost == 0),
+            any(|figure| figure.pooled.ink() == Ink::Good),
             Key::Mark(Ink::Good),
             "nothing lost",
+        ),
+        (
+            any(|figure| figure.pooled.is_open()),
+            Key::Mark(Ink::Muted),
+            "nothing lost for certain",
         ),
         (
             any(|figure| {
@@ -314,11 +351,7 @@ fn marks(drawing: &mut Drawing, figure: &ArmLoss, (top, bottom): (f64, f64), sca
         let y = middle + jitter(index) * (bottom - top - 8.0);
         drawing.of_trial(*id, |drawing| trial(drawing, (at(*share), y)));
     }
-    let ink = if figure.pooled.lost == 0 {
-        Ink::Good
-    } else {
-        Ink::Loss
-    };
+    let ink = figure.pooled.ink();
     match figure.certainty {
         Certainty::Between(low, high) => {
             whisker(drawing, (at(low), at(high)), middle, ink);

@@ -5,7 +5,7 @@ use comeback_model::event::Evidence;
 use serde::Serialize;
 
 use crate::arms::{ArmView, RunView};
-use crate::format::{NOTHING, count_of, ms, percent, seconds};
+use crate::format::{NOTHING, count_of, lost_of, ms, percent, seconds};
 
 /// Every trial.
 #[derive(Clone, Debug, Serialize)]
@@ -83,12 +83,13 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
         (true, None) => "none (control)".to_owned(),
         (false, None) => run.fault(),
     };
+    let (sessions, writes) = (&trial.sessions, &trial.writes);
     let cells = vec![
         trial.id.0.to_string(),
         arm.name.clone(),
         fault,
-        count_of(trial.sessions.lost, trial.sessions.acknowledged),
-        count_of(trial.writes.lost, trial.writes.acknowledged),
+        lost_of(sessions.lost, sessions.lost_doubted, sessions.acknowledged),
+        lost_of(writes.lost, writes.lost_doubted, writes.acknowledged),
         or_nothing(window.rate().map(percent)),
         time(trial.outage),
         time(trial.client_outage),

@@ -132,6 +132,12 @@ pub(super) static ALL: &[Word] = &[
         "A write whose fate is unknown, because the counter shows more than it should and may hide a loss.",
     ),
     word(
+        "doubted",
+        &[],
+        "Lost (reset, honoured after the logout) if the reply that acknowledged it was whole: it had no length, and the fault \
+         may have cut it off. It counts neither as kept nor as lost, and a gate that it could break is inconclusive.",
+    ),
+    word(
         "indeterminate",
         &[],
         "It may have taken effect or not: the connection broke, or the time ran out, after bytes had left.",

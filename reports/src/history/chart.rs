@@ -62,13 +62,14 @@ pub(super) static SUBJECTS: [Subject; 3] = [
         title: "Share of acknowledged sessions lost, by run",
         subtitle: "All crashes of a run together; one panel for each arm.",
         caption: "The oldest run is at the left. A dot is the share over all crashes of a run, and its stroke the 95 % interval over the trials. \
-            A gray dot is a run in which some sessions are undecided, so that none is known to be lost and not all are known to be kept. Shares are joined where load, windows \
+            A gray dot is a run in which some sessions are undecided or doubted, so that none is known to be lost and not all are known to be kept. Shares are joined where load, windows \
             and fault are the same as in the run before. What it cannot show: that nothing is lost in crashes that were not made. The table has \
             the share of crashes that a zero does not exclude.",
         of: |arm| {
             let sessions = &arm.sessions;
             let all = sessions.acknowledged;
-            loss(sessions.lost, all, sessions.undecided, arm.session_loss)
+            let open = (sessions.undecided, sessions.lost_doubted);
+            loss(sessions.lost, all, open, arm.session_loss)
         },
         is_time: false,
     },
@@ -79,7 +80,8 @@ pub(super) static SUBJECTS: [Subject; 3] = [
         caption: "As the chart of sessions, for the changes that those sessions were acknowledged.",
         of: |arm| {
             let writes = &arm.writes;
-            let open = arm.sessions.undecided + writes.unverifiable;
+            let unknown = arm.sessions.undecided + writes.unverifiable;
+            let open = (unknown, writes.lost_doubted);
             loss(writes.lost, writes.acknowledged, open, arm.write_loss)
         },
         is_time: false,
@@ -97,9 +99,9 @@ fn outage(arm: &PastArm) -> Option<Mark> {
     })
 }
 
-/// In percent.
-fn loss(lost: u64, all: u64, open: u64, known: LossShare) -> Option<Mark> {
-    if all == 0 || lost == 0 && open >= all {
+/// In percent. `unknown` ones are among all, and `doubted` ones beside them.
+fn loss(lost: u64, all: u64, (unknown, doubted): (u64, u64), known: LossShare) -> Option<Mark> {
+    if all == 0 || lost == 0 && unknown >= all {
         return None;
     }
     let percent = |share: f64| share * 100.0;
@@ -107,7 +109,7 @@ fn loss(lost: u64, all: u64, open: u64, known: LossShare) -> Option<Mark> {
         value: Some(percent(known.share?)),
         low: known.low.map(percent),
         high: known.high.map(percent),
-        ink: match (lost, open) {
+        ink: match (lost, unknown.saturating_add(doubted)) {
             (0, 0) => Ink::Good,
             (0, _) => Ink::Muted,
             _ => Ink::Loss,

@@ -167,6 +167,27 @@ fn sessions_of_which_nothing_is_known_are_not_drawn_as_kept() {
 }
 
 #[test]
+fn sessions_whose_loss_is_doubted_are_not_drawn_or_told_as_kept() {
+    let mut doubted = arm(Some(100.0), 0);
+    doubted.sessions.lost_doubted = 3;
+    let told = past_arm(&doubted);
+    assert!(
+        told.contains("sessions lost none for certain; 3 doubted"),
+        "{told}"
+    );
+    assert!(told.contains("writes lost 0 / 400"), "{told}");
+    let history = history(vec![doubted.clone(), doubted]);
+    let drawing = drawn(&history, "lost-sessions", 960.0);
+    let dots = |ink: Ink| {
+        let dots = drawing.shapes.iter();
+        dots.filter(|shape| matches!(shape, Shape::Dot { paint, .. } if *paint == ink.into()))
+            .count()
+    };
+    // Two runs, and the legend.
+    assert_eq!((dots(Ink::Good), dots(Ink::Muted)), (0, 3));
+}
+
+#[test]
 fn all_words_stay_on_the_drawing_and_the_newest_run_is_named() {
     for count in [1, 2, 7, 60] {
         let arms = (0..count).map(|_| arm(Some(100.0), 0)).collect();

@@ -105,7 +105,7 @@ impl Seen {
 
 /// The metric in one run.
 pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> MetricValue {
-    let of_shares = |shares: &[Share], undecided| {
+    let of_shares = |shares: &[Share], (undecided, doubted)| {
         let (part, whole) = shares.iter().fold((0_u64, 0_u64), |(part, whole), share| {
             (
                 part.saturating_add(share.part),
@@ -120,15 +120,19 @@ pub(super) fn figure_of(metric: Metric, arm: &ArmAnalysis) -> MetricValue {
                 part,
                 whole,
                 undecided,
+                doubted,
             }),
         }
     };
     match metric {
         Metric::Count(count) => {
-            let undecided = Tally::of(count, arm).undecided;
-            of_shares(&contrast::found(count, arm), undecided)
+            let tally = Tally::of(count, arm);
+            let open = (tally.undecided, tally.doubted);
+            of_shares(&contrast::found(count, arm), open)
         }
-        Metric::ErrorRate(_) | Metric::Served(_) => of_shares(&samples::shares(metric, arm), 0),
+        Metric::ErrorRate(_) | Metric::Served(_) => {
+            of_shares(&samples::shares(metric, arm), (0, 0))
+        }
         Metric::Latency(_, _) | Metric::Time(_, _) => {
             let samples: Vec<f64> = samples::samples(metric, arm)
                 .into_iter()
@@ -149,6 +153,7 @@ pub(super) fn has_none(metric: Metric, figure: &MetricValue) -> bool {
     figure.counted.is_some_and(|counted| {
         counted.whole > 0
             && counted.undecided == 0
+            && counted.doubted == 0
             && match metric {
                 Metric::Served(_) => counted.part == counted.whole,
                 _ => counted.part == 0,

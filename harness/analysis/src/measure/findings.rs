@@ -8,7 +8,7 @@ use super::facts::{Ended, Facts};
 use super::faults;
 use super::ledger::Oddities;
 use super::words::{counted, grouped, last_words, processes, was};
-use super::{ArmAnalysis, BlindTime, CacheTally, Doubted, LatencyTally};
+use super::{ArmAnalysis, BlindTime, CacheTally, LatencyTally, SessionCounts, WriteCounts};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
@@ -251,17 +251,15 @@ fn about_writes(oddities: &Oddities) -> impl Iterator<Item = String> {
 }
 
 /// What is gone although replies said that it was kept, if these were whole.
-pub(super) fn doubted(doubted: Doubted) -> Option<String> {
-    let Doubted {
-        lost_sessions,
-        reset_sessions: _,
-        zombies,
-        lost_writes,
-    } = doubted;
+pub(super) fn doubted(sessions: &SessionCounts, writes: &WriteCounts) -> Option<String> {
     let gone = [
-        (lost_writes, "write", "absent"),
-        (lost_sessions, "session", "lost"),
-        (zombies, "session", "honoured after the logout"),
+        (writes.lost_doubted, "write", "absent"),
+        (sessions.lost_doubted, "session", "lost"),
+        (
+            sessions.zombie_doubted,
+            "session",
+            "honoured after the logout",
+        ),
     ];
     let gone = gone.into_iter().filter(|(count, _, _)| *count > 0);
     let gone: Vec<String> = gone

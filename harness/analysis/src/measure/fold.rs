@@ -144,7 +144,10 @@ impl Run<'_> {
             }
         });
         Ok(Analysis {
-            header: self.header.clone(),
+            header: Header {
+                schedule: self.facts.as_run(&self.header.schedule),
+                ..self.header.clone()
+            },
             arms: arms.collect(),
             incomplete,
             extensions: self.facts.extensions.clone(),

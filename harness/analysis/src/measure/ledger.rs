@@ -16,7 +16,7 @@ use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
 use super::types::FaultedSessions;
 use super::writes::Balance;
-use crate::measure::{Doubted, SessionCounts, WriteCounts, WritesBeside};
+use crate::measure::{SessionCounts, WriteCounts, WritesBeside};
 
 /// Both ledgers of a trial, and what has no place in them.
 #[derive(Debug, Default)]
@@ -155,15 +155,17 @@ impl Ledger {
         self.sessions.known_later + oddities.refused_yet_known + oddities.flapping
     }
 
-    /// What is lost beyond this if the ledger is that one.
-    pub(super) fn doubted_if(&self, whole: &Self) -> Doubted {
+    /// Enters what is lost beyond this if the ledger is that one.
+    pub(super) fn doubt(&mut self, whole: &Self) {
         let more = |of: fn(&Self) -> u64| of(whole).saturating_sub(of(self));
-        Doubted {
-            lost_sessions: more(|ledger| ledger.sessions.lost),
-            reset_sessions: more(|ledger| ledger.sessions.reset),
-            zombies: more(|ledger| ledger.sessions.honoured_logouts()),
-            lost_writes: more(|ledger| ledger.writes.lost),
-        }
+        let lost = more(|ledger| ledger.sessions.lost);
+        let reset = more(|ledger| ledger.sessions.reset);
+        let zombie = more(|ledger| ledger.sessions.honoured_logouts());
+        let lost_writes = more(|ledger| ledger.writes.lost);
+        self.sessions.lost_doubted = lost;
+        self.sessions.reset_doubted = reset;
+        self.sessions.zombie_doubted = zombie;
+        self.writes.lost_doubted = lost_writes;
     }
 
     fn enter(

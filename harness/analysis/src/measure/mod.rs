@@ -53,7 +53,7 @@ pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
-    CacheTally, Cause, Chain, Choice, Continuity, Culprit, Doing, Dot, Doubted, Downtime, Ending,
+    CacheTally, Cause, Chain, Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending,
     ErrorTally, Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys,
     LaidLoss, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack,
     Retries, Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis,

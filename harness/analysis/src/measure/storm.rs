@@ -91,8 +91,8 @@ impl StormTally {
             false => sessions.lost + sessions.reset + sessions.name_another() + writes.lost,
         };
         let is_back = matches!(trial.returned, Some(Return::ForGood));
-        let is_open =
-            sessions.undecided > 0 || writes.unverifiable > 0 || trial.doubted.is_something();
+        let doubted = sessions.doubted().saturating_add(writes.lost_doubted);
+        let is_open = sessions.undecided > 0 || writes.unverifiable > 0 || doubted > 0;
         let is_unknown = is_open || sessions.acknowledged == 0 || trial.void.is_some();
         let is_undecided = lost == 0 && (is_unknown || !is_back);
         let has_met = trial.met.is_some_and(|met| met.at_stake > 0);

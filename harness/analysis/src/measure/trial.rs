@@ -15,7 +15,7 @@ use super::served::Usual;
 use super::steady::{false_time_to_steady, outage_area, time_to_steady};
 use super::windows::{Grid, timeline};
 use super::words::grouped;
-use super::{IdleKill, NodesAnalysis, TimelineWindow, TrialAnalysis};
+use super::{IdleKill, NodesAnalysis, SessionCounts, TimelineWindow, TrialAnalysis};
 use super::{
     blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery, served,
 };
@@ -34,13 +34,19 @@ pub(super) fn analyze(
     let operations: Vec<&Operation> = operations.iter().collect();
     let mut load = Load::new(plan, facts, &operations);
     let mut ledger = ledger::keep(plan, facts, &operations);
-    let doubted = whole.map(|whole| ledger.doubted_if(&whole));
-    let doubted = doubted.unwrap_or_default();
+    if let Some(whole) = whole {
+        ledger.doubt(&whole);
+    }
     load.whole_at_last = std::mem::take(&mut ledger.whole);
     let idle_kill = facts.idle_kill();
     if let Some(kill) = idle_kill.filter(IdleKill::took_something) {
-        // The trial came to nothing else.
-        ledger.sessions = kill.sessions;
+        // The trial came to nothing else for certain.
+        ledger.sessions = SessionCounts {
+            lost_doubted: ledger.sessions.lost_doubted,
+            reset_doubted: ledger.sessions.reset_doubted,
+            zombie_doubted: ledger.sessions.zombie_doubted,
+            ..kill.sessions
+        };
         ledger.counterexample = Some(kill.told());
     }
     let (errors, latency) = load.tallies();
@@ -51,7 +57,7 @@ pub(super) fn analyze(
     let chain = recovery::chain(facts, listener, returned.as_ref());
     let cache = caching::tally(arm, facts, &load, &operations);
     let mut findings = findings::findings(plan, facts, &ledger.oddities);
-    findings.extend(findings::doubted(doubted));
+    findings.extend(findings::doubted(&ledger.sessions, &ledger.writes));
     findings.extend(served::finding(returned.as_ref()));
     findings.extend(faults::findings(plan, facts));
     findings.extend(findings::about_cache(cache.as_ref()));
@@ -89,7 +95,6 @@ pub(super) fn analyze(
         sessions: ledger.sessions,
         faulted: ledger.faulted,
         writes: ledger.writes,
-        doubted,
         writes_beside: ledger.beside,
         errors,
         latency,

@@ -261,6 +261,9 @@ pub(super) fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         undecided: add(|counts| counts.undecided),
         ambiguous: add(|counts| counts.ambiguous),
         logged_out: add(|counts| counts.logged_out),
+        lost_doubted: add(|counts| counts.lost_doubted),
+        reset_doubted: add(|counts| counts.reset_doubted),
+        zombie_doubted: add(|counts| counts.zombie_doubted),
     }
 }
 
@@ -280,6 +283,7 @@ pub(super) fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         holes: add(|counts| counts.holes),
         stale_reads: add(|counts| counts.stale_reads),
         unverifiable: add(|counts| counts.unverifiable),
+        lost_doubted: add(|counts| counts.lost_doubted),
     }
 }
 

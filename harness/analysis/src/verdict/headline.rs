@@ -146,19 +146,43 @@ fn clauses(arm: &ArmAnalysis, has_sessions: bool) -> String {
             .filter(|(_, tally)| tally.found_anywhere() > 0)
     };
     let mut said = Vec::new();
+    let doubted: Vec<(Count, u64)> = tallies
+        .iter()
+        .filter(|(_, tally)| tally.doubted > 0)
+        .map(|(count, tally)| (*count, tally.doubted))
+        .collect();
     if sessions.undecided > 0 {
         said.push(sessions.are_undecided());
+    } else if !doubted.is_empty() && !found().any(|(count, _)| count.is_a_loss()) {
+        said.push("lost nothing for certain".to_owned());
     } else if !fails_afterwards && !found().any(|(count, _)| count.is_a_loss()) {
         said.push(nothing_lost(arm, &sessions, has_sessions));
     }
     said.extend(found().map(|(count, tally)| tally::clause(*count, *tally)));
+    said.extend(are_doubted(&doubted));
     if fails_afterwards {
         said.push("failed every operation after the recovery".to_owned());
     }
     said.join(", ")
 }
 
-/// Only to be said where nothing is undecided and nothing was lost.
+/// What may be lost beside what is for certain.
+fn are_doubted(doubted: &[(Count, u64)]) -> Option<String> {
+    let each = doubted.iter().map(|(count, more)| {
+        let traits = count.traits();
+        let what = counted(*more, traits.noun);
+        format!("{} {what}{}", traits.verb, traits.end)
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| {
+        format!(
+            "and, if each reply was whole that a fault may have cut off, {}",
+            each.join(", ")
+        )
+    })
+}
+
+/// Only to be said where nothing is undecided, doubted or lost.
 fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> String {
     let faults = arm.faulted().count() as u64;
     if faults == 0 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::TrialId;
-use comeback_model::schedule::{PlannedTrial, Schedule};
+use comeback_model::schedule::PlannedTrial;
 
 use super::judge::judge;
 use super::samples::{Base, GateState};
@@ -36,8 +36,8 @@ pub fn replacements(analysis: &Analysis, verdict: &Verdict) -> Vec<Replacement> 
     }
     let begun = analysis.arms.iter().flat_map(|arm| arm.trials.iter());
     let begun: BTreeSet<TrialId> = begun.map(|trial| trial.id).collect();
-    let spares = &analysis.header.schedule.spares;
-    let mut spares: Vec<PlannedTrial> = spares.to_vec();
+    let schedule = &analysis.header.schedule;
+    let mut spares: Vec<PlannedTrial> = schedule.spares.clone();
     spares.retain(|spare| !begun.contains(&spare.id));
     let mut wanted = Vec::new();
     for arm in arms() {
@@ -49,32 +49,20 @@ pub fn replacements(analysis: &Analysis, verdict: &Verdict) -> Vec<Replacement> 
                 let Some(place) = spares.iter().position(|spare| spare.arm == arm.id) else {
                     return Vec::new();
                 };
-                let by = spares.remove(place);
+                let mut by = spares.remove(place);
+                if let Some(planned) = schedule.trial(void.id) {
+                    by = by.in_place_of(planned, analysis.header.plan.chaos.is_some());
+                }
                 wanted.push(Replacement {
                     void: void.id,
                     reason: format!("{}: {}", arm.name, told(void)),
-                    by: PlannedTrial {
-                        faults: if control {
-                            Vec::new()
-                        } else {
-                            by.faults.clone()
-                        },
-                        turn: turn_of(&analysis.header.schedule, void.id).unwrap_or(by.turn),
-                        ..by
-                    },
+                    by,
                 });
             }
         }
     }
     wanted.sort_by_key(|replacement| replacement.by.id);
     wanted
-}
-
-/// Whose turn it was among the moments of a fault: what takes its place has the same.
-fn turn_of(schedule: &Schedule, trial: TrialId) -> Option<u32> {
-    let all = schedule.trials.iter().chain(&schedule.further);
-    all.chain(&schedule.spares)
-        .find_map(|planned| (planned.id == trial).then_some(planned.turn))
 }
 
 fn told(trial: &TrialAnalysis) -> String {

@@ -152,7 +152,7 @@ pub(crate) fn holds_whatever_follows(gate: &Gate, arm: &ArmAnalysis) -> bool {
 
 /// What a trial adds to it.
 pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
-    let (sessions, writes, doubted) = (&trial.sessions, &trial.writes, trial.doubted);
+    let (sessions, writes) = (&trial.sessions, &trial.writes);
     let undecided = sessions.undecided;
     let of_sessions = |found: u64| Tally {
         found,
@@ -182,8 +182,8 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
         _ => writes.acknowledged,
     };
     match count {
-        Count::LostSessions => of_sessions(sessions.lost).with_doubted(doubted.lost_sessions),
-        Count::ResetSessions => of_sessions(sessions.reset).with_doubted(doubted.reset_sessions),
+        Count::LostSessions => of_sessions(sessions.lost).with_doubted(sessions.lost_doubted),
+        Count::ResetSessions => of_sessions(sessions.reset).with_doubted(sessions.reset_doubted),
         // One that was begun after the fault refutes as well, but without any it is no evidence.
         Count::WrongIdentity => {
             let earlier = of_sessions(sessions.wrong_identity);
@@ -200,7 +200,7 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
             sessions.honoured_logouts(),
             sessions.logged_out.saturating_add(sessions.zombie_later),
         )
-        .with_doubted(doubted.zombies),
+        .with_doubted(sessions.zombie_doubted),
         Count::LostWrites => {
             let lost = uncounted(writes.lost, writes.acknowledged);
             Tally {
@@ -208,7 +208,7 @@ pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
                 unverifiable: writes.unverifiable,
                 ..lost
             }
-            .with_doubted(doubted.lost_writes)
+            .with_doubted(writes.lost_doubted)
         }
         Count::DuplicatedWrites => uncounted(writes.duplicated, beside),
         Count::PhantomWrites => uncounted(writes.phantom, beside),

@@ -89,7 +89,7 @@ impl Evidence {
             goodput: arm.control.goodput_per_s,
             lost_undisturbed: arm.control.sessions.lost,
             sessions: (injection.sessions, injection.sessions_lost),
-            undecided: arm.sessions.undecided,
+            undecided: arm.sessions.undecided + arm.sessions.lost_doubted,
             since: (injection.since - unsent, injection.since_lost() - unsent),
             unsent,
             ready_ms: arm.time_to_ready_ms.median,

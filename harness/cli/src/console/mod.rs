@@ -176,6 +176,7 @@ impl Progress {
                 trials,
                 replaces,
                 reasons,
+                ..
             } => self.extend(trials.len(), !replaces.is_empty(), reasons),
             EventKind::RunGivenUp { arm } => {
                 let name = self.arms.get(arm.0 as usize).map_or("?", String::as_str);

@@ -58,9 +58,8 @@ fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
     let writes = kind_of(run).map_err(io::Error::other)?;
     let header = run.header();
     let schedule = &header.schedule;
-    let planned = schedule.trials.iter();
-    let planned = planned.chain(&schedule.further).chain(&schedule.spares);
-    let arms: BTreeMap<TrialId, &str> = planned
+    let arms: BTreeMap<TrialId, &str> = schedule
+        .all()
         .filter_map(|trial| {
             let arm = header.plan.arms.get(trial.arm.0 as usize)?;
             Some((trial.id, arm.name.as_str()))

@@ -119,7 +119,7 @@ static FAMILIES: &[Family] = &[
     Family {
         name: "comeback_sessions",
         unit: None,
-        help: "Sessions acknowledged before the fault (all), and their fates.",
+        help: "Sessions acknowledged before the fault (all), and their fates; beside them doubted ones, if their replies were whole.",
         of: |arm| {
             let sessions = &arm.sessions;
             let count = |number: u64| Some(number as f64);
@@ -133,6 +133,9 @@ static FAMILIES: &[Family] = &[
                     ("wrong_identity", count(sessions.name_another())),
                     ("zombie", count(sessions.honoured_logouts())),
                     ("undecided", count(sessions.undecided)),
+                    ("lost_doubted", count(sessions.lost_doubted)),
+                    ("reset_doubted", count(sessions.reset_doubted)),
+                    ("zombie_doubted", count(sessions.zombie_doubted)),
                 ],
             )
         },
@@ -140,7 +143,7 @@ static FAMILIES: &[Family] = &[
     Family {
         name: "comeback_writes",
         unit: None,
-        help: "Acknowledged writes of those sessions (all), and their fates; duplicated and phantom ones beside them.",
+        help: "Acknowledged writes of those sessions (all), and their fates; duplicated, phantom and doubted ones beside them.",
         of: |arm| {
             let writes = &arm.writes;
             let count = |number: u64| Some(number as f64);
@@ -151,6 +154,7 @@ static FAMILIES: &[Family] = &[
                     ("kept", count(writes.kept)),
                     ("lost", count(writes.lost)),
                     ("unverifiable", count(writes.unverifiable)),
+                    ("lost_doubted", count(writes.lost_doubted)),
                     ("duplicated", count(writes.duplicated)),
                     ("phantom", count(writes.phantom)),
                 ],
@@ -286,4 +290,33 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('\n', "\\n")
         .replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_doubted_has_a_sample_of_its_own_beside_what_is_lost() {
+        let stored = include_str!("../../tests/data/journals/compare/summary.json");
+        let mut summary = Summary::from_json(stored).unwrap();
+        let mut arms = summary.arms.iter_mut();
+        let arm = arms.find(|arm| arm.status == Status::Measured);
+        let arm = arm.unwrap();
+        (arm.sessions.lost_doubted, arm.writes.lost_doubted) = (3, 7);
+        arm.sessions.zombie_doubted = 2;
+        let name = arm.name.clone();
+        let text = text_of(&summary);
+        for (family, fate, value) in [
+            ("sessions", "lost_doubted", 3),
+            ("sessions", "reset_doubted", 0),
+            ("sessions", "zombie_doubted", 2),
+            ("writes", "lost_doubted", 7),
+        ] {
+            let line = format!("comeback_{family}{{arm=\"{name}\",fate=\"{fate}\"}} {value}\n");
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+    }
 }

@@ -359,15 +359,8 @@ fn drawn_trials(analysis: &Analysis, arm: &str, gate: &Gate) -> Vec<PlannedTrial
     let ids = own.trials.iter().filter(|trial| !trial.control);
     let ids: Vec<TrialId> = ids.map(|trial| trial.id).collect();
     let (breaking, others): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| breaks_it(*id));
-    let all = || {
-        schedule
-            .trials
-            .iter()
-            .chain(&schedule.further)
-            .chain(&schedule.spares)
-    };
     let ids = breaking.into_iter().chain(others);
-    let trials = ids.filter_map(|id| all().find(|planned| planned.id == id));
+    let trials = ids.filter_map(|id| schedule.trial(id));
     trials.take(DRAWN_TRIALS).cloned().collect()
 }
 

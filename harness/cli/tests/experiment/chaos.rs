@@ -5,20 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{SHOP, call, faults_told, folder_with, header, stderr, stdout};
+use super::{SHOP, call, faults_told, folder_with, header, run_file, run_shop, stderr, stdout};
 use crate::support::{self, Run};
 
 /// The ready-made experiment, in a folder of its own, with these words behind it.
 fn run_chaos(words: &[&str]) -> Run {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/chaos.toml");
     let text = std::fs::read_to_string(file).unwrap();
-    let folder = folder_with("chaos.toml", &text);
-    let mut all = vec!["run", "chaos.toml", "--quiet", "--out", "out"];
-    all.extend(words);
-    let output = call(folder.path(), &all);
-    let run = Run { folder, output };
-    support::assert_nothing_left(run.folder.path());
-    run
+    run_file("chaos.toml", &text, words)
 }
 
 /// The faults that were drawn for each trial that has some.
@@ -120,7 +114,7 @@ fn a_service_that_is_not_back_from_a_drawn_fault_gets_no_other_and_fails() {
         "[chaos]\nfaults = 3\nquiet = \"300ms\"\nat = \"400ms\"\n[[chaos.choice]]\nkind = \"kill\"",
     );
     let text = text.replace("[windows]", "[windows]\nhorizon = \"2s\"");
-    let run = super::run_shop(&text, &[]);
+    let run = run_shop(&text, &[]);
     if !support::ended_with(&run, 1) {
         return;
     }

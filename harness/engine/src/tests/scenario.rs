@@ -12,7 +12,9 @@ use comeback_model::plan::{
     Aim, Arm, Attempts, Calibration, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
     ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
 };
-use comeback_model::schedule::{PlannedInjection, PlannedSurrounding, PlannedTrial, Schedule};
+use comeback_model::schedule::{
+    PlannedInjection, PlannedSurrounding, PlannedTrial, Schedule, expand,
+};
 use comeback_model::units::{Elapsed, Span};
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ use crate::life::Life;
 use crate::record::{Recorded, Recorder};
 use crate::supervise::tag::RunTag;
 use crate::trial::{self, Finished};
-use crate::trials::{self, Ended};
+use crate::trials::{self, Ended, Extension};
 use crate::{EngineError, Site};
 
 /// The fault comes so long after the trial's begin: a rehearsal takes 1 ms for each that is asked, the load is begun 1 ms before
@@ -260,6 +262,33 @@ impl Scenario {
         (recorded.events(), ended)
     }
 
+    /// Goes on after a run's end with a spare trial in the place of a void one: what is on record, what the journal means, and the
+    /// faults that were drawn for the void one, which others than this were drawn for.
+    pub(super) async fn run_in_place(self) -> (Vec<Event>, TrialAnalysis, Vec<FaultId>) {
+        fn faults(planned: &PlannedTrial) -> Vec<FaultId> {
+            planned.faults.iter().map(|one| one.fault).collect()
+        }
+        let schedule = expand(&self.plan, Seed(1));
+        let spare = schedule.spares[0].clone();
+        let mut trials = schedule.trials.iter();
+        let void = trials.find(|planned| faults(planned) != faults(&spare));
+        let void = void.unwrap().clone();
+        let extension = Extension {
+            trials: vec![spare.in_place_of(&void, true)],
+            replaces: vec![void.id],
+            reasons: vec!["it was late".to_owned()],
+        };
+        let (site, recorded) = self.site();
+        let (guard, mut interrupt) = Interrupt::by_hand();
+        let seams = (&site, &self.mock);
+        let ended = trials::extend_with(&self.plan, extension, seams, &mut interrupt).await;
+        drop(guard);
+        assert_eq!(ended.unwrap(), Ended::Complete);
+        let events = recorded.events();
+        let understood = understood(&self.plan, schedule, events.clone());
+        (events, understood, faults(&void))
+    }
+
     fn site(&self) -> (Site, Recorded) {
         let (recorder, recorded) = Recorder::in_memory(self.mock.clock);
         let site = Site {
@@ -359,35 +388,39 @@ impl Scenario {
     }
 }
 
+/// What the journal of a trial means.
+fn understood(plan: &Plan, schedule: Schedule, events: Vec<Event>) -> TrialAnalysis {
+    let header = Header {
+        comeback_journal: VERSION,
+        written_by: "test".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        seed: schedule.seed,
+        machine: Machine::default(),
+        plan: plan.clone(),
+        schedule,
+        shards: None,
+        label: None,
+        revision: None,
+    };
+    let journal = Journal {
+        header,
+        events,
+        operations: Vec::new(),
+        torn: false,
+    };
+    analyze(&journal).arms.remove(0).trials.remove(0)
+}
+
 impl Told {
     /// What the journal means.
     pub(super) fn analyzed(&self) -> TrialAnalysis {
-        let seed = Seed(1);
         let schedule = Schedule {
-            seed,
+            seed: Seed(1),
             trials: vec![self.planned.clone()],
             further: Vec::new(),
             spares: Vec::new(),
         };
-        let header = Header {
-            comeback_journal: VERSION,
-            written_by: "test".to_owned(),
-            started: "2026-01-01T00:00:00Z".to_owned(),
-            seed,
-            machine: Machine::default(),
-            plan: self.plan.clone(),
-            schedule,
-            shards: None,
-            label: None,
-            revision: None,
-        };
-        let journal = Journal {
-            header,
-            events: self.events.clone(),
-            operations: Vec::new(),
-            torn: false,
-        };
-        analyze(&journal).arms.remove(0).trials.remove(0)
+        understood(&self.plan, schedule, self.events.clone())
     }
 
     /// When something of this kind is on record.

@@ -1,8 +1,8 @@
 //! Several trials, as a run has them.
 
 use comeback_model::event::{Event, EventKind, ExitCause};
-use comeback_model::ids::ArmId;
-use comeback_model::plan::{Reach, Storm, Target};
+use comeback_model::ids::{ArmId, FaultId};
+use comeback_model::plan::{Chaos, Reach, Storm, Target};
 use comeback_model::units::{Elapsed, Span};
 
 use super::scenario::*;
@@ -52,6 +52,38 @@ async fn an_interrupted_run_begins_no_further_trial() {
     assert_eq!(count(&events, is_start), 2);
     assert_eq!(count(&events, |kind| *kind == EventKind::TrialEnded), 1);
     assert_eq!(events.last(), Some(&EventKind::RunInterrupted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_in_the_place_of_a_void_one_has_the_faults_that_were_drawn_for_that() {
+    let scenario = one_replica().with(|plan| {
+        let choice = &mut plan.faults[0];
+        choice.quiet = Some(Span::from_ms(200));
+        choice.jitter = Span::from_ms(100);
+        let other = choice.clone();
+        plan.faults.push(other);
+        plan.chaos = Some(Chaos {
+            faults: 3,
+            weights: vec![1, 1],
+            span: None,
+        });
+        (plan.trials, plan.replacements) = (3, 1);
+    });
+    let (events, understood, drawn) = scenario.run_in_place().await;
+    let requested = events.iter().filter_map(|event| match event.kind {
+        EventKind::FaultRequested { fault, .. } => Some(fault),
+        _ => None,
+    });
+    assert_eq!(requested.collect::<Vec<_>>(), drawn);
+    let repeats = |event: &Event| {
+        let kind = &event.kind;
+        matches!(kind, EventKind::RunExtended { same_faults, .. } if *same_faults)
+    };
+    assert!(events.iter().any(repeats));
+    // It is asked for these, and not for those of its own place in the schedule.
+    let asked: Vec<FaultId> = understood.faults.iter().map(|fault| fault.id).collect();
+    assert_eq!(asked, drawn);
+    assert!(understood.landed);
 }
 
 const fn is_idle_kill(kind: &EventKind) -> bool {

@@ -818,6 +818,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
                 .map(|_| TrialId(number.unsigned_abs()))
                 .into_iter()
                 .collect(),
+            same_faults: time.is_some(),
             reasons: vec![text],
         },
     ]

@@ -86,3 +86,25 @@ pub fn test_plan() -> Plan {
         marked: BTreeSet::new(),
     }
 }
+
+/// The small plan, with so many faults drawn after each other for each trial: kills and pauses, three to one.
+pub fn test_chaos(faults: u32) -> Plan {
+    let mut plan = test_plan();
+    let kill = Fault {
+        quiet: Some(Span::from_secs(2)),
+        jitter: Span::from_secs(1),
+        ..plan.faults[0].clone()
+    };
+    let pause = Fault {
+        kind: "pause".to_owned(),
+        effect: Effect::StandsStill(Span::from_ms(300)),
+        ..kill.clone()
+    };
+    plan.faults = vec![kill, pause];
+    plan.chaos = Some(Chaos {
+        faults,
+        weights: vec![3, 1],
+        span: None,
+    });
+    plan
+}

@@ -39,7 +39,7 @@ pub use external::{External, IdentifiedBy, needs_own_start};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, DiskModel, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
-pub use fixture::test_plan;
+pub use fixture::{test_chaos, test_plan};
 pub use load::{Arrivals, Load};
 pub use protocol::{Dialect, Protocol, Wire};
 pub use retry::Retry;

@@ -9,7 +9,7 @@ use comeback_model::endpoint::Endpoint;
 use comeback_model::plan::{External, IdentifiedBy};
 
 use super::kinds::{Kind, kind_of};
-use super::{Identity, NotFound, systemd};
+use super::{Identity, NotFound};
 use crate::ownership::{self, Holders};
 use crate::proc::{self, Stat};
 
@@ -62,7 +62,12 @@ pub(super) fn told(pid: i32) -> String {
 }
 
 /// Finds the process of a server: it listens at the address, and nobody listens there beside it but processes that it started.
-pub(super) fn find(external: &External) -> Result<ServerProcess, NotFound> {
+///
+/// `main_pid` says which the main process of a unit is.
+pub(super) fn find(
+    external: &External,
+    main_pid: impl FnOnce(&str) -> Result<i32, NotFound>,
+) -> Result<ServerProcess, NotFound> {
     let port = external.port;
     let address = format!("127.0.0.1:{port}");
     let unreadable = |error: io::Error| NotFound::unseen(format!("/proc cannot be read: {error}"));
@@ -73,9 +78,7 @@ pub(super) fn find(external: &External) -> Result<ServerProcess, NotFound> {
         IdentifiedBy::PidFile(path) => Some((path.display().to_string(), pid_in(path)?)),
         // Nothing is asked while nobody listens: to ask takes its time.
         IdentifiedBy::Unit(_) if holders.sockets.is_empty() => None,
-        IdentifiedBy::Unit(unit) => {
-            Some((format!("the systemd unit {unit}"), systemd::main_pid(unit)?))
-        }
+        IdentifiedBy::Unit(unit) => Some((format!("the systemd unit {unit}"), main_pid(unit)?)),
     };
     if holders.sockets.is_empty() {
         return Err(NotFound::because(match named {

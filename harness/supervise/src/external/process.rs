@@ -383,11 +383,17 @@ impl ExternalProcess {
     ///
     /// # Errors
     /// With what was found in its place.
-    pub fn confirm(&mut self) -> Result<(), NotFound> {
+    pub async fn confirm(&mut self) -> Result<(), NotFound> {
         let unwatched = |error: io::Error| NotFound::unseen(error.to_string());
-        if self.is_awaited() && !self.look().map_err(unwatched)? {
-            let missing = self.watch.missing();
-            return Err(missing.unwrap_or_else(|| NotFound::because("its process was not found")));
+        self.watch.ask_anew();
+        while self.is_awaited() && !self.look().map_err(unwatched)? {
+            if !self.is_awaited() || !self.watch.is_asking() {
+                let missing = self.watch.missing();
+                return Err(
+                    missing.unwrap_or_else(|| NotFound::because("its process was not found"))
+                );
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,72 @@ pub(super) fn main_pid(unit: &str) -> Result<i32, NotFound> {
         Ok(_) | Err(_) => Err(NotFound::because(format!(
             "systemctl knows no main process of the unit {unit}"
         ))),
+    }
+}
+
+/// The question for the main process of a unit, put on a thread of its own: whoever looks for the process has more to do, and an
+/// answer takes some ms, or seconds on a busy machine.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    under_way: Option<Receiver<Result<i32, NotFound>>>,
+    /// The last look had an answer.
+    is_answered: bool,
+}
+
+impl Asked {
+    /// The answer, once it is there; then it is asked anew. Until it is there, [`NotFound::is_pending`].
+    pub(super) fn main_pid(&mut self, unit: &str) -> Result<i32, NotFound> {
+        let own = unit.to_owned();
+        self.ask(unit, move || main_pid(&own))
+    }
+
+    fn ask(
+        &mut self,
+        unit: &str,
+        question: impl FnOnce() -> Result<i32, NotFound> + Send + 'static,
+    ) -> Result<i32, NotFound> {
+        let unasked = |error: io::Error| {
+            NotFound::unseen(format!("systemctl cannot be asked for {unit}: {error}"))
+        };
+        let Some(answer) = self.under_way.take() else {
+            let (tell, told) = channel();
+            let put = move || {
+                // Nobody may wait for it any more.
+                let _ = tell.send(question());
+            };
+            let thread = thread::Builder::new().name("systemctl".to_owned());
+            thread.spawn(put).map_err(unasked)?;
+            self.under_way = Some(told);
+            return Err(NotFound::pending(unit));
+        };
+        match answer.try_recv() {
+            Ok(said) => {
+                self.is_answered = true;
+                said
+            }
+            Err(TryRecvError::Empty) => {
+                self.under_way = Some(answer);
+                Err(NotFound::pending(unit))
+            }
+            Err(TryRecvError::Disconnected) => {
+                Err(unasked(io::Error::other("it ended without an answer")))
+            }
+        }
+    }
+
+    /// Whether an answer is waited for.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Whether there was an answer since this was asked last.
+    pub(super) fn take_answered(&mut self) -> bool {
+        std::mem::take(&mut self.is_answered)
+    }
+
+    /// Waits for no answer to what was asked before: it may tell of what is no more.
+    pub(super) fn forget(&mut self) {
+        self.under_way = None;
     }
 }
 
@@ -95,6 +162,42 @@ fn answer(unit: &str, property: &str) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_looks_for_a_units_process_goes_on_until_there_is_an_answer_and_then_asks_anew() {
+        let mut asked = Asked::default();
+        let (tell, told) = channel::<i32>();
+        let slow = move || Ok(told.recv().unwrap_or_default());
+        let ask = |asked: &mut Asked| asked.ask("shop", || Ok(1));
+        let first = asked.ask("shop", slow);
+        assert!(first.is_err_and(|missing| missing.is_pending && missing.is_unseen));
+        // It is asked once, and nobody waits.
+        assert!(ask(&mut asked).is_err_and(|missing| missing.is_pending));
+        assert!(asked.is_under_way() && !asked.take_answered());
+        tell.send(7).expect("it is heard");
+        let answer = loop {
+            match ask(&mut asked) {
+                Err(missing) if missing.is_pending => thread::yield_now(),
+                answer => break answer,
+            }
+        };
+        assert_eq!(answer, Ok(7));
+        assert!(asked.take_answered() && !asked.take_answered());
+        assert!(!asked.is_under_way());
+        // What is forgotten is not the answer to what is asked then.
+        let (_tell, told) = channel::<i32>();
+        let never = move || Ok(told.recv().unwrap_or_default());
+        let pending = asked.ask("shop", never);
+        assert!(pending.is_err() && asked.is_under_way());
+        asked.forget();
+        let answer = loop {
+            match ask(&mut asked) {
+                Err(missing) if missing.is_pending => thread::yield_now(),
+                answer => break answer,
+            }
+        };
+        assert_eq!(answer, Ok(1));
+    }
 
     #[test]
     fn a_policy_answers_some_ends_and_not_others() {

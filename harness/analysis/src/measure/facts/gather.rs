@@ -6,7 +6,7 @@ use comeback_model::event::{Event, EventKind, Exit, ExitCause, Mark, OldProcess,
 use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::journal::Header;
 use comeback_model::said;
-use comeback_model::schedule::PlannedTrial;
+use comeback_model::schedule::{PlannedTrial, Schedule};
 use comeback_model::units::{Elapsed, Span};
 
 use super::{Cores, Correct, Drained, Ended, FaultFacts, Health, Restart, RunFacts, Start};
@@ -175,9 +175,9 @@ pub(in crate::measure) struct Gatherer {
 impl Gatherer {
     /// What all of them say of a run with this plan and schedule.
     pub(in crate::measure) fn finish(mut self, header: &Header) -> RunFacts {
-        let Header { plan, schedule, .. } = header;
-        let all = schedule.trials.iter().chain(&schedule.further);
-        let all = all.chain(&schedule.spares).filter(|_| plan.chaos.is_some());
+        let plan = &header.plan;
+        let schedule = self.run.as_run(&header.schedule);
+        let all = schedule.all().filter(|_| plan.chaos.is_some());
         let drawn: BTreeMap<TrialId, &PlannedTrial> =
             all.map(|planned| (planned.id, planned)).collect();
         let first_surrounding = FaultId(plan.count_of_faults() as u32);
@@ -214,9 +214,13 @@ impl Gatherer {
             EventKind::RunExtended {
                 trials,
                 replaces,
+                same_faults,
                 reasons,
             } => {
                 run.ended = false;
+                let places = replaces.iter().zip(trials);
+                let replaced = places.map(|(void, by)| (*void, *by, *same_faults));
+                run.replaced.extend(replaced);
                 run.extensions.push(Extension {
                     trials: trials.len() as u32,
                     replaces: replaces.iter().map(|trial| trial.0).collect(),
@@ -253,6 +257,15 @@ impl Gatherer {
 }
 
 impl RunFacts {
+    /// The schedule with the spare trials as they were run, each in the place of a void one.
+    pub(in crate::measure) fn as_run(&self, schedule: &Schedule) -> Schedule {
+        let mut schedule = schedule.clone();
+        for (void, by, same_faults) in &self.replaced {
+            schedule.replace(*void, *by, *same_faults);
+        }
+        schedule
+    }
+
     fn note_stray(&mut self, trial: Option<TrialId>) {
         self.stray.get_or_insert_with(|| match trial {
             Some(TrialId(trial)) => format!("an event of trial {trial}, which never started"),

@@ -8,7 +8,7 @@ mod recovery;
 use std::collections::BTreeMap;
 
 use comeback_model::event::{Evidence, Exit, Phase};
-use comeback_model::ids::{ArmId, FaultId, Incarnation, Node};
+use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::operation::Operation;
 use comeback_model::units::{Elapsed, Span};
 
@@ -33,6 +33,8 @@ pub(super) struct RunFacts {
     pub(super) ended: bool,
     /// The first event that is of no trial which started, though it is about one.
     pub(super) stray: Option<String>,
+    /// The void trials, what was run in the place of each, and whether that had its faults; in order.
+    pub(super) replaced: Vec<(TrialId, TrialId, bool)>,
     /// How it went on after its end.
     pub(super) extensions: Vec<Extension>,
 }

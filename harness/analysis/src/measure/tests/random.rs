@@ -192,6 +192,7 @@ fn kind() -> impl Strategy<Value = EventKind> {
         Just(EventKind::RunExtended {
             trials: vec![TrialId(u32::MAX)],
             replaces: vec![TrialId(u32::MAX)],
+            same_faults: true,
             reasons: Vec::new()
         }),
     ]

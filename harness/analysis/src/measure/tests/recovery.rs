@@ -267,6 +267,7 @@ fn a_run_that_did_not_end_by_itself_is_incomplete() {
     let extended = EventKind::RunExtended {
         trials: vec![TrialId(1)],
         replaces: Vec::new(),
+        same_faults: false,
         reasons: vec!["too few".to_owned()],
     };
     let goes_on = whole.clone().event(9_000, extended);

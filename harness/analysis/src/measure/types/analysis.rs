@@ -5,9 +5,9 @@ use comeback_model::ids::TrialId;
 
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
-    Dot, Doubted, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss,
-    LatencyTally, LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
-    Spoils, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
+    Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
+    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Time,
+    TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 
 /// One trial, understood.
@@ -46,8 +46,6 @@ pub struct TrialAnalysis {
     pub faulted: FaultedSessions,
     /// What became of the acknowledged writes.
     pub writes: WriteCounts,
-    /// What may be lost beyond that: nobody knows whether it was acknowledged.
-    pub doubted: Doubted,
     /// What is wrong with the writes that no fault has taken.
     pub writes_beside: WritesBeside,
     /// What became of the users' journeys; absent where there are no sessions.

@@ -84,26 +84,24 @@ pub struct SessionCounts {
     /// Logged out before the fault for certain, and looked at afterwards with a definite answer; not part of
     /// `acknowledged`. Without any, nothing is known of zombies.
     pub logged_out: u64,
+    /// Sessions that are lost if their acknowledgement was whole: a reply without a length, which the fault may have cut off.
+    /// In no other count. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_doubted: u64,
+    /// Sessions that are reset if such a reply was whole. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reset_doubted: u64,
+    /// Sessions that are honoured after their logout if such a reply was whole. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zombie_doubted: u64,
 }
 
-/// What is gone of that which was acknowledged by replies that a fault may have cut off: lost if they were whole. In neither ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubted {
-    /// Lost sessions.
-    pub lost_sessions: u64,
-    /// Sessions with an older state.
-    pub reset_sessions: u64,
-    /// Sessions that are honoured after their logout.
-    pub zombies: u64,
-    /// Lost writes.
-    pub lost_writes: u64,
-}
-
-impl Doubted {
-    /// Whether there is any.
-    pub fn is_something(self) -> bool {
-        self != Self::default()
-    }
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl WriteCounts {
@@ -114,6 +112,13 @@ impl WriteCounts {
 }
 
 impl SessionCounts {
+    /// Sessions that are gone, set back or honoured too long if replies were whole that a fault may have cut off.
+    pub const fn doubted(&self) -> u64 {
+        self.lost_doubted
+            .saturating_add(self.reset_doubted)
+            .saturating_add(self.zombie_doubted)
+    }
+
     /// Sessions that name another user, whenever they were begun.
     pub const fn name_another(&self) -> u64 {
         self.wrong_identity
@@ -149,4 +154,8 @@ pub struct WriteCounts {
     /// 0 where writes carry values of their own.
     #[serde(default)]
     pub unverifiable: u64,
+    /// Writes that are lost if their acknowledgement was whole: a reply without a length, which the fault may have cut off.
+    /// In no other count. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_doubted: u64,
 }

@@ -13,7 +13,7 @@ mod trial;
 
 pub use analysis::TrialAnalysis;
 pub use cause::Cause;
-pub use counts::{Culprit, Doubted, Extension, SessionCounts, Windowed, WriteCounts};
+pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 pub use dots::{Dot, Ending};
 pub use journeys::{JourneyOperations, Journeys};
 pub(in crate::measure) use latency::LatencyCounter;
@@ -36,7 +36,7 @@ use comeback_model::plan::Storm;
 /// A run, understood.
 #[derive(Clone, Debug)]
 pub struct Analysis {
-    /// What was to happen.
+    /// What was to happen. Its schedule has the spare trials as they were run, each in the place of a void one.
     pub header: Header,
     /// One entry for each arm of the plan, in its order.
     pub arms: Vec<ArmAnalysis>,

@@ -4,6 +4,8 @@ use Fate::{Anothers, Finds, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use Outcome::{Fail, Inconclusive, Measured, Pass};
 
 use super::*;
+use crate::history::PastArm;
+use crate::summary::{Summary, summarize};
 
 const SURVIVED: Fate = Finds(1);
 
@@ -137,11 +139,60 @@ fn a_counter_that_shows_too_much_hides_what_is_lost() {
 #[test]
 fn a_loss_that_nobody_knows_to_have_been_acknowledged_leaves_the_gate_open() {
     let mut analysis = analyze(&with_control(&[faulted(), faulted()]));
-    analysis.arms[0].trials[0].doubted.lost_writes = 1;
+    analysis.arms[0].trials[0].writes.lost_doubted = 1;
     let said = "0 of 6 for certain, 0 undecided, 1 more if each reply was whole that a fault may have cut off";
     check_gate_on(&analysis, "lost_writes == 0", Inconclusive, said);
     check_gate_on(&analysis, "lost_writes < 2", Pass, "");
     check_gate_on(&analysis, "lost_sessions == 0", Pass, "");
+}
+
+#[test]
+fn what_is_doubted_stands_beside_the_losses_in_the_summary_and_nothing_is_said_to_be_kept() {
+    let mut analysis = analyze(&with_control(&[faulted(), faulted()]));
+    let sums = |analysis: &Analysis| summarize(analysis, &judge(analysis, &[], None));
+    let sure = sums(&analysis);
+    let text = serde_json::to_string(&sure).expect("serializes");
+    assert!(!text.contains("doubted"), "{text}");
+    assert!(
+        sure.headline.contains("lost none of 6"),
+        "{}",
+        sure.headline
+    );
+
+    let trials = &mut analysis.arms[0].trials;
+    trials[0].writes.lost_doubted = 1;
+    trials[0].sessions.reset_doubted = 1;
+    trials[1].writes.lost_doubted = 2;
+    trials[1].sessions.lost_doubted = 2;
+    trials[1].sessions.zombie_doubted = 4;
+    let summary = sums(&analysis);
+    let (sessions, writes) = (&summary.arms[0].sessions, &summary.arms[0].writes);
+    let doubted = [
+        sessions.lost_doubted,
+        sessions.reset_doubted,
+        sessions.zombie_doubted,
+        writes.lost_doubted,
+    ];
+    assert_eq!(doubted, [2, 1, 4, 3]);
+    assert_eq!((sessions.lost, writes.lost), (0, 0));
+    assert!(
+        summary
+            .headline
+            .contains("lost nothing for certain, and, if each reply was whole that a fault may have cut off, lost")
+            && summary.headline.contains("lost 2 sessions") && summary.headline.contains("lost 3 writes"),
+        "{}",
+        summary.headline
+    );
+    let past = PastArm::from(&summary.arms[0]);
+    assert_eq!((&past.sessions, &past.writes), (sessions, writes));
+    // An older summary has no such key.
+    let mut json = serde_json::to_value(&summary).expect("serializes");
+    for counts in ["sessions", "writes"] {
+        let counts = json["arms"][0][counts].as_object_mut().expect("an object");
+        counts.retain(|key, _| !key.ends_with("_doubted"));
+    }
+    let older = Summary::from_json(&json.to_string()).expect("is read");
+    assert_eq!(older.arms[0].sessions.doubted(), 0);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Void trials that others take the place of.
 
+use std::collections::BTreeSet;
+
 use Outcome::{Fail, Inconclusive, Pass};
+use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Step};
-use comeback_model::plan::test_plan;
-use comeback_model::schedule::expand;
+use comeback_model::plan::{Chaos, test_plan};
+use comeback_model::schedule::{PlannedTrial, expand};
 use comeback_model::units::{Elapsed, Span};
 
 use super::*;
@@ -26,6 +29,56 @@ pub(super) fn may_replace(mut journal: Journal, replacements: u32) -> Journal {
     for planned in declared.chain(&mut schedule.spares) {
         planned.id.0 -= 1;
     }
+    // The trials without a fault are those that are told so.
+    let controls: BTreeSet<TrialId> = journal
+        .events
+        .iter()
+        .filter(|event| matches!(event.kind, EventKind::TrialStarted { control: true, .. }))
+        .filter_map(|event| event.trial)
+        .collect();
+    let trials = &mut schedule.trials;
+    let is_wrong = |planned: &PlannedTrial| planned.is_control() != controls.contains(&planned.id);
+    for place in 0..trials.len() {
+        if !is_wrong(&trials[place]) {
+            continue;
+        }
+        let arm = trials[place].arm;
+        let mut others = place + 1..trials.len();
+        if let Some(other) = others.find(|at| trials[*at].arm == arm && is_wrong(&trials[*at])) {
+            trials.swap(place, other);
+            let id = trials[place].id;
+            trials[place].id = trials[other].id;
+            trials[other].id = id;
+        }
+    }
+    journal
+}
+
+/// The same run, whose faults are drawn: the one that it has, at a moment of each trial's own.
+fn drawn(mut journal: Journal) -> Journal {
+    let header = &mut journal.header;
+    let choice = &mut header.plan.faults[0];
+    choice.quiet = Some(Span::from_secs(1));
+    header.plan.chaos = Some(Chaos {
+        faults: 1,
+        weights: vec![1],
+        span: None,
+    });
+    journal
+}
+
+/// And the run went on with this trial in the place of that one.
+fn extended(mut journal: Journal, void: u32, by: u32, same_faults: bool) -> Journal {
+    let kind = EventKind::RunExtended {
+        trials: vec![TrialId(by)],
+        replaces: vec![TrialId(void)],
+        same_faults,
+        reasons: Vec::new(),
+    };
+    let ended = journal.events.pop().expect("it ended");
+    let at = ended.at;
+    let trial = None;
+    journal.events.extend([Event { at, trial, kind }, ended]);
     journal
 }
 
@@ -98,6 +151,30 @@ fn a_trial_that_is_void_by_our_doing_gives_way_to_another_and_the_gates_decide()
     assert_eq!((arm.replaced[0].trial, arm.replaced[0].control), (1, false));
     // Without a gate it is measured, as it would be without the void one.
     assert_eq!(verdict_on(&after, &[]).outcome, Outcome::Measured);
+}
+
+#[test]
+fn a_trial_with_drawn_faults_is_repeated_with_those_also_in_the_second_place() {
+    let spare = DECLARED as u32;
+    let journal = drawn(run(&[1], &[]));
+    let schedule = journal.header.schedule.clone();
+    let (void, own) = (&schedule.trials[1], &schedule.spares[0]);
+    assert_ne!(void.faults, own.faults);
+    let first = &wanted(&journal)[0].by;
+    assert_eq!((first.id, &first.faults), (own.id, &void.faults));
+    // Its load is another one.
+    assert_eq!(first.load_seed, own.load_seed);
+
+    // What took its place is void as well.
+    let again = |same_faults| {
+        let journal = drawn(run(&[1, spare], &[faulted()]));
+        let wanted = wanted(&extended(journal, 1, spare, same_faults));
+        let last = wanted.last().expect("one is wanted");
+        (last.void.0, last.by.id.0, last.by.faults.clone())
+    };
+    assert_eq!(again(true), (spare, spare + 1, void.faults.clone()));
+    // In an older journal that had faults of its own.
+    assert_eq!(again(false), (spare, spare + 1, own.faults.clone()));
 }
 
 #[test]

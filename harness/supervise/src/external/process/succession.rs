@@ -9,7 +9,7 @@ use comeback_model::ids::Incarnation;
 use comeback_model::units::Span;
 
 use super::super::shot::NONE;
-use super::{ExternalProcess, Held};
+use super::{ExternalProcess, Held, LOOK_PAUSE};
 
 /// How soon a server ends that a command only asked to end, as `systemctl --no-block restart` does.
 const ASKED_WITHIN: Span = Span::from_ms(50);
@@ -43,8 +43,13 @@ impl ExternalProcess {
         if !is_launcher && self.watch.has_answered(self.place) {
             return Ok(false);
         }
-        let Some(sighting) = self.watch.find_successor(self.place, &held.sockets) else {
-            return Ok(false);
+        self.watch.ask_anew();
+        let sighting = loop {
+            match self.watch.find_successor(self.place, &held.sockets) {
+                Some(sighting) => break sighting,
+                None if self.watch.is_asking() => tokio::time::sleep(LOOK_PAUSE).await,
+                None => return Ok(false),
+            }
         };
         let executed = held.executed;
         self.held = Some(Held {
