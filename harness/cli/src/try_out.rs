@@ -135,7 +135,7 @@ fn examine(tried: &Tried, (plan, arm): (&Plan, &str)) -> Result<Vec<String>, Cli
     let mut warnings = Vec::new();
     if let Some(wrong) = first_wrong(&tried.first) {
         let failed = shown(wrong);
-        if !wrong.as_a_stranger {
+        if !wrong.as_anonymous {
             return Err(CliError::Usage(format!(
                 "{arm}: the server does not answer as the experiment describes it, before any fault\n{failed}\
                  Nothing was measured. `comeback try` shows the whole flow; --no-preflight measures all the same."
@@ -169,10 +169,10 @@ fn examine(tried: &Tried, (plan, arm): (&Plan, &str)) -> Result<Vec<String>, Cli
     Ok(warnings)
 }
 
-/// The first step of a user whose reply has another form than is described, or that of a stranger.
+/// The first step of a user whose reply has another form than is described, or that of somebody who never logged in.
 fn first_wrong(steps: &[Walked]) -> Option<&Walked> {
     let mut users = steps.iter().filter(|one| one.who == Who::User);
-    users.find(|one| one.misfit || one.as_a_stranger)
+    users.find(|one| one.has_another_form || one.as_anonymous)
 }
 
 /// Takes a user through the flow of each arm, in a temporary folder.

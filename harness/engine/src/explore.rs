@@ -603,7 +603,7 @@ async fn look_again(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Verified, Ea
     if let Some(missing) = missing(probe, asked).await? {
         return Ok(missing);
     }
-    let anybody = probe.takes_a_stranger_for(asked.users).await;
+    let anybody = probe.knows_anonymous_by(asked.users).await;
     Ok(match anybody.map_err(of_probe)? {
         true => Verified::Anybody,
         false => Verified::Whole,

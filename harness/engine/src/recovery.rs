@@ -25,8 +25,8 @@ use comeback_faults::CutStarts;
 const REHEARSALS: u32 = 2;
 /// The same behind a balancer, which may send one session to the same server by chance.
 const BALANCED_REHEARSALS: u32 = 4;
-/// How long the stranger of the trial's end may take.
-const STRANGER_WITHIN: Duration = Duration::from_secs(2);
+/// How long the anonymous check at the trial's end may take.
+const ANONYMOUS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits until one node that the fault itself started again answers correctly; with the last of all, until the service does.
 pub(super) async fn run_part<S: Seams>(
@@ -300,7 +300,7 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
             work,
             usual,
             limit,
-            stranger_known,
+            anonymous_known,
         } = rehearsed.map_err(|problem| {
             aborted(format!(
                 "the recovery probe's own user, whose number is above those of all clients, was not served before \
@@ -310,8 +310,8 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
         if let Some(problem) = limit {
             trial.record(EventKind::ProbeLimited { node, problem });
         }
-        if stranger_known {
-            trial.record(EventKind::StrangerKnown { node });
+        if anonymous_known {
+            trial.record(EventKind::AnonymousKnown { node });
         }
         trial
             .progress
@@ -322,19 +322,19 @@ pub(super) async fn rehearse<S: Seams>(trial: &Trial<'_, S>) -> Result<(), Early
     Ok(())
 }
 
-/// After the last look: whether a check still distinguishes a known user from a stranger. A server may accept everybody by then.
-pub(super) async fn ask_as_a_stranger<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
+/// After the last look: whether a check still distinguishes a known user from somebody who never logged in. A server may accept everybody by then.
+pub(super) async fn ask_anonymously<S: Seams>(trial: &Trial<'_, S>) -> Result<(), EngineError> {
     for node in to_rehearse(trial) {
         let since = trial.site.clock.now();
         let setup = setup_of(trial, node);
         let setup = ProbeSetup { since, ..setup };
         let probe = trial.seams.probe(setup).map_err(EngineError::Probe)?;
-        let asked = tokio::time::timeout(STRANGER_WITHIN, probe.rehearse(1));
+        let asked = tokio::time::timeout(ANONYMOUS_WITHIN, probe.rehearse(1));
         // One that does not answer well says nothing of it: that is seen elsewhere.
         if let Ok(Ok(Ok(rehearsed))) = asked.await
-            && rehearsed.stranger_known
+            && rehearsed.anonymous_known
         {
-            trial.record(EventKind::StrangerKnown { node });
+            trial.record(EventKind::AnonymousKnown { node });
         }
     }
     Ok(())

@@ -335,7 +335,7 @@ impl<S: Seams> Trial<'_, S> {
         let looked = load.look_at_sessions(self.plan.load.looks, until).await?;
         life.note_looked(self, looked);
         recovery::look_around(self);
-        recovery::ask_as_a_stranger(self).await?;
+        recovery::ask_anonymously(self).await?;
         recovery::check_untouched_nodes(self).await?;
         match life.is_storm() {
             true => life.keep_load(load),

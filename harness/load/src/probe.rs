@@ -113,7 +113,7 @@ pub struct Rehearsed {
     /// Why that is the login alone.
     pub limit: Option<String>,
     /// A check is answered as within a known session though its sender never logged in.
-    pub stranger_known: bool,
+    pub anonymous_known: bool,
 }
 
 /// The owner of the listening socket of the restarted node.
@@ -255,16 +255,16 @@ impl<'a> Probe<'a> {
     pub async fn rehearse(&self, wanted: u32) -> Result<Result<Rehearsed, String>, ProbeError> {
         let limit = match self.rehearse_work(&Work::whole(&self.flow), wanted).await? {
             Ok((work, usual, session)) => {
-                let stranger_known = self.flow.has_sessions()
+                let anonymous_known = self.flow.has_sessions()
                     && self
-                        .is_stranger_known(&session)
+                        .is_anonymous_known(&session)
                         .await
                         .map_err(|_| of_the_harness())?;
                 return Ok(Ok(Rehearsed {
                     work,
                     usual,
                     limit: None,
-                    stranger_known,
+                    anonymous_known,
                 }));
             }
             Err((Step::Login | Step::Get, problem)) => return Ok(Err(problem)),
@@ -276,7 +276,7 @@ impl<'a> Probe<'a> {
                 work,
                 usual,
                 limit: Some(limit),
-                stranger_known: false,
+                anonymous_known: false,
             })
             .map_err(|(_, problem)| problem))
     }

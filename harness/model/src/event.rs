@@ -118,7 +118,8 @@ pub enum EventKind {
     },
     /// Before the load or after the last look a check by somebody who never logged in was answered as one within a known
     /// session: no check tells who is known.
-    StrangerKnown {
+    #[serde(rename = "stranger_known")]
+    AnonymousKnown {
         /// Who was asked.
         node: Node,
     },
@@ -526,7 +527,7 @@ impl EventKind {
             | Self::TargetExecuted { .. }
             | Self::TargetReady { .. }
             | Self::SessionsOpened { .. }
-            | Self::StrangerKnown { .. }
+            | Self::AnonymousKnown { .. }
             | Self::FaultRequested { .. }
             | Self::FaultEnded { .. }
             | Self::SurroundingApplied { .. }

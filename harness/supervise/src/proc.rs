@@ -126,7 +126,7 @@ pub(super) fn environment(pid: i32) -> io::Result<Vec<u8>> {
 }
 
 /// While a process executes a program, the kernel shows it without an environment for a moment. It is asked again, or a
-/// process of a run would look like a stranger just then.
+/// process of a run would look like one of another run just then.
 fn environment_within(pid: i32, exec_takes: Duration) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + exec_takes;
     let mut is_empty = false;

@@ -280,7 +280,7 @@ impl Roster {
     }
 
     /// Whether a number still names the leader's group. Long after the run, the leader must be there, or the process
-    /// be of the harness's session and no stranger by its environment.
+    /// be of the harness's session and not of another run by its environment.
     fn is_group_of(&self, leader: &Leader, stat: &Stat) -> bool {
         let Some(session) = self.elders.late_session else {
             return true;

@@ -30,8 +30,8 @@ pub(super) fn findings(plan: &Plan, facts: &Facts, oddities: &Oddities) -> Vec<S
     found.extend(facts.nodes().filter_map(|node| starts(facts, node)));
     found.extend(faults::not_recovered(plan, facts));
     found.extend(probe_limits(arm, facts));
-    if facts.stranger_known {
-        found.push(STRANGER_KNOWN.to_owned());
+    if facts.anonymous_known {
+        found.push(ANONYMOUS_KNOWN.to_owned());
     }
     if !facts.left_behind.is_empty() {
         let processes = processes(&facts.left_behind);
@@ -123,7 +123,7 @@ fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
 }
 
 /// That looks at sessions prove nothing.
-const STRANGER_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session, so a \
+const ANONYMOUS_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session, so a \
      known session without a write looks like an unknown one: say where replies name the user (identity), or what the page for \
      logged-out users shows (logged_out_page)";
 

@@ -178,12 +178,12 @@ impl Ledger {
         let looks = session.looks();
         self.oddities.writes_unnumbered += session.written.unnumbered();
         let is_known = looks.know_it(session.kind());
-        // Where a stranger is answered like a known user, such an answer tells nothing.
-        let is_zombie = is_logged_out && is_known && !facts.stranger_known;
+        // Where somebody who never logged in is answered like a known user, such an answer tells nothing.
+        let is_zombie = is_logged_out && is_known && !facts.anonymous_known;
         let standing = match session.standing(facts, answered) {
-            // Where a stranger is answered like a known user, one who did nothing but log in was never at stake.
+            // Where somebody who never logged in is answered so, a user who did nothing but log in was never at stake.
             Standing::Counted(Fate::Undecided)
-                if facts.stranger_known
+                if facts.anonymous_known
                     && session.written.is_empty()
                     && session.is_a_newcomers(facts) =>
             {
@@ -234,7 +234,7 @@ impl Ledger {
             Standing::LoggedOut => {
                 let was_looked_at = facts.control || facts.recovered().is_some();
                 let is_definite = looks.are_definite(session.kind());
-                let tells = was_looked_at && is_definite && !facts.stranger_known;
+                let tells = was_looked_at && is_definite && !facts.anonymous_known;
                 self.sessions.logged_out += u64::from(tells);
                 self.sessions.zombie += u64::from(tells && is_zombie);
             }

@@ -279,8 +279,8 @@ impl<'a> Session<'a> {
             return Standing::Counted(Fate::Undecided);
         }
         Standing::Counted(match self.fate(answered) {
-            // It showed nothing that a stranger is not shown.
-            Fate::Known { .. } if facts.stranger_known && self.written.is_empty() => {
+            // It showed nothing that somebody who never logged in is not shown.
+            Fate::Known { .. } if facts.anonymous_known && self.written.is_empty() => {
                 Fate::Undecided
             }
             fate => fate,
@@ -402,7 +402,7 @@ impl<'a> Session<'a> {
     }
 
     /// What became of a session that its user ended after the fault. A goodbye that shows nothing tells nothing: many
-    /// servers say it to strangers, too.
+    /// servers say it to those who never logged in, too.
     fn fate_before(&self, logout: &'a Operation) -> Fate {
         if let Some((operation, refusal)) = self.refused
             && logout.sent.is_some_and(|sent| operation.finished <= sent)

@@ -59,7 +59,7 @@ pub(super) struct ClaimContext {
     logs: PathBuf,
     tag: RunTag,
     clock: Clock,
-    houses: Cell<u32>,
+    deployments: Cell<u32>,
 }
 
 impl ClaimContext {
@@ -79,7 +79,7 @@ impl ClaimContext {
             logs: logs.to_owned(),
             tag,
             clock,
-            houses: Cell::new(0),
+            deployments: Cell::new(0),
         };
         context.append(heading)?;
         Ok(context)
@@ -123,7 +123,7 @@ impl ClaimContext {
 
     /// A place for the servers of an arm, with their store if they share one.
     pub(super) async fn deployment<'a>(&'a self, arm: &'a Arm) -> Result<Deployment<'a>, Trouble> {
-        let number = self.houses.replace(self.houses.get() + 1);
+        let number = self.deployments.replace(self.deployments.get() + 1);
         let mut deployment = Deployment {
             context: self,
             arm,

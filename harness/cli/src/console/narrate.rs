@@ -364,7 +364,7 @@ impl Narrator {
                 "{}only the login of a session can be asked for after the fault: {problem}",
                 self.of(*node)
             ),
-            EventKind::StrangerKnown { node } => format!(
+            EventKind::AnonymousKnown { node } => format!(
                 "{}a check without a login is answered like one within a session",
                 self.of(*node)
             ),

@@ -38,7 +38,7 @@ pub(super) enum Looked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unclear {
     /// Somebody who never logged in was answered like a user.
-    Stranger,
+    AnonymousKnown,
     /// It failed once, and was whole when it was tried again.
     Once,
     /// It failed each time in another way.
@@ -56,14 +56,16 @@ impl Unclear {
     pub(super) const fn is_by_chance(self) -> bool {
         match self {
             Self::Once | Self::Changing | Self::Random | Self::GoodFailed => true,
-            Self::Stranger | Self::NotTried => false,
+            Self::AnonymousKnown | Self::NotTried => false,
         }
     }
 
     /// What happened on such disks, behind "on 2 disks".
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::Stranger => "a check by somebody who never logged in was answered like a user's",
+            Self::AnonymousKnown => {
+                "a check by somebody who never logged in was answered like a user's"
+            }
             Self::Once => "the server failed once, and came back whole when it was tried again",
             Self::Changing => "the server failed each time in another way",
             Self::Random => {
@@ -131,7 +133,7 @@ pub(super) fn weigh<E>(mut look: impl FnMut(Ask) -> Result<Verification, E>) -> 
         let problem = problem(&verified);
         match &verified {
             Verified::Whole => return Ok(whole_after(&failed, took)),
-            Verified::Anybody => return Ok(Looked::Unclear(Unclear::Stranger, problem)),
+            Verified::Anybody => return Ok(Looked::Unclear(Unclear::AnonymousKnown, problem)),
             _ => {}
         }
         let Some(failure) = failure_of(&verified) else {
@@ -200,7 +202,7 @@ pub(super) fn settled(lost: &Verification, again: Verification) -> Looked {
     match &again.verified {
         // It was there later than it was asked for before.
         Verified::Whole if again.took.looks > lost.took.looks => Looked::Slow,
-        Verified::Anybody => Looked::Unclear(Unclear::Stranger, problem(&again.verified)),
+        Verified::Anybody => Looked::Unclear(Unclear::AnonymousKnown, problem(&again.verified)),
         Verified::Unclear(_) => Looked::Unclear(Unclear::NotTried, problem(&again.verified)),
         verified if are_alike(&lost.verified, verified) => Looked::Failed(again),
         _ => Looked::Unclear(Unclear::Random, problem(&lost.verified)),
@@ -555,10 +557,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_who_is_known_says_nothing_of_a_disk() {
+    fn an_anonymous_check_that_is_known_says_nothing_of_a_disk() {
         let (looked, _) = of(vec![Verified::Anybody]);
         assert!(
-            matches!(looked, Looked::Unclear(Unclear::Stranger, _)),
+            matches!(looked, Looked::Unclear(Unclear::AnonymousKnown, _)),
             "{looked:?}"
         );
     }

@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn what_is_unclear_is_told_as_it_happened() {
         let unclear = BTreeMap::from([
-            (Unclear::Stranger, (2, String::new())),
+            (Unclear::AnonymousKnown, (2, String::new())),
             (Unclear::Once, (1, "user 3 is unknown".to_owned())),
         ]);
         let coverage = Coverage {

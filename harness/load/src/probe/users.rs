@@ -231,12 +231,12 @@ impl Probe<'_> {
     ///
     /// # Errors
     /// When the harness fails.
-    pub async fn takes_a_stranger_for(&self, users: &[UserHistory]) -> Result<bool, ProbeError> {
+    pub async fn knows_anonymous_by(&self, users: &[UserHistory]) -> Result<bool, ProbeError> {
         let known = users.iter().find_map(|history| history.known.last());
         let Some(known) = known else {
             return Ok(false);
         };
-        let is_known = self.is_stranger_known(&known.session).await;
+        let is_known = self.is_anonymous_known(&known.session).await;
         is_known.map_err(|_| of_the_harness())
     }
 

@@ -25,9 +25,9 @@ pub struct Walked {
     pub problem: Option<String>,
     /// The reply has another form than the flow describes, though the server worked and knew the session: the description
     /// is wrong.
-    pub misfit: bool,
-    /// A stranger is answered the same, and nothing else shows that the server knows the session: it may as well not.
-    pub as_a_stranger: bool,
+    pub has_another_form: bool,
+    /// Somebody who never logged in is answered the same, and nothing else shows that the server knows the session: it may as well not.
+    pub as_anonymous: bool,
 }
 
 /// Who takes a step.
@@ -75,7 +75,7 @@ impl Probe<'_> {
             let mut walked = self.take(step, Who::User, &mut left).await?;
             let is_wrong = walked.problem.is_some();
             if is_wrong && step != Step::Login {
-                self.tell_from_a_stranger(&mut walked, &left).await?;
+                self.tell_from_anonymous(&mut walked, &left).await?;
             }
             steps.push(walked);
             if is_wrong {
@@ -107,8 +107,8 @@ impl Probe<'_> {
         // does not know its own sessions, which is what a run measures.
         let is_answered = goodbye.problem.is_some() && answers_without_failing(&goodbye);
         match is_answered && is_unknown && !self.is_known(&kept).await? {
-            true => (goodbye.misfit, goodbye.as_a_stranger) = (false, true),
-            false => goodbye.misfit |= is_answered,
+            true => (goodbye.has_another_form, goodbye.as_anonymous) = (false, true),
+            false => goodbye.has_another_form |= is_answered,
         }
         steps.push(goodbye);
         let mut kept = kept;
@@ -146,14 +146,14 @@ impl Probe<'_> {
             &mut left.session,
             &connected,
         );
-        let (problem, misfit, is_unknown) = match asked.await {
+        let (problem, has_another_form, is_unknown) = match asked.await {
             Ok(_) => (None, false, false),
             Err(Failure::Target {
                 problem,
-                misfit,
+                has_another_form,
                 unknown,
                 ..
-            }) => (Some(problem), misfit, unknown),
+            }) => (Some(problem), has_another_form, unknown),
             Err(Failure::Harness) => return Err(of_the_harness()),
         };
         let walked = Walked {
@@ -161,29 +161,29 @@ impl Probe<'_> {
             who,
             exchanges: self.transcript.take(),
             problem,
-            misfit,
-            as_a_stranger: false,
+            has_another_form,
+            as_anonymous: false,
         };
         Ok((walked, is_unknown))
     }
 
     /// The check by somebody who never logged in.
     async fn look_as_nobody(&self, left: &Left) -> Result<Walked, ProbeError> {
-        let mut nobody = self.stranger_to(left);
+        let mut nobody = self.anonymous_beside(left);
         let mut looked = self.take(Step::Check, Who::Nobody, &mut nobody).await?;
-        if looked.problem.is_none() && !nobody.session.is_of_a_stranger() {
+        if looked.problem.is_none() && !nobody.session.is_anonymous() {
             looked.problem = Some("the reply begins a new session".to_owned());
         }
         Ok(looked)
     }
 
     /// Notes whether the server may not know the session, where a step went wrong.
-    async fn tell_from_a_stranger(
+    async fn tell_from_anonymous(
         &self,
         walked: &mut Walked,
         left: &Left,
     ) -> Result<(), ProbeError> {
-        if !self.answers_a_stranger_so(walked, left).await? {
+        if !self.answers_anonymous_so(walked, left).await? {
             return Ok(());
         }
         if walked.step == Step::Check {
@@ -191,13 +191,13 @@ impl Probe<'_> {
                 && self.answers_no_page_so(&walked.exchanges).await?
             {
                 problem.push_str("; the server answers the same for a path that cannot exist");
-                walked.misfit = true;
+                walked.has_another_form = true;
                 return Ok(());
             }
-        } else if walked.misfit && self.is_known(left).await? {
+        } else if walked.has_another_form && self.is_known(left).await? {
             return Ok(());
         }
-        walked.as_a_stranger = true;
+        walked.as_anonymous = true;
         Ok(())
     }
 
@@ -256,16 +256,16 @@ impl Probe<'_> {
             .map(|(answer, _)| answer))
     }
 
-    fn stranger_to(&self, left: &Left) -> Left {
+    fn anonymous_beside(&self, left: &Left) -> Left {
         Left {
-            session: left.session.of_a_stranger(),
+            session: left.session.anonymous(),
             user: self.next_user(),
         }
     }
 
     /// Whether somebody who never logged in gets the reply that ended a user's step, and one that may mean so.
-    async fn answers_a_stranger_so(&self, user: &Walked, left: &Left) -> Result<bool, ProbeError> {
-        let mut nobody = self.stranger_to(left);
+    async fn answers_anonymous_so(&self, user: &Walked, left: &Left) -> Result<bool, ProbeError> {
+        let mut nobody = self.anonymous_beside(left);
         let nobody = self.take(user.step, Who::Nobody, &mut nobody).await?;
         let [own, other] = [user, &nobody].map(|one| one.exchanges.last()?.reply.as_ref());
         Ok(own.zip(other).is_some_and(|(own, other)| {

@@ -37,11 +37,11 @@ pub(super) enum Failure {
     Target {
         step: Step,
         /// The reply has another form than the flow describes, and the server did not fail.
-        misfit: bool,
+        has_another_form: bool,
         problem: String,
         /// A connection had been accepted.
         connected: bool,
-        /// The reply was for somebody else, or a stranger: the session is not known there.
+        /// The reply was for another user, or for somebody who never logged in: the session is not known there.
         unknown: bool,
         /// There was a whole reply, and it was no error of the server's own: asking again at once tells nothing more.
         answered: bool,
@@ -93,7 +93,7 @@ impl Failure {
     fn target(step: Step, problem: String) -> Self {
         Self::Target {
             step,
-            misfit: false,
+            has_another_form: false,
             problem,
             connected: true,
             unknown: false,
@@ -112,7 +112,7 @@ impl Failure {
         };
         Self::Target {
             step,
-            misfit: false,
+            has_another_form: false,
             problem,
             connected,
             unknown: false,
@@ -138,7 +138,7 @@ impl Failure {
         let unknown = is_of_another && step != Step::Login;
         Self::Target {
             step,
-            misfit: has_another_form && class != ErrorClass::ServerError,
+            has_another_form: has_another_form && class != ErrorClass::ServerError,
             problem: tell(step, &format!("{} (HTTP {status}){why}", class.label())),
             connected: true,
             unknown,
@@ -197,13 +197,13 @@ impl Probe<'_> {
 
     /// Whether a check is answered as within a known session though its sender never logged in: a user of a new number,
     /// with cookies and captured values that nobody was given. Then no check tells who is known.
-    pub(super) async fn is_stranger_known(&self, known: &Session) -> Result<bool, Failure> {
+    pub(super) async fn is_anonymous_known(&self, known: &Session) -> Result<bool, Failure> {
         let user = user(self.next_user());
-        let mut session = known.of_a_stranger();
+        let mut session = known.anonymous();
         let connected = Cell::new(false);
         let asked = self.ask(Step::Check, user, &mut session, &connected);
         match asked.await {
-            Ok(_) => Ok(session.is_of_a_stranger()),
+            Ok(_) => Ok(session.is_anonymous()),
             Err(Failure::Target { .. }) => Ok(false),
             Err(Failure::Harness) => Err(Failure::Harness),
         }

@@ -718,7 +718,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             node: Node::Balancer,
             problem: text.clone(),
         },
-        EventKind::StrangerKnown {
+        EventKind::AnonymousKnown {
             node: Node::Balancer,
         },
         EventKind::FaultMissed {

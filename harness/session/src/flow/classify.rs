@@ -76,7 +76,7 @@ enum Named {
     /// Another user of the run.
     Another,
     /// Somebody else, who is no user of the run, such as a guest.
-    Stranger,
+    Unknown,
     /// The reply names nobody: null, or no text.
     Nobody,
     /// Nothing is where the name should be.
@@ -267,7 +267,7 @@ impl Flow {
                 return Err(unknown(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
             // Who is told that he is a guest has not logged in. Another user's content he was not shown.
-            (Step::Login, Named::Stranger) => {
+            (Step::Login, Named::Unknown) => {
                 return Err(unknown(ErrorClass::WrongAnswer, Why::NamesAnother));
             }
             (Step::Login, Named::Nobody) => {
@@ -276,10 +276,10 @@ impl Flow {
             (Step::Logout, Named::Own) => rules.goodbye_names.set(rules.identity.is_some()),
             (_, Named::Own) | (Step::Act | Step::Logout, Named::Unsaid) => {}
             // Many a goodbye speaks to a logged-out user, of whatever session. One that used to name its user does not.
-            (Step::Logout, Named::Nobody | Named::Stranger) if !rules.goodbye_names.get() => {
+            (Step::Logout, Named::Nobody | Named::Unknown) if !rules.goodbye_names.get() => {
                 return Ok(ReplyMeaning::acknowledged(None));
             }
-            // With whatever cookie: another user's content is not shown to a stranger.
+            // With whatever cookie: another user's content is not shown to one who has not logged in.
             (_, Named::Another) => {
                 return Err(rejected(ErrorClass::WrongIdentity, Why::NamesAnother));
             }
@@ -290,7 +290,7 @@ impl Flow {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesNobody));
             }
             // Who is told that he is a guest has no session any more, and was not shown another user's.
-            (_, Named::Stranger) => {
+            (_, Named::Unknown) => {
                 return Err(rejected(ErrorClass::SessionRejected, Why::NamesAnother));
             }
             (_, Named::Unsaid) => {
@@ -352,7 +352,7 @@ impl Flow {
         {
             Named::Another
         } else {
-            Named::Stranger
+            Named::Unknown
         }
     }
 

@@ -47,12 +47,12 @@ enum Write {
     Missed,
 }
 
-/// A stranger's value for a cookie or a captured name.
+/// The value of somebody who never logged in for a cookie or a captured name.
 const NOBODYS: &str = "nobodys";
 
 impl Session {
     /// What somebody would send who saw the requests of this session, and was given nothing of it.
-    pub fn of_a_stranger(&self) -> Self {
+    pub fn anonymous(&self) -> Self {
         let nobodys = |name: &String| (name.clone(), NOBODYS.to_owned());
         Self {
             cookies: self.cookies.iter().map(|(name, _)| nobodys(name)).collect(),
@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// Whether such a session was given no cookie since: a new one would tell that the server does not know it.
-    pub fn is_of_a_stranger(&self) -> bool {
+    pub fn is_anonymous(&self) -> bool {
         self.cookies.iter().all(|(_, value)| value == NOBODYS)
     }
 

@@ -68,7 +68,7 @@ macro_rules! of_the_fault {
 macro_rules! of_the_recovery {
     () => {
         EventKind::ProbeLimited { .. }
-            | EventKind::StrangerKnown { .. }
+            | EventKind::AnonymousKnown { .. }
             | EventKind::TargetReturned { .. }
             | EventKind::HealthChanged { .. }
             | EventKind::HealthWatched { .. }
@@ -117,7 +117,7 @@ pub(in crate::measure) struct Facts {
     /// Why the probe asks for a login alone.
     pub(in crate::measure) probe_limit: Option<String>,
     /// A check is answered as within a known session though its sender never logged in.
-    pub(in crate::measure) stranger_known: bool,
+    pub(in crate::measure) anonymous_known: bool,
     /// Why the recovery is known by a boot id alone.
     pub(in crate::measure) unowned: Option<String>,
     /// Processes of earlier starts that were alive at the final look.
@@ -570,7 +570,7 @@ impl Facts {
             EventKind::ProbeLimited { node: _, problem } => {
                 self.probe_limit.get_or_insert_with(|| problem.clone());
             }
-            EventKind::StrangerKnown { node: _ } => self.stranger_known = true,
+            EventKind::AnonymousKnown { node: _ } => self.anonymous_known = true,
             EventKind::TargetReturned {
                 fault,
                 node,

@@ -545,7 +545,7 @@ fn a_workload_without_sessions_has_no_ledger() {
 
 #[test]
 fn where_a_stranger_is_answered_like_a_known_user_an_answer_without_a_write_proves_nothing() {
-    let known = EventKind::StrangerKnown {
+    let known = EventKind::AnonymousKnown {
         node: Node::default(),
     };
     let told = [

@@ -220,7 +220,7 @@ impl Probe for MockProbe<'_> {
             work: Work::default(),
             usual: Span::ZERO,
             limit: None,
-            stranger_known: false,
+            anonymous_known: false,
         }))
     }
 
