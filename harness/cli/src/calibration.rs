@@ -46,7 +46,7 @@ pub(super) fn calibrate(
             arm.arm, arm.late_ms_p95
         ));
     }
-    calibrated.settle(plan);
+    calibrated.apply_to(plan);
     valid(plan)
 }
 
@@ -166,7 +166,7 @@ mod tests {
             },
             arms: Vec::new(),
         }
-        .settle(&mut earlier);
+        .apply_to(&mut earlier);
         let taken = |open: Open| {
             let mut plan = test_plan();
             plan.calibration = Calibration::Wanted(open);

@@ -341,23 +341,23 @@ pub(crate) fn parse(mut from: impl BufRead) -> io::Result<Record> {
     let (rule, root) = first
         .strip_prefix(FORM)
         .and_then(|rest| parse_head(&mut Fields(rest.split(' ').skip(1))))
-        .ok_or_else(|| wrong(&first))?;
+        .ok_or_else(|| invalid(&first))?;
     let mut calls = Vec::new();
     loop {
         let line = next_line(&mut from)?;
         let mut words = Fields(line.split(' '));
         let at = words.number().map(Duration::from_nanos);
-        let at = at.ok_or_else(|| wrong(&line))?;
+        let at = at.ok_or_else(|| invalid(&line))?;
         let ended = match words.0.next() {
             Some("end") => Some(Ended::Whole),
             Some("full") => Some(Ended::Full(at)),
             Some(verb) => {
                 let call = parse_call(verb, &mut words, &mut from)?;
-                let call = call.ok_or_else(|| wrong(&line))?;
+                let call = call.ok_or_else(|| invalid(&line))?;
                 calls.push(Noted { at, call });
                 None
             }
-            None => return Err(wrong(&line)),
+            None => return Err(invalid(&line)),
         };
         if let Some(ended) = ended {
             return Ok(Record {
@@ -370,7 +370,7 @@ pub(crate) fn parse(mut from: impl BufRead) -> io::Result<Record> {
     }
 }
 
-fn wrong(line: &str) -> io::Error {
+fn invalid(line: &str) -> io::Error {
     io::Error::other(format!(
         "the record of the disk has a line that is none: {line:?}"
     ))

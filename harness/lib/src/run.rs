@@ -131,7 +131,7 @@ fn calibrate(plan: &mut Plan, seed: Seed, root: &Path, interrupt: &Interrupt) ->
     }
     let nothing = || Error::usage("rate: no arm of this experiment can run here".to_owned());
     let calibrated = choose(plan, arms).ok_or_else(nothing)?;
-    calibrated.settle(plan);
+    calibrated.apply_to(plan);
     Ok(())
 }
 

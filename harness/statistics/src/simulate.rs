@@ -184,7 +184,7 @@ pub fn rate_coverage(rates: Rates, n: usize, runs: u32) -> Option<f64> {
 /// is broken.
 pub fn rate_gate(rates: Rates, n: usize, bound: f64, runs: u32) -> Option<[f64; 2]> {
     let mean = rates.mean() * bound;
-    let judge = |asked: fn(Interval, f64) -> bool| {
+    let share_that = |asked: fn(Interval, f64) -> bool| {
         let mut random = Uniform::new(SEED);
         rate_interval(&rates.trials(n, &mut random))?;
         Some(share(runs, || {
@@ -192,8 +192,8 @@ pub fn rate_gate(rates: Rates, n: usize, bound: f64, runs: u32) -> Option<[f64; 
         }))
     };
     Some([
-        judge(|found, bound| found.high <= bound)?,
-        judge(|found, bound| found.low > bound)?,
+        share_that(|found, bound| found.high <= bound)?,
+        share_that(|found, bound| found.low > bound)?,
     ])
 }
 

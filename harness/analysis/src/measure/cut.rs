@@ -91,7 +91,7 @@ fn cuts(plan: &Plan, facts: &Facts) -> Vec<Cut> {
     hits.map(|hit| {
         let own = facts.of_fault(hit.fault);
         let sent = own.and_then(|own| own.sent_to(hit.node)).unwrap_or(hit.at);
-        let ending = facts.fell_by(&hit).as_us().saturating_sub(ENDING.as_us());
+        let ending = facts.ended_by(&hit).as_us().saturating_sub(ENDING.as_us());
         Cut {
             node: hit.node,
             from: match effect_of(plan, hit.fault).is_none_or(Effect::is_kill) {

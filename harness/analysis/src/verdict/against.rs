@@ -21,7 +21,7 @@ const MOST_FOR_A_SHIFT: usize = 100;
 /// At most so often is an arm called worse for what its baseline happened not to have.
 const ALARM: f64 = 1.0 - statistics::CONFIDENCE;
 
-pub(crate) fn judge(
+pub(crate) fn judge_against(
     metric: Metric,
     allowance: Allowance,
     arm: &ArmAnalysis,

@@ -29,7 +29,7 @@ pub(crate) fn has_counterexample(gate: &Gate, arm: &ArmAnalysis) -> bool {
 
 /// Whether the gate holds for an arm that has trials; `base` says what it is compared with, or why there
 /// is nothing, and is asked for only by a gate that needs it. Nothing holds of a fault that never came.
-pub(crate) fn judge<'a>(
+pub(crate) fn judge_gate<'a>(
     gate: &Gate,
     arm: &ArmAnalysis,
     base: impl FnOnce() -> Result<Base<'a>, String>,
@@ -62,7 +62,7 @@ fn judge_what_came<'a>(
         Demand::NoWorse(allowance) => {
             return match base() {
                 Ok(base) => {
-                    let judged = against::judge(gate.metric(), allowance, arm, base);
+                    let judged = against::judge_against(gate.metric(), allowance, arm, base);
                     let judged = at_stake(judged, gate.metric(), (arm, base.arm));
                     regard_busy(judged, (gate.metric(), allowance), arm, base)
                 }
@@ -94,7 +94,7 @@ pub(crate) fn did_not_grow(gate: &Gate, arm: &ArmAnalysis, base: Base<'_>) -> bo
         is_whole && tally.found > 0 && tally.found == tally.out_of
     };
     gate.metric().count().is_some_and(is_full)
-        || matches!(judge(gate, arm, || Ok(base)), GateState::Holds)
+        || matches!(judge_gate(gate, arm, || Ok(base)), GateState::Holds)
 }
 
 /// Whether the service came back for good from every fault.
@@ -143,7 +143,8 @@ fn regard_busy(
     let busy = trials().filter(|trial| trial.busy.is_some()).count();
     let told = |why: &str| format!("{why}; {}", lack(trials().count(), 0, busy));
     let lacks = |arm: &ArmAnalysis| arm.faulted().any(lacks_time_alone);
-    let again = |arm: &ArmAnalysis, base: Base<'_>| against::judge(metric, allowance, arm, base);
+    let again =
+        |arm: &ArmAnalysis, base: Base<'_>| against::judge_against(metric, allowance, arm, base);
     let stays_broken = || matches!(again(&in_time(arm), base), GateState::Broken(_));
     let holds_still = || {
         let arm_of_base = &in_time(base.arm);

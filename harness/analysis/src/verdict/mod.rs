@@ -229,7 +229,7 @@ fn check_what_counts<'a>(
         Ok(base)
     };
     let judged = match (
-        judge::judge(gate, arm, base),
+        judge::judge_gate(gate, arm, base),
         clean::without_a_fault(gate, arm),
     ) {
         (judged, None) => judged,

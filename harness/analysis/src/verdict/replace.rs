@@ -6,7 +6,7 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::TrialId;
 use comeback_model::schedule::PlannedTrial;
 
-use super::judge::judge;
+use super::judge::judge_gate;
 use super::samples::{Base, GateState};
 use super::tally::wrong_beside;
 use super::{Check, Outcome, Verdict};
@@ -98,7 +98,7 @@ pub(super) fn doubted<'a>(
         return check;
     }
     let wrong = || wrong_beside(gate.metric().count()?, all);
-    let found = match judge(gate, all, baseline) {
+    let found = match judge_gate(gate, all, baseline) {
         GateState::Broken(found) => Some(found),
         // What went wrong beside the fault breaks nothing, and leaves nothing to hold.
         GateState::Unknown(_) => wrong(),

@@ -102,7 +102,7 @@ pub(super) async fn weigh(
     for (step, at) in [(Step::Act, 0), (Step::Check, 1)] {
         let request = user.request(step).map_err(io::Error::other)?;
         let answer = line.ask(&request).await?;
-        if let Err(class) = user.judge(&answer) {
+        if let Err(class) = user.classify(&answer) {
             let label = class.label();
             return Err(Trouble::Server(format!(
                 "a request was answered wrongly: {label}"

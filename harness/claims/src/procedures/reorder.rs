@@ -26,7 +26,7 @@ pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble
             for step in [Step::Act, Step::Check, Step::Act, Step::Check] {
                 let request = user.request(step).map_err(io::Error::other)?;
                 let answer = line.ask(&request).await?;
-                right += u64::from(user.judge(&answer).is_ok());
+                right += u64::from(user.classify(&answer).is_ok());
                 sent.push((request, answer));
             }
         }

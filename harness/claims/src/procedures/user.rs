@@ -118,7 +118,7 @@ impl User {
 
     /// Whether the reply to the last request is the one that this user must get, or what is wrong with it. A counter that was
     /// refuted is not gone on from: each later reply that follows from it is wrong, too.
-    pub(super) fn judge(&mut self, answer: &Answer) -> Told {
+    pub(super) fn classify(&mut self, answer: &Answer) -> Told {
         // Nothing was asked: a mistake of ours.
         let mut turn = self.turn.take().ok_or(ErrorClass::HarnessError)?;
         let reply = Reply {
@@ -145,7 +145,7 @@ impl User {
     pub(super) async fn take(&mut self, step: Step, line: &mut Line) -> io::Result<bool> {
         let request = self.request(step).map_err(io::Error::other)?;
         let answer = line.ask(&request).await?;
-        Ok(self.judge(&answer).is_ok())
+        Ok(self.classify(&answer).is_ok())
     }
 
     /// Does the steps; how many came out right.
@@ -175,7 +175,7 @@ mod tests {
 
     fn told(user: &mut User, step: Step, status: u16, body: &str) -> Told {
         user.request(step).unwrap();
-        user.judge(&answer(status, body))
+        user.classify(&answer(status, body))
     }
 
     /// User 7, logged in.
@@ -184,7 +184,7 @@ mod tests {
         user.request(Step::Login).unwrap();
         let mut login = answer(200, r#"{"user":"u7","visits":0}"#);
         login.cookies = vec!["session=a1; Path=/; HttpOnly".to_owned()];
-        assert_eq!(user.judge(&login), Ok(()));
+        assert_eq!(user.classify(&login), Ok(()));
         user
     }
 
@@ -277,7 +277,7 @@ mod tests {
             Err(ErrorClass::ServerError)
         );
         assert_eq!(
-            user.judge(&answer(200, "")),
+            user.classify(&answer(200, "")),
             Err(ErrorClass::HarnessError),
             "nothing was asked"
         );

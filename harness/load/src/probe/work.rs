@@ -51,7 +51,7 @@ pub(super) enum Failure {
 }
 
 /// What is told of a reply.
-struct Judged {
+struct Classified {
     status: u16,
     /// Which expectation it missed.
     why: Option<String>,
@@ -120,12 +120,12 @@ impl Failure {
         }
     }
 
-    fn judged(step: Step, class: ErrorClass, judged: Judged) -> Self {
-        let Judged {
+    fn classified(step: Step, class: ErrorClass, classified: Classified) -> Self {
+        let Classified {
             status,
             why,
             has_another_form,
-        } = judged;
+        } = classified;
         if class == ErrorClass::HarnessError {
             return Self::Harness;
         }
@@ -232,17 +232,17 @@ impl Probe<'_> {
             let exchange = connection.exchange(&request, &self.scratch, &waits, |reply| {
                 let next = flow.classify(&mut turn, user, session, reply);
                 self.note_exchange(step, begun, &request, Some(reply));
-                let judged = Judged {
+                let classified = Classified {
                     status: reply.status,
                     why: flow.explain(&turn, user, session, reply),
                     has_another_form: flow.has_another_form(&turn),
                 };
                 let shown = flow.shown(&turn, reply, session);
                 let boot = reply.boot;
-                (judged, next, Answered { shown, boot })
+                (classified, next, Answered { shown, boot })
             });
             let exchanged = tokio::time::timeout(limit, exchange).await;
-            let ((judged, next, answered), reusable) = match exchanged {
+            let ((classified, next, answered), reusable) = match exchanged {
                 Ok(Ok(exchanged)) => {
                     let took = self.setup.clock.now().since(begun);
                     self.slowest.set(self.slowest.get().max(took));
@@ -263,7 +263,7 @@ impl Probe<'_> {
                         session.note_change(write, judgement.outcome);
                     }
                     if let Some(class) = judgement.error {
-                        return Err(Failure::judged(step, class, judged));
+                        return Err(Failure::classified(step, class, classified));
                     }
                     return Ok(answered);
                 }

@@ -49,15 +49,15 @@ impl<R: BufRead> Events<R> {
             return Ok(None);
         }
         let line = self.lines.text()?;
-        let wrong = |error| self.lines.wrong(error);
-        let event: Event = serde_json::from_str(line).map_err(wrong)?;
+        let invalid = |error| self.lines.invalid(error);
+        let event: Event = serde_json::from_str(line).map_err(invalid)?;
         if event.trial.is_none() && !event.kind.is_of_the_run() {
             let problem = "it is about a trial and does not say which";
-            return Err(self.lines.wrong(problem));
+            return Err(self.lines.invalid(problem));
         }
         let seal = match event.kind {
             EventKind::TrialEnded | EventKind::RunEnded => {
-                serde_json::from_str::<OfSeal>(line).map_err(wrong)?.seal
+                serde_json::from_str::<OfSeal>(line).map_err(invalid)?.seal
             }
             _ => None,
         };
@@ -81,23 +81,23 @@ fn read_header(lines: &Lines<impl BufRead>) -> Result<Header, JournalError> {
         comeback_journal: u32,
     }
     let line = lines.text()?;
-    let wrong = |problem: &dyn fmt::Display| lines.wrong(problem);
-    let version: Version = serde_json::from_str(line).map_err(|error| wrong(&error))?;
+    let invalid = |problem: &dyn fmt::Display| lines.invalid(problem);
+    let version: Version = serde_json::from_str(line).map_err(|error| invalid(&error))?;
     if !(OLDEST..=VERSION).contains(&version.comeback_journal) {
-        return Err(wrong(&format!(
+        return Err(invalid(&format!(
             "version {} is none of those this program reads ({OLDEST} to {VERSION})",
             version.comeback_journal
         )));
     }
-    let mut header: Header = serde_json::from_str(line).map_err(|error| wrong(&error))?;
+    let mut header: Header = serde_json::from_str(line).map_err(|error| invalid(&error))?;
     if version.comeback_journal <= UNSPLIT && header.shards.is_some() {
-        return Err(wrong(&format!(
+        return Err(invalid(&format!(
             "version {} holds whole runs only, and this names shards",
             version.comeback_journal
         )));
     }
     if version.comeback_journal < VERSION && version_of(&header.plan, false) == VERSION {
-        return Err(wrong(&format!(
+        return Err(invalid(&format!(
             "version {} knows no faults that are drawn or have a quiet time, and this has some",
             version.comeback_journal
         )));

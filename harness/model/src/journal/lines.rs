@@ -68,11 +68,11 @@ impl<R: BufRead> Lines<R> {
 
     /// The line as text.
     pub(super) fn text(&self) -> Result<&str, JournalError> {
-        std::str::from_utf8(self.bytes()).map_err(|_| self.wrong("it is not UTF-8"))
+        std::str::from_utf8(self.bytes()).map_err(|_| self.invalid("it is not UTF-8"))
     }
 
     /// What is wrong with the line.
-    pub(super) fn wrong(&self, problem: impl std::fmt::Display) -> JournalError {
+    pub(super) fn invalid(&self, problem: impl std::fmt::Display) -> JournalError {
         unreadable(self.part, self.number, problem)
     }
 

@@ -73,7 +73,7 @@ impl<R: BufRead> Rows<R> {
                 let names = lines.bytes().split(|byte| *byte == b',');
                 if !names.eq(COLUMNS.map(str::as_bytes)) {
                     let problem = "it does not name the columns this program writes";
-                    return Err(lines.wrong(problem));
+                    return Err(lines.invalid(problem));
                 }
                 break;
             }
@@ -88,13 +88,13 @@ impl<R: BufRead> Rows<R> {
                 continue;
             }
             let operation = parse_row(self.lines.bytes());
-            let operation = operation.map_err(|problem| self.lines.wrong(problem))?;
+            let operation = operation.map_err(|problem| self.lines.invalid(problem))?;
             let writes = operation.found.as_ref().map(|found| found.writes.len());
             match self.may_show.checked_sub(writes.unwrap_or(0)) {
                 Some(rest) => self.may_show = rest,
                 None => {
                     let problem = "up to here more writes are said to be found than a run can find";
-                    return Err(self.lines.wrong(problem));
+                    return Err(self.lines.invalid(problem));
                 }
             }
             return Ok(Some(operation));
@@ -115,14 +115,14 @@ pub(super) fn read_again(
     mut to: impl FnMut(Operation),
 ) -> Result<(), JournalError> {
     let first = place.line;
-    let wrong = |error| unreadable(PART, first, error);
+    let invalid = |error| unreadable(PART, first, error);
     from.seek(SeekFrom::Start(place.bytes.start))
-        .map_err(wrong)?;
+        .map_err(invalid)?;
     let rows = from.take(place.bytes.end - place.bytes.start);
     let mut lines = Lines::behind(PART, rows, first - 1, place.bytes.start);
     while lines.advance()? {
         if !lines.bytes().is_empty() {
-            to(parse_row(lines.bytes()).map_err(|problem| lines.wrong(problem))?);
+            to(parse_row(lines.bytes()).map_err(|problem| lines.invalid(problem))?);
         }
     }
     Ok(())

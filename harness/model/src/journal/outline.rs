@@ -64,7 +64,7 @@ pub(super) fn scan(
     let mut last: Option<(TrialId, Rowed)> = None;
     while let Some(operation) = rows.next()? {
         if let Some(problem) = times.problem(&operation) {
-            return Err(rows.line().wrong(problem));
+            return Err(rows.line().invalid(problem));
         }
         check.count.note_row(rows.line().bytes());
         let (trial, row) = (operation.trial, rows.line());

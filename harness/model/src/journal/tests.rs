@@ -284,12 +284,13 @@ fn a_journal_of_version_3_is_read_though_it_cannot_show_that_it_is_whole() {
 }
 
 #[test]
-fn what_is_told_of_a_fault_in_an_older_journal_is_told_of_the_only_one() {
+fn an_older_journal_tells_of_the_only_fault_and_its_names_are_read() {
     let told: Vec<EventKind> = [
         r#"{"type":"fault_requested","node":"store","action":{"signal":"KILL"}}"#,
         r#"{"type":"fault_missed","reason":"it lives"}"#,
         r#"{"type":"target_exited","incarnation":0,"exit":{"signal":9},"cause":"injected"}"#,
         r#"{"type":"target_exited","incarnation":0,"exit":{"signal":9},"cause":"unasked"}"#,
+        r#"{"type":"stranger_known","node":"balancer"}"#,
     ]
     .map(|text| serde_json::from_str(text).expect(text))
     .to_vec();
@@ -313,6 +314,9 @@ fn what_is_told_of_a_fault_in_an_older_journal_is_told_of_the_only_one() {
         },
         exited(ExitCause::Injected(fault)),
         exited(ExitCause::Unexpected),
+        EventKind::AnonymousKnown {
+            node: Node::Balancer,
+        },
     ];
     assert_eq!(told, expected);
 }

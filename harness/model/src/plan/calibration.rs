@@ -163,7 +163,7 @@ impl Calibrated {
 
 impl Calibrated {
     /// Puts what was chosen into the plan, and how.
-    pub fn settle(self, plan: &mut Plan) {
+    pub fn apply_to(self, plan: &mut Plan) {
         let Fitted {
             sessions,
             timeout,
@@ -307,7 +307,7 @@ mod tests {
         );
         assert_eq!(calibrated(fitted).to_string(), said);
         let mut plan = test_plan();
-        calibrated(fitted).settle(&mut plan);
+        calibrated(fitted).apply_to(&mut plan);
         let (load, windows) = (&plan.load, plan.windows);
         let chosen = (load.rate, load.clients, load.timeout, windows.horizon);
         assert_eq!(chosen, (12.0, 24, Span::from_secs(3), Span::from_secs(37)));
@@ -321,7 +321,7 @@ mod tests {
     fn where_the_defaults_suit_nothing_else_is_said_or_changed() {
         assert_eq!(calibrated(Fitted::default()).to_string(), RATE);
         let (mut plan, before) = (test_plan(), test_plan());
-        calibrated(Fitted::default()).settle(&mut plan);
+        calibrated(Fitted::default()).apply_to(&mut plan);
         plan.load.rate = before.load.rate;
         plan.calibration = Calibration::Given;
         assert_eq!(plan, before);

@@ -64,13 +64,13 @@ pub(super) fn validate(arm: &Arm, load: &Load, broken: &mut Broken) {
     let Some(retry) = arm.retry else {
         return;
     };
-    let mut wrong = |problem: String| broken.add(invalid(Field::Retry, problem));
+    let mut refuse = |problem: String| broken.add(invalid(Field::Retry, problem));
     if !(1..=MOST).contains(&retry.times) {
-        wrong(format!("must be from 1 to {MOST} times, or left out"));
+        refuse(format!("must be from 1 to {MOST} times, or left out"));
     }
     // A time-out of nothing is told by itself.
     if load.timeout > Span::ZERO && retry.backoff >= load.timeout {
-        wrong(format!(
+        refuse(format!(
             "its backoff ({}) must be shorter than the time-out ({}), within which an operation is tried again",
             retry.backoff, load.timeout
         ));
@@ -78,20 +78,20 @@ pub(super) fn validate(arm: &Arm, load: &Load, broken: &mut Broken) {
     if let Some(limit) = retry.try_timeout
         && (limit == Span::ZERO || load.timeout > Span::ZERO && limit >= load.timeout)
     {
-        wrong(format!(
+        refuse(format!(
             "its try_timeout ({limit}) must be longer than 0s and shorter than the time-out ({}), which all tries share",
             load.timeout
         ));
     }
     if retry.idempotency_key {
         if let Some(dialect) = arm.target.protocol.dialect() {
-            wrong(format!(
+            refuse(format!(
                 "idempotency_key needs headers, which {}'s protocol has none of: leave it out",
                 dialect.spec().name
             ));
         }
         if matches!(load.workload, Workload::Stateless(_)) {
-            wrong(
+            refuse(
                 "idempotency_key is carried by the act of a session, and there is no [session]: leave it out"
                     .to_owned(),
             );

@@ -76,7 +76,7 @@ impl Facts {
     }
 
     /// When the started process of a node ended by this effect, which may leave others of its group for a while.
-    pub(in crate::measure) fn fell_by(&self, hit: &Hit) -> Elapsed {
+    pub(in crate::measure) fn ended_by(&self, hit: &Hit) -> Elapsed {
         let mut downs = self.downs.iter();
         let its = downs.rfind(|(node, _, fault)| *node == hit.node && *fault == Some(hit.fault));
         its.map_or(hit.at, |(_, at, _)| *at)

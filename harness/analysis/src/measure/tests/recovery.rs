@@ -161,7 +161,7 @@ fn a_control_trial_has_no_chain() {
 }
 
 #[test]
-fn what_outlives_the_kill_or_ends_unasked_is_told() {
+fn what_outlives_the_kill_or_ends_unexpectedly_is_told() {
     let survivors = EventKind::SurvivorsFound {
         fault: FaultId::FIRST,
         pids: vec![123],

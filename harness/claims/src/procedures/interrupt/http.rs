@@ -46,7 +46,7 @@ impl Exchange for Http {
 
     async fn receive(&mut self, _place: usize) -> Told {
         let answer = self.line()?.answer().await.map_err(told)?;
-        self.user.judge(&answer)
+        self.user.classify(&answer)
     }
 }
 
