@@ -306,6 +306,11 @@ struct Mounted {
 impl Mounted {
     /// Mounts it in a folder.
     fn in_folder(folder: &Path) -> Self {
+        Self::broken(folder, "")
+    }
+
+    /// One that a test has broken.
+    fn broken(folder: &Path, how: &str) -> Self {
         let folder = folder.canonicalize().unwrap();
         let (mount, backing) = (folder.join("a mount"), folder.join("backing"));
         std::fs::create_dir(&mount).unwrap();
@@ -316,6 +321,7 @@ impl Mounted {
             .arg(&mount)
             .arg("--backing")
             .arg(&backing)
+            .env("COMEBACK_DISK", how)
             .stdin(std::os::fd::OwnedFd::from(theirs))
             .spawn()
             .unwrap();
@@ -373,6 +379,60 @@ fn whoever_waits_for_a_disk_that_answers_nobody_is_let_go_when_it_is_unmounted()
     assert!(!ended.unwrap().success());
     drop(mounted);
     assert_eq!(mounts_in(folder.path()), Vec::<String>::new());
+}
+
+/// Writes over a file, says so, and syncs it.
+const SYNCS: &str = "
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY)
+os.write(file, b'new')
+print('written', flush=True)
+os.fsync(file)
+print('synced', flush=True)
+";
+
+#[test]
+fn an_fsync_that_is_under_way_at_the_kill_counts_only_if_the_power_stays_on() {
+    if !can_lose_power() {
+        return;
+    }
+    for (is_cut_at_once, kept) in [(true, "old"), (false, "new")] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mounted = Mounted::broken(folder.path(), "slow");
+        let path = mounted.mount.join("file");
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(b"old").unwrap();
+        file.sync_all().unwrap();
+        std::fs::File::open(&mounted.mount)
+            .unwrap()
+            .sync_all()
+            .unwrap();
+        drop(file);
+        let mut server = Command::new("python3")
+            .args(["-c", SYNCS])
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut out = BufReader::new(server.stdout.take().unwrap());
+        out.read_line(&mut said).unwrap();
+        let call = format!("/proc/{}/syscall", server.id());
+        let fsync = format!("{} ", nix::libc::SYS_fsync);
+        wait_until("the fsync", || {
+            std::fs::read_to_string(&call).unwrap().starts_with(&fsync)
+        });
+        server.kill().unwrap();
+        server.wait().unwrap();
+        out.read_line(&mut said).unwrap();
+        assert_eq!(said, "written\n");
+        if !is_cut_at_once {
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        }
+        let dropped = mounted.ask("drop");
+        assert!(dropped.starts_with("dropped "), "{dropped}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
+    }
 }
 
 /// A script for a mounted folder: real programs on the file system, through the kernel.

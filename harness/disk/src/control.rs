@@ -25,15 +25,18 @@ use crate::record::Log;
 
 /// How long what is open may take to be closed. The processes that had it open have ended.
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
-/// So many requests are answered at once: an fsync keeps nobody else waiting.
+/// So many requests are answered at once, beside the fsyncs that are under way.
 const THREADS: usize = 4;
 /// The order to drop all that is not durable once the journal was written out.
 const COMMIT_AND_DROP: &str = "commit, drop";
 /// What is wrong with a loss of nothing but the canaries: what the server keeps lies elsewhere, and no loss reached it.
 const UNUSED: &str =
     "nothing but the canaries was ever made on it: does the server keep its data in {data}?";
-/// In debug builds a test can ask for a disk that drops nothing (`keeps`), or everything (`loses`).
+/// In debug builds a test can ask for a disk that drops nothing (`keeps`), or everything (`loses`), or whose syncs take
+/// longer (`slow`).
 const BROKEN: &str = "COMEBACK_DISK";
+
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A disk.
 #[derive(Clone, Debug)]
@@ -63,6 +66,9 @@ pub fn run(options: &Options) -> io::Result<()> {
     let layer = Layer::new(options.model, options.backing.clone(), about, log);
     if broken.as_deref() == Some("loses") {
         layer.ignore_syncs();
+    }
+    if broken.as_deref() == Some("slow") {
+        layer.slow_syncs(SLOW);
     }
     let mut config = Config::default();
     config.mount_options = vec![

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use comeback_model::plan::DiskModel;
@@ -55,8 +56,24 @@ struct State {
     listings: HashMap<u64, Vec<(OsString, Id, FileType)>>,
     /// A test has it lose what is synced, too.
     ignores_syncs: bool,
+    /// A test has each sync take so much longer.
+    sync_takes: Duration,
     /// Somebody other than the canaries made a file on it.
     is_used: bool,
+    /// Syncs that have ended for threads that are being killed: nobody was told. They count once somebody opens a file after that,
+    /// and not if the power is cut first.
+    untold: Vec<Synced>,
+}
+
+/// A sync that has begun: of what, its data alone or all, and its number.
+type Synced = ((Id, bool), u64);
+
+/// A sync whose own disk is still to be waited for.
+struct Syncing {
+    own: Arc<File>,
+    /// None where syncs are ignored.
+    synced: Option<Synced>,
+    takes: Duration,
 }
 
 /// An open file.
@@ -136,7 +153,8 @@ impl State {
         Ok(found)
     }
 
-    fn open(&mut self, id: Id, flags: i32) -> Result<FileHandle, Errno> {
+    fn open(&mut self, id: Id, flags: i32, request: &Request) -> Result<FileHandle, Errno> {
+        self.end_untold(request)?;
         self.disk.open(id)?;
         if let Err(error) = self.disk.store().hold(id) {
             self.disk.close(id);
@@ -151,6 +169,18 @@ impl State {
         self.last_handle += 1;
         self.handles.insert(self.last_handle, Handle { id, syncs });
         Ok(FileHandle(self.last_handle))
+    }
+
+    /// The power was not cut: whoever opens a file now, other than the canaries, finds what was synced.
+    fn end_untold(&mut self, request: &Request) -> Result<(), Errno> {
+        let by = request.pid();
+        if self.untold.is_empty() || is_own(by) || is_being_killed(by) {
+            return Ok(());
+        }
+        for (of, number) in std::mem::take(&mut self.untold) {
+            self.disk.end_sync(of, number)?;
+        }
+        Ok(())
     }
 
     fn handle(&self, handle: FileHandle) -> Result<Handle, Errno> {
@@ -218,7 +248,9 @@ impl Layer {
                 last_handle: 0,
                 listings: HashMap::new(),
                 ignores_syncs: false,
+                sync_takes: Duration::ZERO,
                 is_used: false,
+                untold: Vec::new(),
             }),
             closed: Condvar::new(),
         }))
@@ -230,6 +262,10 @@ impl Layer {
 
     pub(crate) fn ignore_syncs(&self) {
         self.state().ignores_syncs = true;
+    }
+
+    pub(crate) fn slow_syncs(&self, by: Duration) {
+        self.state().sync_takes = by;
     }
 
     /// What a cut of the power now would drop.
@@ -269,6 +305,7 @@ impl Layer {
         }
         state.epoch += 1;
         state.listings.clear();
+        state.untold.clear();
         let lost = state.disk.cut_power(commits);
         lost.map_err(|error| format!("its contents cannot be changed: {error}"))
     }
@@ -305,42 +342,76 @@ impl Layer {
         state.told(id)
     }
 
-    fn do_write(&self, handle: FileHandle, offset: u64, data: &[u8]) -> Result<(), Errno> {
+    /// Writes. Returns what is to be synced, where each write is.
+    fn do_write(
+        &self,
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<Option<Syncing>, Errno> {
         let mut state = self.state();
         let Handle { id, syncs } = state.handle(handle)?;
         state.disk.write(id, offset, data, SystemTime::now())?;
-        drop(state);
-        match syncs {
-            Some(data) => self.do_sync(id, data),
-            None => Ok(()),
+        syncs.map_or(Ok(None), |data| self.begin_sync(&mut state, id, data))
+    }
+
+    /// Begins a sync: what is there now is durable when it has ended, and not before. Returns what has to be waited for.
+    fn begin_sync(&self, state: &mut State, id: Id, data: bool) -> Result<Option<Syncing>, Errno> {
+        let own = match state.disk.item(id)?.kind {
+            Kind::File(_) => state.disk.store().file(id).map_err(Refusal::from)?,
+            Kind::Folder(_) => Arc::new(File::open(&self.0.backing).map_err(Refusal::from)?),
+            Kind::Link(_) | Kind::Special(_) => {
+                if !state.ignores_syncs {
+                    state.disk.sync(id, data)?;
+                }
+                return Ok(None);
+            }
+        };
+        let synced = match state.ignores_syncs {
+            true => None,
+            false => Some(((id, data), state.disk.begin_sync(id, data)?)),
+        };
+        let takes = state.sync_takes;
+        Ok(Some(Syncing { own, synced, takes }))
+    }
+
+    /// Waits for the machine's own disk, too: an fsync takes as long as it does without this layer. It is for this thread.
+    fn end_sync(&self, syncing: &Syncing, by: u32) -> Result<(), Errno> {
+        thread::sleep(syncing.takes);
+        let reached = sync_own(&syncing.own).map_err(Refusal::from);
+        let Some((of, number)) = syncing.synced else {
+            return Ok(reached?);
+        };
+        let mut state = self.state();
+        match reached {
+            // A thread that is killed waits for its reply, and sees none. A power cut would have come before that.
+            Ok(()) if is_being_killed(by) => {
+                state.untold.push((of, number));
+                Ok(())
+            }
+            Ok(()) => Ok(state.disk.end_sync(of, number)?),
+            Err(error) => {
+                state.disk.give_up_sync(number);
+                Err(error.into())
+            }
         }
     }
 
-    /// The machine's own disk is waited for, too: an fsync takes as long as it does without this layer. What was there when it
-    /// began is durable when it has ended, and not before. Other calls are answered meanwhile.
-    fn do_sync(&self, id: Id, data: bool) -> Result<(), Errno> {
-        let mut state = self.state();
-        let file = match state.disk.item(id)?.kind {
-            Kind::File(_) => state.disk.store().file(id).map_err(Refusal::from)?,
-            Kind::Folder(_) => Arc::new(File::open(&self.0.backing).map_err(Refusal::from)?),
-            Kind::Link(_) | Kind::Special(_) if state.ignores_syncs => return Ok(()),
-            Kind::Link(_) | Kind::Special(_) => return Ok(state.disk.sync(id, data)?),
+    /// Answers when a sync has ended. Other calls are answered meanwhile, as many as there may be.
+    fn sync(
+        &self,
+        begun: Result<Option<Syncing>, Errno>,
+        by: u32,
+        answer: impl FnOnce(Result<(), Errno>) + Send + 'static,
+    ) {
+        let syncing = match begun {
+            Ok(Some(syncing)) => syncing,
+            done => return answer(done.map(drop)),
         };
-        if state.ignores_syncs {
-            drop(state);
-            return Ok(sync_own(&file).map_err(Refusal::from)?);
-        }
-        let number = state.disk.begin_sync(id, data)?;
-        drop(state);
-        let synced = sync_own(&file);
-        let mut state = self.state();
-        match synced {
-            Ok(()) => Ok(state.disk.end_sync((id, data), number)?),
-            Err(error) => {
-                state.disk.give_up_sync(number);
-                Err(Refusal::from(error).into())
-            }
-        }
+        let layer = self.clone();
+        let waits = move || answer(layer.end_sync(&syncing, by));
+        // Where there can be no thread the reply is dropped with it, which is an EIO.
+        let _ = thread::Builder::new().name("sync".to_owned()).spawn(waits);
     }
 
     fn do_read(&self, handle: FileHandle, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
@@ -361,6 +432,22 @@ impl Layer {
         drop(state);
         self.0.closed.notify_all();
     }
+}
+
+/// Whether it is a thread of this process.
+fn is_own(thread: u32) -> bool {
+    Path::new(&format!("/proc/self/task/{thread}")).exists()
+}
+
+/// Whether a thread has a SIGKILL that it cannot take before its call is answered.
+fn is_being_killed(thread: u32) -> bool {
+    const KILL: u64 = 1 << (9 - 1);
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+    let pending = ["SigPnd:", "ShdPnd:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+    });
+    pending.into_iter().flatten().any(|mask| mask & KILL != 0)
 }
 
 /// Has a file, or the folder of all files, reach the machine's own disk. Some systems sync no folders.
@@ -557,9 +644,9 @@ impl Filesystem for Layer {
         answer_entry(linked, reply);
     }
 
-    fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let mut state = self.state();
-        match state.id(ino).and_then(|id| state.open(id, flags.0)) {
+        match state.id(ino).and_then(|id| state.open(id, flags.0, req)) {
             // Nothing changes a file but through the kernel.
             Ok(handle) => reply.opened(handle, FopenFlags::FOPEN_KEEP_CACHE),
             Err(error) => reply.error(error),
@@ -579,7 +666,7 @@ impl Filesystem for Layer {
         let mut state = self.state();
         let made = state
             .make((parent, name), Kind::File(Content::default()), (mode, req))
-            .and_then(|id| Ok((state.open(id, flags)?, state.told(id)?)));
+            .and_then(|id| Ok((state.open(id, flags, req)?, state.told(id)?)));
         match made {
             Ok((handle, found)) => {
                 let flags = FopenFlags::FOPEN_KEEP_CACHE;
@@ -608,7 +695,7 @@ impl Filesystem for Layer {
 
     fn write(
         &self,
-        _req: &Request,
+        req: &Request,
         _ino: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -618,10 +705,15 @@ impl Filesystem for Layer {
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.do_write(fh, offset, data) {
-            Ok(()) => reply.written(u32::try_from(data.len()).unwrap_or(u32::MAX)),
-            Err(error) => reply.error(error),
-        }
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        self.sync(
+            self.do_write(fh, offset, data),
+            req.pid(),
+            move |done| match done {
+                Ok(()) => reply.written(length),
+                Err(error) => reply.error(error),
+            },
+        );
     }
 
     fn flush(
@@ -651,26 +743,32 @@ impl Filesystem for Layer {
 
     fn fsync(
         &self,
-        _req: &Request,
+        req: &Request,
         ino: INodeNo,
         _fh: FileHandle,
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let id = self.state().id(ino);
-        answer_empty(id.and_then(|id| self.do_sync(id, datasync)), reply);
+        let mut state = self.state();
+        let id = state.id(ino);
+        let begun = id.and_then(|id| self.begin_sync(&mut state, id, datasync));
+        drop(state);
+        self.sync(begun, req.pid(), |done| answer_empty(done, reply));
     }
 
     fn fsyncdir(
         &self,
-        _req: &Request,
+        req: &Request,
         ino: INodeNo,
         _fh: FileHandle,
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let id = self.state().id(ino);
-        answer_empty(id.and_then(|id| self.do_sync(id, datasync)), reply);
+        let mut state = self.state();
+        let id = state.id(ino);
+        let begun = id.and_then(|id| self.begin_sync(&mut state, id, datasync));
+        drop(state);
+        self.sync(begun, req.pid(), |done| answer_empty(done, reply));
     }
 
     fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {

@@ -108,7 +108,7 @@ impl Content {
     /// Whether it was cut since it was last let out.
     fn is_cut_since(&self) -> bool {
         let mut layers = self.layers.iter();
-        layers.any(|layer| layer.number > self.goes_out && layer.cut_to.is_some())
+        layers.any(|layer| layer.number > self.goes_out && layer.resized.cut_to.is_some())
     }
 }
 
@@ -118,21 +118,67 @@ struct Layer {
     number: u64,
     length: u64,
     blocks: BTreeMap<u64, Vec<u8>>,
-    /// The least length that the file was cut to since then, which goes out with the next commit.
+    /// What its length was set to since then, which goes out with the next commit.
+    resized: Resized,
+}
+
+/// What the length of a file was set to, without a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Resized {
+    /// The least length that it was cut to.
     cut_to: Option<u64>,
+    /// The length that it grew to after that: with zeros.
+    grown_to: Option<u64>,
+}
+
+impl Resized {
+    fn to(length: u64, before: u64) -> Self {
+        match length < before {
+            true => Self {
+                cut_to: Some(length),
+                grown_to: None,
+            },
+            false => Self {
+                cut_to: None,
+                grown_to: (length > before).then_some(length),
+            },
+        }
+    }
+
+    /// Both, one after the other.
+    fn and(self, later: Self) -> Self {
+        let least = |length: u64| later.cut_to.map_or(length, |cut| length.min(cut));
+        Self {
+            cut_to: self.cut_to.map(least).or(later.cut_to),
+            grown_to: later.grown_to.or(self.grown_to.map(least)),
+        }
+    }
+
+    const fn is_something(self) -> bool {
+        self.cut_to.is_some() || self.grown_to.is_some()
+    }
 }
 
 impl Layer {
-    fn cut(&mut self, length: u64) {
-        if length >= self.length {
-            return;
+    /// How far its blocks reach: as far as the file, or as it will once its length is durable. A block that is shorter goes on with zeros.
+    fn reach(&self) -> u64 {
+        self.length.max(self.resized.grown_to.unwrap_or_default())
+    }
+
+    /// The length alone is durable: what was cut is gone, and zero where the file grew after that.
+    fn resize(&mut self, to: Resized) {
+        let zero_until = to.grown_to.unwrap_or_default();
+        if let Some(length) = to.cut_to
+            && length < self.length
+        {
+            self.length = length;
+            self.blocks.retain(|block, bytes| {
+                let left = length.saturating_sub(block * BLOCK);
+                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                left > 0 || block * BLOCK < zero_until
+            });
         }
-        self.length = length;
-        self.blocks.retain(|block, bytes| {
-            let left = length.saturating_sub(block * BLOCK);
-            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            left > 0
-        });
+        self.length = self.length.max(zero_until);
     }
 }
 
@@ -461,21 +507,30 @@ impl<S: Store> Disk<S> {
     pub fn set_length(&mut self, id: Id, length: u64, now: SystemTime) -> Result<(), Refusal> {
         let before = content(&mut self.items, id)?.length;
         self.keep(id, length.min(before), before.max(length))?;
+        if length > before && self.rule != DiskModel::Strict {
+            self.keep_zeros(id, before)?;
+        }
         self.store.set_length(id, length)?;
         let is_journalled = self.rule == DiskModel::Ext4;
-        // A length is kept at once, as a name is; what is written after it is not.
-        let is_at_once = self.rule == DiskModel::Lazy;
         let content = content(&mut self.items, id)?;
         content.length = length;
-        if is_at_once {
-            // Of what a sync has sealed, too: it is older.
-            for layer in &mut content.layers {
-                layer.cut(length);
+        let resized = Resized::to(length, before);
+        match self.rule {
+            DiskModel::Strict => {}
+            // A length is kept at once, as a name is; what is written after it is not. Of what a sync has sealed, too: it is older.
+            DiskModel::Lazy => {
+                let layers = content.layers.iter_mut();
+                layers.for_each(|layer| layer.resize(resized));
             }
-        }
-        if let (true, Some(layer)) = (is_journalled && length < before, content.layers.last_mut()) {
-            layer.cut_to = Some(layer.cut_to.unwrap_or(length).min(length));
-            self.waiting.insert(id);
+            // ext4_setattr sets i_disksize within a transaction, whichever way the length changes.
+            DiskModel::Ext4 => {
+                if let Some(layer) = content.layers.last_mut() {
+                    layer.resized = layer.resized.and(resized);
+                }
+                if resized.is_something() {
+                    self.waiting.insert(id);
+                }
+            }
         }
         content.is_emptied |= is_journalled && length == 0;
         self.touch(id, length != before, now);
@@ -504,7 +559,8 @@ impl<S: Store> Disk<S> {
         let Some(layer) = content.layers.last_mut() else {
             return Ok(());
         };
-        let to = to.min(layer.length);
+        let reach = layer.reach();
+        let to = to.min(reach);
         if from >= to {
             return Ok(());
         }
@@ -513,9 +569,36 @@ impl<S: Store> Disk<S> {
                 continue;
             }
             let begin = block * BLOCK;
-            let length = (layer.length - begin).min(BLOCK);
+            let length = (reach - begin).min(BLOCK);
             let bytes = self.store.read(id, begin, length as usize)?;
             layer.blocks.insert(block, bytes);
+        }
+        Ok(())
+    }
+
+    /// A file of this length is about to grow with zeros: where its length alone is durable, all behind what was durable is zero,
+    /// whatever was written there.
+    fn keep_zeros(&mut self, id: Id, written: u64) -> Result<(), Refusal> {
+        let content = content(&mut self.items, id)?;
+        for place in 0..content.layers.len() {
+            let (below, above) = content.layers.split_at_mut(place + 1);
+            let Some(layer) = below.last_mut().filter(|layer| layer.reach() < written) else {
+                continue;
+            };
+            let reach = layer.reach();
+            let (border, kept) = (reach / BLOCK, (reach % BLOCK) as usize);
+            if kept > 0 && !layer.blocks.contains_key(&border) {
+                let mut above = above.iter();
+                let mut bytes = match above.find_map(|layer| layer.blocks.get(&border)) {
+                    Some(bytes) => bytes.clone(),
+                    None => self.store.read(id, border * BLOCK, kept)?,
+                };
+                bytes.truncate(kept);
+                layer.blocks.insert(border, bytes);
+            }
+            for block in reach.div_ceil(BLOCK)..written.div_ceil(BLOCK) {
+                layer.blocks.entry(block).or_default();
+            }
         }
         Ok(())
     }

@@ -133,10 +133,10 @@ impl<S: Store> Disk<S> {
                 length = layer.length;
                 changed.extend(layer.blocks);
             }
-            // What a lower layer says of a block that it cuts, an upper one said more of.
+            // What a lower layer says of a block that it cuts, an upper one said more of. One that ends early goes on with zeros.
             changed.retain(|block, bytes: &mut Vec<u8>| {
                 let left = length.saturating_sub(block * BLOCK);
-                bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                bytes.resize(left.min(BLOCK) as usize, 0);
                 left > 0
             });
             for (block, bytes) in &changed {

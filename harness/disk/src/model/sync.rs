@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use comeback_model::plan::DiskModel;
 
-use super::{BLOCK, Content, Disk, Id, Kind, Layer, Refusal, Store, content};
+use super::{BLOCK, Content, Disk, Id, Kind, Layer, Refusal, Resized, Store, content};
 
 /// When something was changed since the last commit, counted in seals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Begun {
     names: BTreeMap<(Id, OsString), Option<Id>>,
     /// ext4's journal is written out with it.
     commits: bool,
-    /// Of these files the commit lets out layers up to the first number, and cuts up to the second.
+    /// Of these files the commit lets out layers up to the first number, and lengths up to the second.
     files: BTreeMap<Id, (u64, u64)>,
 }
 
@@ -40,26 +40,22 @@ impl Content {
         last
     }
 
-    /// Lets out layers up to a number, and what it was cut to in layers up to another one.
-    fn commit(&mut self, goes_out: u64, cuts: u64) {
+    /// Lets out layers up to a number, and what its length was set to in layers up to another one.
+    fn commit(&mut self, goes_out: u64, lengths: u64) {
         self.layers.retain(|layer| layer.number > goes_out);
-        let mut least: Option<u64> = None;
+        let mut resized = Resized::default();
         for layer in self.layers.iter_mut().rev() {
-            if layer.number <= cuts
-                && let Some(length) = layer.cut_to.take()
-            {
-                least = Some(least.map_or(length, |least| least.min(length)));
+            if layer.number <= lengths {
+                resized = std::mem::take(&mut layer.resized).and(resized);
             }
-            if let Some(length) = least {
-                layer.cut(length);
-            }
+            layer.resize(resized);
         }
     }
 
     /// Whether the next commit changes what is durable of it.
     fn waits(&self) -> bool {
         let mut layers = self.layers.iter();
-        layers.any(|layer| layer.number <= self.goes_out || layer.cut_to.is_some())
+        layers.any(|layer| layer.number <= self.goes_out || layer.resized.is_something())
     }
 
     /// Makes one of layers that no sync under way tells apart: one of those that go out with the next commit, and one of the
@@ -84,18 +80,16 @@ impl Content {
 impl Layer {
     /// Leads back from what the one above it does.
     fn take_in(&mut self, above: Self) {
+        self.number = above.number;
+        self.resized = self.resized.and(above.resized);
+        let reach = self.reach();
         for (block, mut bytes) in above.blocks {
-            let left = self.length.saturating_sub(block * BLOCK);
+            let left = reach.saturating_sub(block * BLOCK);
             if left > 0 {
                 bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
                 self.blocks.entry(block).or_insert(bytes);
             }
         }
-        self.number = above.number;
-        self.cut_to = match (self.cut_to, above.cut_to) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
     }
 }
 
@@ -226,9 +220,9 @@ impl<S: Store> Disk<S> {
         {
             content.layers.retain(|layer| layer.number > until);
         }
-        for (id, (goes_out, cuts)) in &begun.files {
+        for (id, (goes_out, lengths)) in &begun.files {
             if let Ok(content) = content(&mut self.items, *id) {
-                content.commit(*goes_out, *cuts);
+                content.commit(*goes_out, *lengths);
             }
         }
         if begun.commits {

@@ -186,6 +186,32 @@ fn a_cut_of_a_file_is_in_ext4s_journal_and_what_is_written_after_it_is_not() {
 }
 
 #[test]
+fn a_file_that_grew_by_its_length_alone_is_zero_after_a_commit_whatever_was_written_there() {
+    use DiskModel::{Ext4, Lazy, Strict};
+    for (rule, kept) in [
+        (Ext4, "old\0\0\0\0"),
+        (Lazy, "old\0\0\0\0"),
+        (Strict, "old"),
+    ] {
+        let mut disk = disk(rule);
+        let id = disk.file("f");
+        disk.refill(id, "old");
+        disk.sync(id, false).expect("it is there");
+        disk.sync(ROOT, false).expect("it is there");
+        disk.write(id, 3, b"12", NOW).expect("it is a file");
+        disk.set_length(id, 7, NOW).expect("it is a file");
+        disk.write(id, 2, b"NEW", NOW).expect("it is a file");
+        let before = left(&disk);
+        disk.sync(ROOT, false).expect("it is there");
+        let other = disk.file("other");
+        disk.sync(other, false).expect("it is there");
+        assert_eq!(left(&disk).as_deref(), Some(kept), "{rule}");
+        let at_once = if rule == Lazy { kept } else { "old" };
+        assert_eq!(before.as_deref(), Some(at_once), "{rule}");
+    }
+}
+
+#[test]
 fn an_fdatasync_that_changed_no_length_commits_no_name_of_another_file() {
     for (data, is_there) in [(true, false), (false, true)] {
         let mut disk = disk(DiskModel::Ext4);
@@ -404,7 +430,8 @@ struct Reference {
     durable_files: BTreeMap<Id, Vec<u8>>,
     /// What goes out with the next commit.
     let_out: BTreeMap<Id, Vec<u8>>,
-    cuts: BTreeMap<Id, usize>,
+    /// The least length that a file was cut to, and the one that it grew to after that, which go out with it, too.
+    resized: BTreeMap<Id, (usize, usize)>,
     emptied: BTreeSet<Id>,
     changed: BTreeMap<Id, bool>,
 }
@@ -430,11 +457,16 @@ impl Reference {
     fn let_out(&mut self, id: Id) {
         if self.rule == DiskModel::Ext4
             && let Some(bytes) = self.files.get(&id)
-            && (bytes.len() > self.durable_files[&id].len() || self.cuts.contains_key(&id))
+            && (bytes.len() > self.durable_files[&id].len() || self.is_cut(id))
         {
             self.let_out.insert(id, bytes.clone());
-            self.cuts.remove(&id);
+            self.resized.remove(&id);
         }
+    }
+
+    fn is_cut(&self, id: Id) -> bool {
+        let resized = self.resized.get(&id);
+        resized.is_some_and(|(cut, _)| *cut < usize::MAX)
     }
 
     fn resize(&mut self, id: Id, length: usize) {
@@ -442,13 +474,19 @@ impl Reference {
             return;
         };
         *self.changed.entry(id).or_insert(false) |= bytes.len() != length;
+        let (cut, grown) = self.resized.entry(id).or_insert((usize::MAX, 0));
         if length < bytes.len() {
-            let cut = self.cuts.entry(id).or_insert(length);
-            *cut = (*cut).min(length);
-            if self.rule == DiskModel::Lazy
-                && let Some(durable) = self.durable_files.get_mut(&id)
-            {
+            (*cut, *grown) = ((*cut).min(length), (*grown).min(length));
+        } else if length > bytes.len() {
+            *grown = length;
+        }
+        if self.rule == DiskModel::Lazy
+            && let Some(durable) = self.durable_files.get_mut(&id)
+        {
+            if length < bytes.len() {
                 durable.truncate(length);
+            } else if length > bytes.len() {
+                durable.resize(durable.len().max(length), 0);
             }
         }
         if length == 0 {
@@ -463,7 +501,7 @@ impl Reference {
             let before = self.durable_files.insert(id, bytes.clone());
             has_grown = before.is_some_and(|before| before.len() < bytes.len());
             self.let_out.remove(&id);
-            self.cuts.remove(&id);
+            self.resized.remove(&id);
         }
         match self.rule {
             DiskModel::Lazy => {}
@@ -484,9 +522,10 @@ impl Reference {
     fn commit(&mut self) {
         self.durable_folders.clone_from(&self.folders);
         self.durable_files.append(&mut self.let_out);
-        for (id, length) in std::mem::take(&mut self.cuts) {
+        for (id, (cut, grown)) in std::mem::take(&mut self.resized) {
             if let Some(bytes) = self.durable_files.get_mut(&id) {
-                bytes.truncate(length);
+                bytes.truncate(cut);
+                bytes.resize(bytes.len().max(grown), 0);
             }
         }
         self.changed.clear();
@@ -512,7 +551,7 @@ impl Reference {
         self.durable_folders.clone_from(&self.folders);
         self.files.clone_from(&self.durable_files);
         self.let_out.clear();
-        self.cuts.clear();
+        self.resized.clear();
         self.emptied.clear();
         self.changed.clear();
     }
@@ -661,11 +700,11 @@ impl Both {
                         .write(id, offset, &vec![byte; length], NOW)
                         .expect("it is a file");
                     let end = offset as usize + length;
-                    let grown = self.reference.files[&id].len().max(end);
-                    self.reference.changed.entry(id).or_insert(false);
-                    self.reference.resize(id, grown);
-                    self.reference.files.get_mut(&id).expect("it is")[offset as usize..end]
-                        .fill(byte);
+                    let bytes = self.reference.files.get_mut(&id).expect("it is");
+                    let grows = end > bytes.len();
+                    bytes.resize(bytes.len().max(end), 0);
+                    bytes[offset as usize..end].fill(byte);
+                    *self.reference.changed.entry(id).or_insert(false) |= grows;
                 }
             }
             Deed::Resize(file, length) => {

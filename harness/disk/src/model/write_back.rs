@@ -78,7 +78,7 @@ impl Content {
         match self.layers.as_mut_slice() {
             [layer]
                 if layer.number > self.goes_out
-                    && layer.cut_to.is_none()
+                    && layer.resized.cut_to.is_none()
                     && layer.length <= length =>
             {
                 let until = if may_grow { length } else { layer.length };
@@ -93,7 +93,7 @@ impl Content {
         let [layer] = self.layers.as_slice() else {
             return false;
         };
-        layer.cut_to.is_none() && layer.number > self.goes_out && layer.length > self.length
+        layer.resized.cut_to.is_none() && layer.number > self.goes_out && layer.length > self.length
     }
 
     /// Whether what a sync has sealed that is under way may be written before it ends: all of it.
@@ -102,7 +102,7 @@ impl Content {
             return false;
         };
         durable.number > self.goes_out
-            && durable.cut_to.is_none()
+            && durable.resized.cut_to.is_none()
             && (may_grow || sealed.length <= durable.length)
     }
 }
