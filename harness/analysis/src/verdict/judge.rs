@@ -12,7 +12,7 @@ use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, met_nothing, untested, wrong_beside};
+use super::tally::{Tally, example, met_nothing, untested};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -234,11 +234,11 @@ impl Bound {
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {
             Some(true) => {
+                // What was found is enough, or the rest could as well be too much: a fault that met nothing says nothing.
                 let is_enough = self.relation.holds_within(at_least, self.bound) == Some(true);
-                let why = match tally.found_anywhere() {
-                    0 => untested(count, arm),
-                    _ if is_enough => None,
-                    _ => wrong_beside(count, arm),
+                let why = match is_enough {
+                    true => None,
+                    false => untested(count, arm),
                 };
                 why.map_or(GateState::Holds, |why| {
                     GateState::Unknown(Missing::for_good(why))
