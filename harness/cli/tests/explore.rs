@@ -219,6 +219,21 @@ fn found_with_script(script: &str) -> (i32, Value) {
 }
 
 #[test]
+fn a_server_whose_cookies_are_new_with_each_reply_is_explored() {
+    if !can_lose_power() {
+        return;
+    }
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rotating.py");
+    let experiment = experiment("journal");
+    let of_comeback = r#""{comeback}", "serve", "journal", "--port", "{port}", "--data", "{data}""#;
+    assert!(experiment.contains(of_comeback));
+    let of_python = format!(r#""python3", "{server}", "{{port}}", "{{data}}""#);
+    let text = experiment.replace(of_comeback, &of_python);
+    let run = explore(&text, &["--json", "--acts", "8", "--states", "8"]);
+    assert_eq!(run.code(), 0, "{}", run.printed());
+}
+
+#[test]
 fn a_start_that_fails_once_is_unclear_and_no_loss() {
     if !can_lose_power() {
         return;

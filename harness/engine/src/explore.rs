@@ -24,7 +24,7 @@ use super::seams::Processes as _;
 use super::trial_loop::TrialLoop;
 use super::try_out::{EndedEarly, in_words, of_probe};
 use super::{EngineError, Site, recovery};
-use crate::load::probe::{Look, Missing, Pace, Patience, Probe, UserHistory};
+use crate::load::probe::{Carried, Look, Missing, Pace, Patience, Probe, UserHistory};
 use crate::supervise::disk::backing_of;
 use crate::supervise::scratch::remove_tree;
 
@@ -349,6 +349,7 @@ impl<'e> Explorer<'e> {
             users: &self.users,
             moments: moments.collect(),
             patience: limits.looks,
+            carried: Carried::default(),
         };
         let ended = self.runtime.block_on(verify(
             (&plan, &self.planned),
@@ -478,6 +479,7 @@ struct Asked<'u> {
     /// In their order.
     moments: Vec<Option<Elapsed>>,
     patience: Patience,
+    carried: Carried,
 }
 
 /// Has users act, and stops the server. Returns when it was up, how long that took, and what the users know.
@@ -616,10 +618,13 @@ async fn missing(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Option<Verified
         users,
         moments,
         patience,
+        carried,
     } = asked;
     let at = |place: usize| moments.get(place).copied().flatten();
     let last = moments.len().saturating_sub(1);
-    let looked = probe.look_at_users(users, at(last), *patience).await;
+    let looked = probe
+        .look_at_users(users, at(last), (*patience, carried))
+        .await;
     let Look::Missing(mut missing) = looked.map_err(of_probe)? else {
         return Ok(None);
     };
@@ -631,7 +636,9 @@ async fn missing(probe: &Probe<'_>, asked: &Asked<'_>) -> Result<Option<Verified
     let (mut whole, mut first) = (0, last);
     while whole < first {
         let middle = usize::midpoint(whole, first);
-        let looked = probe.look_at_users(users, at(middle), patience).await;
+        let looked = probe
+            .look_at_users(users, at(middle), (patience, carried))
+            .await;
         match looked.map_err(of_probe)? {
             Look::Missing(found) => (first, missing) = (middle, found),
             Look::Whole | Look::NotServed(_) => whole = middle + 1,

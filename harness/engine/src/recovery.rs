@@ -17,7 +17,7 @@ use super::EngineError;
 use super::attribution::{Start, is_held, owner_of, owners_of};
 use super::context::{Early, Faulted, Injected, Trial, aborted};
 use super::seams::{Probe, Seams};
-use crate::load::KnownBodies;
+use crate::load::Known;
 use crate::load::probe::{Accepted, Owner, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen};
 use comeback_faults::CutStarts;
 
@@ -373,7 +373,10 @@ pub(super) fn setup_of<'a, S>(trial: &'a Trial<'_, S>, node: Node) -> ProbeSetup
         old_boots: Vec::new(),
         work: None,
         usual: Span::ZERO,
-        bodies: KnownBodies::default(),
+        known: trial
+            .trigger
+            .get()
+            .map_or_else(Known::default, |load| load.known().clone()),
         users: &trial.probe_users,
         since: Elapsed::default(),
         clock: trial.site.clock,
@@ -387,12 +390,10 @@ fn probe_of<'a, S: Seams>(
 ) -> Result<S::Probe<'a>, EngineError> {
     let rehearsed = trial.progress.borrow().works.get(&node).cloned();
     let (work, usual) = rehearsed.unzip();
-    let bodies = trial.trigger.get().map(|load| load.bodies().clone());
     let setup = ProbeSetup {
         old_boots: injected.old_boots.clone(),
         work,
         usual: usual.unwrap_or(Span::ZERO),
-        bodies: bodies.unwrap_or_default(),
         since: injected.at,
         ..setup_of(trial, node)
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
+use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Fault, Plan};
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::status::{is_redirect, is_success};
@@ -196,11 +197,19 @@ impl<S: Seams> Trial<'_, S> {
         let clock = self.site.clock;
         let begin = clock.now() + LOAD_LEAD;
         let first = self.planned.stretches().next().unwrap_or_default();
-        let first = first.iter().map(|planned| planned.after).min();
         let windows = &self.plan.windows;
         let baseline_end = begin + windows.warm_up + windows.baseline;
-        let first_fault = baseline_end + first.unwrap_or(Span::ZERO);
-        load.trigger().plan_fault(first_fault);
+        let earliest = |of: &dyn Fn(&Effect) -> bool| {
+            let fault = |planned: &PlannedInjection| self.plan.fault(planned.fault);
+            let is_one =
+                |planned: &&PlannedInjection| fault(planned).is_some_and(|fault| of(&fault.effect));
+            let moments = first.iter().filter(is_one).map(|planned| planned.after);
+            moments.min().map(|after| baseline_end + after)
+        };
+        let first_fault = earliest(&|_| true).unwrap_or(baseline_end);
+        // What ends no process takes no login away.
+        let ending = earliest(&|effect| effect.ends() || effect.replaces());
+        load.trigger().plan_fault(ending.unwrap_or(first_fault));
         load.run(begin);
         let book = Book {
             recorder: self.site.recorder.clone(),
@@ -220,7 +229,7 @@ impl<S: Seams> Trial<'_, S> {
         life::wait_for_load(self, load.trigger()).await;
         self.enter(Phase::Fault);
         load.trigger().look_before_logouts();
-        load.trigger().bodies().expect_as_before();
+        load.trigger().known().expect_as_before();
         if self.planned.is_control() {
             on::wait_out(self, baseline_end).await;
         }

@@ -25,7 +25,7 @@ use comeback_model::plan::Load;
 use comeback_model::units::{Elapsed, Span};
 
 pub use self::transcript::{Exchange, Replied};
-pub use self::users::{Look, Missing, Pace, Patience, UserHistory};
+pub use self::users::{Carried, Look, Missing, Pace, Patience, UserHistory};
 pub use self::walk::{Left, Walk, Walked, Who};
 pub use self::work::Work;
 use self::work::{Done, Failure};
@@ -33,7 +33,7 @@ use super::connection::{Dialer, Scratch};
 use super::pacer::Pacer;
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
-use comeback_session::flow::{Flow, KnownBodies, Session};
+use comeback_session::flow::{Flow, Known, Session};
 use comeback_session::wire::Wanted;
 
 /// The shortest pause between two probes; a refused connection costs some 40 µs of processor time.
@@ -76,8 +76,8 @@ pub struct ProbeSetup<'a> {
     pub work: Option<Work>,
     /// How long the work took in the rehearsal.
     pub usual: Span,
-    /// What the clients know of the bodies of pages: a reply that they call wrong is no recovery.
-    pub bodies: KnownBodies,
+    /// What the clients know of the bodies of pages and the names of users: a reply that they call wrong is no recovery.
+    pub known: Known,
     /// How many users the trial's probes have been.
     pub users: &'a Cell<u32>,
     /// T0.
@@ -203,7 +203,7 @@ impl<'a> Probe<'a> {
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
         let flow =
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
-        let flow = flow.knowing(setup.bodies.clone());
+        let flow = flow.knowing(setup.known.clone());
         let wanted = wanted_of(&setup, &flow);
         let work = setup.work.clone();
         Ok(Self {

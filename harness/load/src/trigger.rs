@@ -15,7 +15,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Passed, Wanted};
 use comeback_host::clock::Clock;
-use comeback_session::flow::KnownBodies;
+use comeback_session::flow::Known;
 use tokio::time::Sleep;
 
 /// The time that a write takes is the median of so many.
@@ -75,8 +75,8 @@ struct Inner {
     looks: AtomicBool,
     /// When it is planned, in µs; 0 where newcomers need not come before it.
     planned: AtomicU64,
-    /// What the clients know of the bodies of pages.
-    bodies: KnownBodies,
+    /// What the clients know of the bodies of pages and the names of users.
+    known: Known,
 }
 
 impl fmt::Debug for Inner {
@@ -208,17 +208,17 @@ impl Trigger {
         self.0.looks.store(true, Ordering::Release);
     }
 
-    /// What all clients know of the bodies of pages: whoever looks for the recovery judges them by it, too.
-    pub fn bodies(&self) -> &KnownBodies {
-        &self.0.bodies
+    /// What all clients know of the bodies of pages and the names of users: whoever looks for the recovery judges replies by it, too.
+    pub fn known(&self) -> &Known {
+        &self.0.known
     }
 
-    /// The first fault is planned for this moment, or would be: newcomers log in right before it.
+    /// The first fault that may take logins away is planned for this moment, or would be: newcomers log in right before it.
     pub fn plan_fault(&self, at: Elapsed) {
         self.0.planned.store(at.as_us(), Ordering::Release);
     }
 
-    /// When the first fault is planned, if that is known.
+    /// When the first fault that may take logins away is planned, if that is known.
     pub(super) fn planned_fault(&self) -> Option<Elapsed> {
         let at = self.0.planned.load(Ordering::Acquire);
         (at > 0).then(|| Elapsed::from_us(at))

@@ -167,7 +167,7 @@ impl Worker {
             Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
         let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
         let flow = flow.with_idempotency_keys(keyed).among(setup.users);
-        let flow = flow.knowing(trigger.bodies().clone());
+        let flow = flow.knowing(trigger.known().clone());
         let (dialer, around_cache) = setup.dialers(&flow)?;
         let shared = Rc::new(Shared {
             trial: Cell::new(setup.trial),

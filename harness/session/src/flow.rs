@@ -4,9 +4,9 @@
 //! requests: those it names in `before`, its own, and the redirects it follows. Together they are one operation, which a [`Turn`]
 //! tracks.
 
-mod bodies;
 mod classify;
 mod explain;
+mod known;
 mod place;
 mod session;
 mod shown;
@@ -16,7 +16,7 @@ mod template;
 mod tests;
 mod user;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -27,8 +27,8 @@ use self::place::Place;
 use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
-pub use self::bodies::KnownBodies;
 pub use self::classify::may_mean_the_same;
+pub use self::known::Known;
 pub use self::session::Session;
 pub use self::shown::Shown;
 pub use self::template::BUILT_IN;
@@ -51,7 +51,7 @@ pub struct Flow {
     /// The users of the run; unknown where whoever asks does not say.
     users: Option<Users>,
     /// Whether replies had a body so far, where there are no sessions.
-    bodies: KnownBodies,
+    known: Known,
 }
 
 /// Where the steps' requests are.
@@ -78,8 +78,6 @@ struct SessionRules {
     act_shows: Cell<bool>,
     /// Whether the reply to a logout ever named its user.
     goodbye_names: Cell<bool>,
-    /// Whose names logins showed, where they follow from more than the user's number.
-    names: RefCell<user::Names>,
 }
 
 /// A flow that cannot be carried out.
@@ -194,7 +192,7 @@ impl Flow {
             keyed: false,
             acts: false,
             users: None,
-            bodies: KnownBodies::default(),
+            known: Known::default(),
         };
         match workload {
             Workload::Stateless(request) => {
@@ -218,10 +216,11 @@ impl Flow {
         Self { users, ..self }
     }
 
-    /// Judges the bodies of pages by what is known of them, and adds to it. Without it nobody else learns from them.
+    /// Judges the bodies of pages and the names of users by what is known of them, and adds to it. Without it nobody else learns from
+    /// them.
     #[must_use]
-    pub fn knowing(self, bodies: KnownBodies) -> Self {
-        Self { bodies, ..self }
+    pub fn knowing(self, known: Known) -> Self {
+        Self { known, ..self }
     }
 
     fn add_session(&mut self, flow: &SessionFlow) -> Result<(), FlowError> {
@@ -316,7 +315,6 @@ impl Flow {
             renews_at_check: Cell::new(None),
             act_shows: Cell::new(false),
             goodbye_names: Cell::new(false),
-            names: RefCell::default(),
         })
     }
 

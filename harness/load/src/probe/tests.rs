@@ -99,7 +99,7 @@ async fn until_served(pages: &Pages, wanted: u32) {
 }
 
 /// The observations of a probe whose server gives three empty pages before the next one is whole.
-async fn probed(setup: &Setup, (pages, bodies): (&Pages, KnownBodies)) -> Seen {
+async fn probed(setup: &Setup, (pages, known): (&Pages, Known)) -> Seen {
     pages.empty.store(3, Ordering::Release);
     let users = Cell::new(0);
     let probe = Probe::new(ProbeSetup {
@@ -109,7 +109,7 @@ async fn probed(setup: &Setup, (pages, bodies): (&Pages, KnownBodies)) -> Seen {
         old_boots: Vec::new(),
         work: None,
         usual: Span::ZERO,
-        bodies,
+        known,
         users: &users,
         since: setup.clock.now(),
         clock: setup.clock,
@@ -131,15 +131,15 @@ async fn a_page_that_the_clients_call_wrong_is_no_recovery() {
     // Neither worker need have had as many.
     until_served(&pages, 12).await;
     load.stop().await.expect("the workers live");
-    let bodies = load.trigger().bodies().clone();
-    bodies.expect_as_before();
-    let seen = probed(&setup, (&pages, bodies)).await;
+    let known = load.trigger().known().clone();
+    known.expect_as_before();
+    let seen = probed(&setup, (&pages, known)).await;
     assert_eq!(pages.empty.load(Ordering::Acquire), 0);
     assert!(seen.probes > 3, "{seen:?}");
     let problem = seen.last_failure.expect("a probe failed");
     assert!(problem.contains("the reply is empty"), "{problem}");
     // Of a server whose pages nobody knows an empty one is as good as any.
-    let seen = probed(&setup, (&pages, KnownBodies::default())).await;
+    let seen = probed(&setup, (&pages, Known::default())).await;
     assert_eq!(seen.last_failure, None);
     load.finish().expect("the workers end");
 }

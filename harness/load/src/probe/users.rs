@@ -1,7 +1,8 @@
 //! Users who act, and what each of them knew at any time: what a server that comes back on an earlier disk must know of them. Called
 //! where a run is explored for the disks that it could have left.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comeback_model::operation::{Outcome, Step};
@@ -192,7 +193,7 @@ impl Probe<'_> {
 
     /// Looks at the sessions of all users, as each knew it before a moment; without one, at the end. Where somebody new was served
     /// before, it is known how this server treats the cookie of a known session. But that newcomer may have been given a session
-    /// that somebody else lost.
+    /// that somebody else lost. What replies give their users is carried on to later looks at the same start.
     ///
     /// # Errors
     /// When the harness fails.
@@ -200,7 +201,7 @@ impl Probe<'_> {
         &self,
         users: &[UserHistory],
         moment: Option<Elapsed>,
-        patience: Patience,
+        (patience, carried): (Patience, &Carried),
     ) -> Result<Look, ProbeError> {
         let begun = self.setup.clock.now();
         let believed = Believed {
@@ -212,7 +213,9 @@ impl Probe<'_> {
             let Some(last) = history.known_before(moment).checked_sub(1) else {
                 continue;
             };
-            if let Some((problem, is_answered)) = self.look_at(history, last, believed).await? {
+            if let Some((problem, is_answered)) =
+                self.look_at((history, last), believed, carried).await?
+            {
                 missing.push(Missing {
                     user: history.number(),
                     writes: last,
@@ -244,9 +247,9 @@ impl Probe<'_> {
     /// or as the act after that left it, which was under way.
     async fn look_at(
         &self,
-        history: &UserHistory,
-        last: usize,
+        (history, last): (&UserHistory, usize),
         believed: Believed,
+        carried: &Carried,
     ) -> Result<Option<(String, bool)>, ProbeError> {
         let mut may_be = Vec::new();
         if let Some(known) = history.known.get(last) {
@@ -265,7 +268,7 @@ impl Probe<'_> {
             let mut problem = None;
             let mut answered = true;
             for session in &may_be {
-                match self.look_once(history.user, session.clone()).await {
+                match self.look_once(history.user, session, carried).await {
                     Ok(()) => return Ok(None),
                     Err(Failure::Target {
                         problem: met,
@@ -287,12 +290,37 @@ impl Probe<'_> {
     }
 
     /// The check shows what must be there; the second look is wary of a session that the first one began anew.
-    async fn look_once(&self, user: User, mut session: Session) -> Result<(), Failure> {
+    async fn look_once(
+        &self,
+        user: User,
+        known: &Session,
+        carried: &Carried,
+    ) -> Result<(), Failure> {
+        let mut session = carried.goes_on(user, known);
         for step in [Step::Check, Step::ReadBack] {
             let connected = Cell::new(false);
             self.ask(step, user, &mut session, &connected).await?;
+            carried.keep(user, &session);
         }
         Ok(())
+    }
+}
+
+/// What replies gave users to send from then on, since the server was started: cookies and tokens, which may be new with each reply.
+#[derive(Debug, Default)]
+pub struct Carried(RefCell<BTreeMap<u32, Session>>);
+
+impl Carried {
+    /// A session as it was known, with what was given to its user since.
+    fn goes_on(&self, user: User, known: &Session) -> Session {
+        match self.0.borrow().get(&user.number) {
+            Some(given) => known.with_tokens_of(given),
+            None => known.clone(),
+        }
+    }
+
+    fn keep(&self, user: User, session: &Session) {
+        self.0.borrow_mut().insert(user.number, session.clone());
     }
 }
 

@@ -194,7 +194,7 @@ impl Flow {
         if may_be_empty || !request.is_get() || !request.expect.is_empty() {
             return false;
         }
-        self.bodies.note_page(reply.body.is_empty())
+        self.known.note_page(reply.body.is_empty())
     }
 
     /// Errors that any request of an operation may meet, its expectations aside.
@@ -348,7 +348,7 @@ impl Flow {
         if written.is_ok() && found.as_bytes() == own {
             Named::Own
         } else if self.is_another_users(name, &found, &values)
-            || rules.names.borrow().is_anothers(&found, user)
+            || self.known.is_name_of_another(&found, user)
         {
             Named::Another
         } else {
@@ -361,7 +361,7 @@ impl Flow {
         if let Some((at, Text::Rendered(_))) = &rules.identity
             && let Extracted::Text(name) = at.find(looked)
         {
-            rules.names.borrow_mut().learn(&name, user);
+            self.known.learn_name(&name, user);
         }
     }
 

@@ -1,27 +1,33 @@
-//! What is known of the bodies of replies of a server without sessions, where nothing is said of what its pages must show: that none
-//! was empty before the fault. All clients of a trial share it with the recovery probe, so that both call the same reply wrong.
+//! What all clients of a trial and its probes know together, so that they call the same reply wrong: of a server without sessions,
+//! where nothing is said of what its pages must show, that none was empty before the fault; and whose names logins showed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::user::User;
 
 /// So many replies must have had a body for one without to be wrong.
 const LEAST: u32 = 10;
 
-/// What is known of the bodies of replies. A clone knows, and learns, the same.
+/// What is known of bodies and names. A clone knows, and learns, the same.
 #[derive(Clone, Debug, Default)]
-pub struct KnownBodies(Arc<Known>);
+pub struct Known(Arc<Parts>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct Parts {
     /// How many were there, as far as they are counted.
     there: AtomicU32,
     /// One was empty.
     was_one_empty: AtomicBool,
     /// Nothing more is learned: what comes is judged by it.
     is_learned: AtomicBool,
+    /// Whose names logins showed, by what the names hash to. A name that several users had says nothing.
+    names: Mutex<HashMap<u64, Option<u32>>>,
 }
 
-impl KnownBodies {
+impl Known {
     /// From now on an empty page is wrong, if none was before.
     pub fn expect_as_before(&self) {
         self.0.is_learned.store(true, Ordering::Release);
@@ -44,4 +50,24 @@ impl KnownBodies {
         }
         false
     }
+    pub(super) fn learn_name(&self, name: &str, user: User) {
+        let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = names.entry(hash_of(name)).or_insert(Some(user.number));
+        if *has != Some(user.number) {
+            *has = None;
+        }
+    }
+
+    /// Whether one other user alone had this name.
+    pub(super) fn is_name_of_another(&self, name: &str, user: User) -> bool {
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = names.get(&hash_of(name)).copied().flatten();
+        has.is_some_and(|number| number != user.number)
+    }
+}
+
+fn hash_of(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }

@@ -61,6 +61,16 @@ impl Session {
         }
     }
 
+    /// This session, which sends the cookies and captured values of another one.
+    #[must_use]
+    pub fn with_tokens_of(&self, other: &Self) -> Self {
+        Self {
+            cookies: other.cookies.clone(),
+            captured: other.captured.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Whether such a session was given no cookie since: a new one would tell that the server does not know it.
     pub fn is_anonymous(&self) -> bool {
         self.cookies.iter().all(|(_, value)| value == NOBODYS)

@@ -8,7 +8,7 @@ use comeback_model::plan::{
     Workload, Writes,
 };
 
-use super::{Flow, FlowError, KnownBodies, Next, ReplyMeaning, Session, Turn, User, Users};
+use super::{Flow, FlowError, Known, Next, ReplyMeaning, Session, Turn, User, Users};
 use crate::wire::Reply;
 
 const PORT: u16 = 4242;
@@ -435,7 +435,7 @@ fn a_login_that_is_answered_in_a_guests_name_failed_and_showed_no_other_user() {
     );
 }
 
-/// Names that the server gives, as logins show them.
+/// Names that the server gives, as logins show them, whoever drives these: another worker, or a probe.
 #[test]
 fn a_name_that_another_users_login_showed_is_that_users() {
     let named = |visit: &mut Visit, number: u32, name: &str, step: Step| {
@@ -461,7 +461,7 @@ fn a_name_that_another_users_login_showed_is_that_users() {
     };
     let account = Extract::Pointer("/account".to_owned());
     let reference = SessionFlow::reference();
-    let mut visit = Visit::new(SessionFlow {
+    let workload = Workload::Sessions(Box::new(SessionFlow {
         login: Request {
             capture: BTreeMap::from([("account".to_owned(), account.clone())]),
             ..reference.login.clone()
@@ -472,11 +472,23 @@ fn a_name_that_another_users_login_showed_is_that_users() {
         }),
         value: None,
         ..reference
-    });
-    for (number, name) in [(8, "zoe"), (9, "all"), (10, "all"), (7, "amy")] {
-        visit.session = Session::default();
-        assert_eq!(named(&mut visit, number, name, Step::Login), None);
+    }));
+    let known = Known::default();
+    let mut another = Visit {
+        flow: Flow::new(&workload, PORT)
+            .expect("a flow")
+            .knowing(known.clone()),
+        session: Session::default(),
+    };
+    let mut visit = Visit {
+        flow: Flow::new(&workload, PORT).expect("a flow").knowing(known),
+        session: Session::default(),
+    };
+    for (number, name) in [(8, "zoe"), (9, "all"), (10, "all")] {
+        another.session = Session::default();
+        assert_eq!(named(&mut another, number, name, Step::Login), None);
     }
+    assert_eq!(named(&mut visit, 7, "amy", Step::Login), None);
     for (name, error) in [
         ("amy", None),
         ("zoe", Some(ErrorClass::WrongIdentity)),
@@ -671,7 +683,7 @@ fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() 
         for body in before {
             assert_eq!(visit.result(Step::Check, said(200, body)), right);
         }
-        visit.flow.bodies.expect_as_before();
+        visit.flow.known.expect_as_before();
         visit.result(Step::Check, reply)
     };
     let get = || asked("GET", Expect::default());
@@ -700,11 +712,11 @@ fn without_an_expectation_a_page_is_not_empty_that_never_was_before_the_fault() 
 fn what_one_has_learned_of_pages_another_judges_by() {
     let request = Request::new("GET", "/");
     let workload = Workload::Stateless(Box::new(request));
-    let bodies = KnownBodies::default();
+    let known = Known::default();
     let visit = || {
         let flow = Flow::new(&workload, PORT).expect("a flow");
         Visit {
-            flow: flow.knowing(bodies.clone()),
+            flow: flow.knowing(known.clone()),
             session: Session::default(),
         }
     };
@@ -713,7 +725,7 @@ fn what_one_has_learned_of_pages_another_judges_by() {
     for _ in 0..10 {
         assert_eq!(visit().result(Step::Check, said(200, "welcome")), right);
     }
-    bodies.expect_as_before();
+    known.expect_as_before();
     assert_eq!(visit().result(Step::Check, said(200, "")), wrong);
     assert_eq!(visit().result(Step::Check, said(200, "later")), right);
 }

@@ -1,8 +1,5 @@
 //! Who sends a request.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 /// A user, as far as templates speak of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
@@ -30,31 +27,6 @@ impl Users {
         let is_clients = number.wrapping_sub(self.first) < self.clients;
         is_clients || (u32::MAX - number).wrapping_sub(self.first) < self.probes
     }
-}
-
-/// Whose names logins showed, by what the names hash to. A name that several users had says nothing.
-#[derive(Debug, Default)]
-pub(super) struct Names(HashMap<u64, Option<u32>>);
-
-impl Names {
-    pub(super) fn learn(&mut self, name: &str, user: User) {
-        let has = self.0.entry(hash_of(name)).or_insert(Some(user.number));
-        if *has != Some(user.number) {
-            *has = None;
-        }
-    }
-
-    /// Whether one other user alone had it.
-    pub(super) fn is_anothers(&self, name: &str, user: User) -> bool {
-        let has = self.0.get(&hash_of(name)).copied().flatten();
-        has.is_some_and(|number| number != user.number)
-    }
-}
-
-fn hash_of(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The value that write `number` of a user's session carries: no other write of the run has it.
