@@ -271,19 +271,6 @@ fn fastapi_keeps_sessions_in_sqlite_and_loses_them_in_a_dict() {
     loses(&summary, "memory");
 }
 
-/// Whether a language is there whose packages are too large to be installed for one test.
-fn is_here(program: &str, version: &str) -> bool {
-    let output = Command::new(program).arg(version).output();
-    let is_here = output.is_ok_and(|output| output.status.success());
-    if !is_here {
-        eprintln!(
-            "skipped: {program} is not here, and too large to install for one test; \
-             harness/benches/first-ten-minutes.sh has a server for it"
-        );
-    }
-    is_here
-}
-
 /// A ready-made file in a folder of its own, with a server that is built where the file's first lines have it built: in the `target` of
 /// the folder two above it.
 fn with_built(file: &str, build: impl FnOnce(&Path) -> Command) -> (TempDir, PathBuf) {
@@ -303,7 +290,7 @@ fn with_built(file: &str, build: impl FnOnce(&Path) -> Command) -> (TempDir, Pat
 
 #[test]
 fn java_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
-    if !is_here("javac", "-version") {
+    if !has("default-jdk-headless", &["javac", "-version"]) {
         return;
     }
     let (_folder, file) = with_built("java.toml", |target| {
@@ -321,7 +308,7 @@ fn java_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
 
 #[test]
 fn go_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
-    if !is_here("go", "version") {
+    if !has("golang-go", &["go", "version"]) {
         return;
     }
     let (_folder, file) = with_built("go.toml", |target| {

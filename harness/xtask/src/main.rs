@@ -59,7 +59,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 29] = [
+const NEEDED: [(Sign, &str); 31] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -100,6 +100,9 @@ const NEEDED: [(Sign, &str); 29] = [
         Sign::Command(&["ruby", "-e", "require 'sinatra/base'"]),
         "ruby-sinatra",
     ),
+    (Sign::Program("go"), "golang-go"),
+    // A Java without its compiler is often there already.
+    (Sign::Program("javac"), "default-jdk-headless"),
     (Sign::Program("curl"), "curl"),
     (Sign::Program("dig"), "bind9-dnsutils"),
     (Sign::Program("lftp"), "lftp"),
