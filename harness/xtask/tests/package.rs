@@ -1,4 +1,5 @@
-//! The files of a release, from the program that the other tests run, the packages for crates.io, and the workflow that publishes them.
+//! The files of a release, from the program that the other tests run, the packages for crates.io, and the workflows that publish them and
+//! the guides.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -314,6 +315,7 @@ echo "cargo $*" >>"$JOB/calls"
 case "$*" in
   'publish --workspace --dry-run') [[ -z ${REFUSED:-} ]] ;;
   'xtask package') exec "$XTASK" package ;;
+  'install --locked mdbook@'*) mv "$JOB/mdbook" "$JOB/bin/" ;;
   'build --release --locked --package comeback-cli --target x86_64-unknown-linux-musl')
     [[ $CC_x86_64_unknown_linux_musl == musl-gcc ]]
     mkdir -p target/x86_64-unknown-linux-musl/release
@@ -344,6 +346,15 @@ done
 echo "$tag" >"$JOB/tag"
 "#;
 
+/// Stands for mdBook's program, which takes minutes to build: the test of the book builds it with the library.
+const MDBOOK: &str = r#"#!/bin/bash
+set -euo pipefail
+[[ $# == 2 && $1 == build && -f $2/book.toml ]]
+into=$(sed --quiet 's/^build-dir = "\(.*\)"$/\1/p' "$2/book.toml")
+mkdir -p "$2/$into"
+echo page >"$2/$into/index.html"
+"#;
+
 /// A job of GitHub's: what stands for the programs in `bin`, the repository's files in `sources`.
 struct Job {
     folder: tempfile::TempDir,
@@ -360,6 +371,7 @@ impl Job {
             ("bin/rustup", RUSTUP),
             ("bin/gh", GH),
             ("bin/musl-gcc", NOTHING),
+            ("mdbook", MDBOOK),
         ] {
             job.write(name, script);
         }
@@ -538,4 +550,47 @@ fn what_crates_io_would_refuse_is_no_release() {
     assert!(!is_released);
     assert!(job.calls().ends_with("publish --workspace --dry-run\n"));
     assert!(!job.path().join("released").exists());
+}
+
+#[test]
+fn a_release_publishes_the_guides_that_mdbook_built() {
+    let workflow = workflow("docs.yml");
+    // It follows the workflow of releases, by its name.
+    let after = &workflow["on"]["workflow_run"]["workflows"];
+    assert_eq!(after[0], self::workflow("release.yml")["name"]);
+    for permission in ["pages", "id-token"] {
+        assert_eq!(workflow["permissions"][permission], "write");
+    }
+    let steps = &workflow["jobs"]["pages"]["steps"];
+    let actions = [
+        "actions/checkout@v4",
+        "actions/upload-pages-artifact@v3",
+        "actions/deploy-pages@v4",
+    ];
+    assert_eq!(used(steps), actions);
+    let job = Job::new(&["harness/docs/book.toml"]);
+    assert!(job.run(steps, &[], &[]));
+    let uploaded = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["uses"] == actions[1]);
+    let site = uploaded.unwrap()["with"]["path"].as_str().unwrap();
+    assert!(
+        job.path()
+            .join("sources")
+            .join(site)
+            .join("index.html")
+            .is_file()
+    );
+    // The program is as old as the library with which the guides are tested.
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let tested = lock.split_once("name = \"mdbook-driver\"\nversion = \"");
+    let version = tested.unwrap().1.split('"').next().unwrap();
+    assert!(
+        job.calls()
+            .contains(&format!("cargo install --locked mdbook@{version}\n")),
+        "mdbook-driver is {version}: {}",
+        job.calls()
+    );
 }
