@@ -139,7 +139,7 @@ fn the_recipes_name_ready_made_files_that_are_there() {
     // A server's own file has its application, or the server's configuration.
     for name in [
         "express", "fastify", "fastapi", "flask", "django", "cherrypy", "sinatra", "php", "go",
-        "java", "axum",
+        "java", "tomcat", "axum",
     ] {
         let file = format!("{name}.toml");
         assert!(named.contains(&&*file), "{file} has no recipe");

@@ -271,19 +271,6 @@ fn fastapi_keeps_sessions_in_sqlite_and_loses_them_in_a_dict() {
     loses(&summary, "memory");
 }
 
-/// Whether a language is there whose packages are too large to be installed for one test.
-fn is_here(program: &str, version: &str) -> bool {
-    let output = Command::new(program).arg(version).output();
-    let is_here = output.is_ok_and(|output| output.status.success());
-    if !is_here {
-        eprintln!(
-            "skipped: {program} is not here, and too large to install for one test; \
-             harness/benches/first-ten-minutes.sh has a server for it"
-        );
-    }
-    is_here
-}
-
 /// A ready-made file in a folder of its own, with a server that is built where the file's first lines have it built: in the `target` of
 /// the folder two above it.
 fn with_built(file: &str, build: impl FnOnce(&Path) -> Command) -> (TempDir, PathBuf) {
@@ -303,7 +290,7 @@ fn with_built(file: &str, build: impl FnOnce(&Path) -> Command) -> (TempDir, Pat
 
 #[test]
 fn java_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
-    if !is_here("javac", "-version") {
+    if !has("default-jdk-headless", &["javac", "-version"]) {
         return;
     }
     let (_folder, file) = with_built("java.toml", |target| {
@@ -319,9 +306,46 @@ fn java_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
     loses(&summary, "memory");
 }
 
+/// Tomcat as a library, and what it needs beside itself.
+const TOMCAT: [&str; 2] = [
+    "/usr/share/java/tomcat10-embed-core.jar",
+    "/usr/share/java/jakarta-annotation-api.jar",
+];
+
+#[test]
+fn tomcat_loses_sessions_unless_they_are_written_and_keeps_them_where_each_request_writes_its_own()
+{
+    let jars = TOMCAT.iter().all(|jar| Path::new(jar).is_file());
+    if !has("default-jdk-headless", &["javac", "-version"])
+        || !support::is_there_or_skipped(
+            "libtomcat10-embed-java or libjakarta-annotation-api-java",
+            jars,
+        )
+    {
+        return;
+    }
+    let (_folder, file) = with_built("tomcat.toml", |target| {
+        let mut build = Command::new("javac");
+        build.arg("-d").arg(target.join("visits-tomcat"));
+        build.args(["-cp", TOMCAT[0]]);
+        build.arg(ready_made("apps/TomcatVisits.java"));
+        build
+    });
+    let Some(summary) = summary(&run(&file, &[]), 1) else {
+        return;
+    };
+    loses(&summary, "memory");
+    // Which ones depends on when the kill comes within the second.
+    let backup = measured(&summary, "backup").sessions;
+    assert!(backup.survived + backup.reset > 0, "{backup:?}");
+    // An older version of its store empties a file before it writes it, and so many requests are hardly ever under way.
+    let at_a_time = 10;
+    keeps_but_those_being_written(&summary, "valve", at_a_time);
+}
+
 #[test]
 fn go_keeps_sessions_in_a_file_and_loses_them_in_a_map() {
-    if !is_here("go", "version") {
+    if !has("golang-go", &["go", "version"]) {
         return;
     }
     let (_folder, file) = with_built("go.toml", |target| {

@@ -46,7 +46,7 @@ enum Chore {
 enum Sign {
     /// A program in PATH.
     Program(&'static str),
-    /// A file, where the program is in root's PATH alone and has no option that just ends.
+    /// A file, where there is no program, or one that is in root's PATH alone and has no option that just ends.
     File(&'static str),
     /// A command that succeeds.
     Command(&'static [&'static str]),
@@ -59,7 +59,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 29] = [
+const NEEDED: [(Sign, &str); 33] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
@@ -99,6 +99,18 @@ const NEEDED: [(Sign, &str); 29] = [
     (
         Sign::Command(&["ruby", "-e", "require 'sinatra/base'"]),
         "ruby-sinatra",
+    ),
+    (Sign::Program("go"), "golang-go"),
+    // A Java without its compiler is often there already.
+    (Sign::Program("javac"), "default-jdk-headless"),
+    (
+        Sign::File("/usr/share/java/tomcat10-embed-core.jar"),
+        "libtomcat10-embed-java",
+    ),
+    // Tomcat does not start without it, and its package does not ask for it.
+    (
+        Sign::File("/usr/share/java/jakarta-annotation-api.jar"),
+        "libjakarta-annotation-api-java",
     ),
     (Sign::Program("curl"), "curl"),
     (Sign::Program("dig"), "bind9-dnsutils"),

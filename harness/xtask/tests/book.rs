@@ -1,4 +1,5 @@
-//! The guides as a book: mdBook builds it, and every link in its pages leads to a file and a heading that are there.
+//! The guides as a book: mdBook builds it, and every link in its pages leads to a file and a heading that are there. Links to other sites,
+//! the README's too, are looked at and not followed: that would take a network.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -32,14 +33,19 @@ fn attributes<'a>(html: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
         .filter_map(|place| html[place..].split('"').next())
 }
 
-/// The links of all pages of a built book that lead nowhere; and how many links were followed.
-fn dead_links(book: &Path) -> (Vec<String>, usize) {
-    let pages: HashMap<PathBuf, String> = fs::read_dir(book)
+/// The pages of a built book.
+fn pages(book: &Path) -> HashMap<PathBuf, String> {
+    fs::read_dir(book)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "html"))
         .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
-        .collect();
+        .collect()
+}
+
+/// The links of all pages of a built book that lead nowhere; and how many links were followed.
+fn dead_links(book: &Path) -> (Vec<String>, usize) {
+    let pages = pages(book);
     let (mut dead, mut followed) = (Vec::new(), 0);
     for (page, html) in &pages {
         let links = attributes(html, "href").chain(attributes(html, "src"));
@@ -70,6 +76,90 @@ fn dead_links(book: &Path) -> (Vec<String>, usize) {
     }
     dead.sort();
     (dead, followed)
+}
+
+/// The links to other sites, of all pages of a built book, that are malformed or not encrypted; and how many there are in all.
+fn careless_links(book: &Path) -> (Vec<String>, usize) {
+    let (mut careless, mut seen) = (Vec::new(), 0);
+    for (page, html) in pages(book) {
+        let page = page.file_name().unwrap().to_string_lossy().into_owned();
+        let links = attributes(&html, "href").chain(attributes(&html, "src"));
+        for link in links.filter(|link| link.starts_with("http")) {
+            seen += 1;
+            let host = link
+                .strip_prefix("https://")
+                .and_then(|rest| rest.split(['/', '?', '#']).next());
+            let is_careful = host.is_some_and(|host| host.contains('.'))
+                && !link.contains(char::is_whitespace)
+                && !link.contains("%20");
+            if !is_careful {
+                careless.push(format!("{page}: {link}"));
+            }
+        }
+        // A blank in its address ends a link: it is shown as it was written.
+        let shown = html.match_indices("](http");
+        careless.extend(shown.map(|(place, _)| {
+            let end = html[place..]
+                .find(')')
+                .map_or(html.len(), |end| place + end);
+            format!("{page}: {}", &html[place..end])
+        }));
+    }
+    careless.sort();
+    (careless, seen)
+}
+
+/// A book of one page with this text.
+fn write_book(folder: &Path, text: &str) {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write("book.toml", "[book]\nsrc = \".\"\n");
+    write("SUMMARY.md", "# Summary\n\n- [Page](page.md)\n");
+    write("page.md", text);
+}
+
+#[test]
+fn links_to_other_sites_are_well_formed_and_encrypted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().unwrap();
+    build(&root.join("harness/docs"), folder.path()).unwrap();
+    let (careless, seen) = careless_links(folder.path());
+    assert!(careless.is_empty(), "{}", careless.join("\n"));
+    assert!(seen > 20, "{seen} links");
+    let (readme, built) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_book(
+        readme.path(),
+        &fs::read_to_string(root.join("README.md")).unwrap(),
+    );
+    build(readme.path(), built.path()).unwrap();
+    let (careless, seen) = careless_links(built.path());
+    assert!(careless.is_empty(), "{}", careless.join("\n"));
+    assert!(seen > 2, "{seen} links");
+}
+
+#[test]
+fn a_link_to_another_site_that_is_malformed_or_not_encrypted_is_found() {
+    let (folder, built) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_book(
+        folder.path(),
+        "# Page\n\n[well](https://example.org/a), [open](http://example.org), [blank](https://example.org/a b), \
+         [coded](https://example.org/a%20b), [no host](https:///a)\n",
+    );
+    build(folder.path(), built.path()).unwrap();
+    let (careless, _) = careless_links(built.path());
+    // The page is there twice: under its own name, and as the one that a site begins with.
+    let of_page: Vec<&String> = careless
+        .iter()
+        .filter(|careless| careless.starts_with("page.html"))
+        .collect();
+    assert_eq!(
+        of_page,
+        [
+            "page.html: ](https://example.org/a b",
+            "page.html: http://example.org",
+            "page.html: https:///a",
+            "page.html: https://example.org/a%20b"
+        ]
+    );
 }
 
 #[test]

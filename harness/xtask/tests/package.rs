@@ -1,4 +1,5 @@
-//! The files of a release, from the program that the other tests run, and the packages for crates.io.
+//! The files of a release, from the program that the other tests run, the packages for crates.io, and the workflows that publish them and
+//! the guides.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -239,7 +240,7 @@ fn packages() -> Vec<Value> {
     told["packages"].as_array().unwrap().clone()
 }
 
-/// Not `cargo publish --dry-run`: that asks crates.io for each package, so it works neither offline nor before the first release.
+/// Not `cargo publish --dry-run`, as a release does: that asks crates.io for each package, and compiles them all once more.
 #[test]
 fn every_crate_that_is_published_can_be_packaged_without_the_rest_of_the_repository() {
     let folder = tempfile::tempdir().unwrap();
@@ -312,7 +313,9 @@ const CARGO: &str = r#"#!/bin/bash
 set -euo pipefail
 echo "cargo $*" >>"$JOB/calls"
 case "$*" in
+  'publish --workspace --dry-run') [[ -z ${REFUSED:-} ]] ;;
   'xtask package') exec "$XTASK" package ;;
+  'install --locked mdbook@'*) mv "$JOB/mdbook" "$JOB/bin/" ;;
   'build --release --locked --package comeback-cli --target x86_64-unknown-linux-musl')
     [[ $CC_x86_64_unknown_linux_musl == musl-gcc ]]
     mkdir -p target/x86_64-unknown-linux-musl/release
@@ -343,92 +346,149 @@ done
 echo "$tag" >"$JOB/tag"
 "#;
 
-/// Runs the steps of the release workflow, as GitHub does, with a program that says this version; the folder of the job, and
-/// whether all steps ended well.
-fn release(version: &str, tag: &str) -> (tempfile::TempDir, bool) {
-    let job = tempfile::tempdir().unwrap();
-    let folder = job.path();
-    let write = |name: &str, text: &str| {
-        let file = folder.join(name);
+/// Stands for mdBook's program, which takes minutes to build: the test of the book builds it with the library.
+const MDBOOK: &str = r#"#!/bin/bash
+set -euo pipefail
+[[ $# == 2 && $1 == build && -f $2/book.toml ]]
+into=$(sed --quiet 's/^build-dir = "\(.*\)"$/\1/p' "$2/book.toml")
+mkdir -p "$2/$into"
+echo page >"$2/$into/index.html"
+"#;
+
+/// A job of GitHub's: what stands for the programs in `bin`, the repository's files in `sources`.
+struct Job {
+    folder: tempfile::TempDir,
+}
+
+impl Job {
+    /// With these files of the repository.
+    fn new(sources: &[&str]) -> Self {
+        let job = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for (name, script) in [
+            ("bin/cargo", CARGO),
+            ("bin/rustup", RUSTUP),
+            ("bin/gh", GH),
+            ("bin/musl-gcc", NOTHING),
+            ("mdbook", MDBOOK),
+        ] {
+            job.write(name, script);
+        }
+        for file in sources {
+            let text = fs::read_to_string(root().join(file)).unwrap();
+            job.write(&format!("sources/{file}"), &text);
+        }
+        job
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.path().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    for (name, script) in [
-        ("bin/cargo", CARGO),
-        ("bin/rustup", RUSTUP),
-        ("bin/gh", GH),
-        ("bin/musl-gcc", NOTHING),
-        ("program", &STATIC.replace("1.0.0-rc.1", version)),
-    ] {
-        write(name, script);
     }
-    for file in [
+
+    /// What the programs were called with.
+    fn calls(&self) -> String {
+        fs::read_to_string(self.path().join("calls")).unwrap()
+    }
+
+    /// Runs the steps that are scripts, as GitHub does, with what these expressions stand for; whether all ended well.
+    fn run(&self, steps: &Value, expressions: &[(&str, &str)], more: &[(&str, &str)]) -> bool {
+        let path = format!(
+            "{}:{}",
+            self.path().join("bin").display(),
+            std::env::var("PATH").unwrap()
+        );
+        let scripts = steps.as_array().unwrap().iter().filter_map(|step| {
+            let script = step["run"].as_str();
+            assert!(script.is_some() || step["uses"].is_string(), "{step}");
+            Some((script?, step["env"].as_object()))
+        });
+        for (script, variables) in scripts {
+            assert!(!script.contains("${{"), "{script}");
+            let mut shell = Command::new("bash");
+            shell
+                .args(["--noprofile", "--norc", "-e", "-c", script])
+                .current_dir(self.path().join("sources"))
+                .env("PATH", &path)
+                .env("JOB", self.path())
+                .env("XTASK", env!("CARGO_BIN_EXE_xtask"))
+                .env("SOURCE_DATE_EPOCH", "1700000000")
+                .env_remove("CARGO_TARGET_DIR")
+                .env_remove("GH_TOKEN")
+                .envs(more.iter().copied());
+            for (name, value) in variables.into_iter().flatten() {
+                let value = value.as_str().unwrap();
+                let known = expressions.iter().find(|(known, _)| *known == value);
+                let known = known
+                    .unwrap_or_else(|| panic!("{value} is no expression that this test knows"));
+                shell.env(name, known.1);
+            }
+            if !shell.status().unwrap().success() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A workflow of the repository.
+fn workflow(name: &str) -> Value {
+    let file = root().join(".github/workflows").join(name);
+    serde_saphyr::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// The actions of other repositories that steps use, each with a version.
+fn used(steps: &Value) -> Vec<&str> {
+    let used: Vec<&str> = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|step| step["uses"].as_str())
+        .collect();
+    for action in &used {
+        assert!(action.contains("@v"), "{action} has no version");
+    }
+    used
+}
+
+/// Runs the steps of the release workflow with a program that says this version; the job, and whether all steps ended well.
+fn release(version: &str, tag: &str, more: &[(&str, &str)]) -> (Job, bool) {
+    let job = Job::new(&[
         "LICENSE-MIT",
         "LICENSE-APACHE",
         "reports/assets/DEJAVU-LICENSE.txt",
         "reports/assets/UPLOT-LICENSE.txt",
-    ] {
-        write(
-            &format!("sources/{file}"),
-            &fs::read_to_string(root().join(file)).unwrap(),
-        );
-    }
-    let workflow = fs::read_to_string(root().join(".github/workflows/release.yml")).unwrap();
-    let workflow: Value = serde_saphyr::from_str(&workflow).unwrap();
+    ]);
+    job.write("program", &STATIC.replace("1.0.0-rc.1", version));
+    let workflow = workflow("release.yml");
     assert_eq!(workflow["permissions"]["contents"], "write");
-    let steps = workflow["jobs"]["package"]["steps"].as_array().unwrap();
-    let path = format!(
-        "{}:{}",
-        folder.join("bin").display(),
-        std::env::var("PATH").unwrap()
-    );
-    for step in steps {
-        let Some(script) = step["run"].as_str() else {
-            assert!(
-                step["uses"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("actions/checkout@"),
-                "{step}"
-            );
-            continue;
-        };
-        assert!(!script.contains("${{"), "{script}");
-        let mut shell = Command::new("bash");
-        shell
-            .args(["--noprofile", "--norc", "-e", "-c", script])
-            .current_dir(folder.join("sources"))
-            .env("PATH", &path)
-            .env("JOB", folder)
-            .env("XTASK", env!("CARGO_BIN_EXE_xtask"))
-            .env("SOURCE_DATE_EPOCH", "1700000000")
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("GH_TOKEN");
-        for (name, value) in step["env"].as_object().into_iter().flatten() {
-            let value = match value.as_str().unwrap() {
-                "${{ github.token }}" => "a-token",
-                "${{ github.ref_name }}" => tag,
-                other => panic!("{other} is no expression that this test knows"),
-            };
-            shell.env(name, value);
-        }
-        if !shell.status().unwrap().success() {
-            return (job, false);
-        }
-    }
-    (job, true)
+    let steps = &workflow["jobs"]["package"]["steps"];
+    assert_eq!(used(steps), ["actions/checkout@v4"]);
+    let expressions = [
+        ("${{ github.token }}", "a-token"),
+        ("${{ github.ref_name }}", tag),
+    ];
+    let ended_well = job.run(steps, &expressions, more);
+    (job, ended_well)
 }
 
 #[test]
 fn the_steps_of_a_release_publish_the_files_that_binstall_and_the_action_look_for() {
-    let (job, is_released) = release(VERSION, &format!("v{VERSION}"));
+    let (job, is_released) = release(VERSION, &format!("v{VERSION}"), &[]);
     assert!(is_released);
     let read = |name: &str| fs::read_to_string(job.path().join(name)).unwrap();
     assert_eq!(read("tag"), format!("v{VERSION}\n"));
     assert_eq!(read("flags"), "--verify-tag\n--generate-notes\n");
-    let calls = read("calls");
+    let calls = job.calls();
     for call in [
+        "cargo publish --workspace --dry-run\n",
         "rustup toolchain install stable",
         "rustup target add x86_64-unknown-linux-musl\n",
     ] {
@@ -475,11 +535,62 @@ fn the_steps_of_a_release_publish_the_files_that_binstall_and_the_action_look_fo
 
 #[test]
 fn a_candidate_is_no_full_release_and_a_tag_of_another_version_is_none() {
-    let (job, is_released) = release("1.0.0-rc.1", "v1.0.0-rc.1");
+    let (job, is_released) = release("1.0.0-rc.1", "v1.0.0-rc.1", &[]);
     assert!(is_released);
     let flags = fs::read_to_string(job.path().join("flags")).unwrap();
     assert!(flags.contains("--prerelease\n"), "{flags}");
-    let (job, is_released) = release(VERSION, "v99.0.0");
+    let (job, is_released) = release(VERSION, "v99.0.0", &[]);
     assert!(!is_released);
     assert!(!job.path().join("released").exists());
+}
+
+#[test]
+fn what_crates_io_would_refuse_is_no_release() {
+    let (job, is_released) = release(VERSION, &format!("v{VERSION}"), &[("REFUSED", "yes")]);
+    assert!(!is_released);
+    assert!(job.calls().ends_with("publish --workspace --dry-run\n"));
+    assert!(!job.path().join("released").exists());
+}
+
+#[test]
+fn a_release_publishes_the_guides_that_mdbook_built() {
+    let workflow = workflow("docs.yml");
+    // It follows the workflow of releases, by its name.
+    let after = &workflow["on"]["workflow_run"]["workflows"];
+    assert_eq!(after[0], self::workflow("release.yml")["name"]);
+    for permission in ["pages", "id-token"] {
+        assert_eq!(workflow["permissions"][permission], "write");
+    }
+    let steps = &workflow["jobs"]["pages"]["steps"];
+    let actions = [
+        "actions/checkout@v4",
+        "actions/upload-pages-artifact@v3",
+        "actions/deploy-pages@v4",
+    ];
+    assert_eq!(used(steps), actions);
+    let job = Job::new(&["harness/docs/book.toml"]);
+    assert!(job.run(steps, &[], &[]));
+    let uploaded = steps
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["uses"] == actions[1]);
+    let site = uploaded.unwrap()["with"]["path"].as_str().unwrap();
+    assert!(
+        job.path()
+            .join("sources")
+            .join(site)
+            .join("index.html")
+            .is_file()
+    );
+    // The program is as old as the library with which the guides are tested.
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let tested = lock.split_once("name = \"mdbook-driver\"\nversion = \"");
+    let version = tested.unwrap().1.split('"').next().unwrap();
+    assert!(
+        job.calls()
+            .contains(&format!("cargo install --locked mdbook@{version}\n")),
+        "mdbook-driver is {version}: {}",
+        job.calls()
+    );
 }
