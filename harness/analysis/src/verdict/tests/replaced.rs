@@ -131,7 +131,7 @@ fn a_trial_that_is_void_by_our_doing_gives_way_to_another_and_the_gates_decide()
     assert_eq!(wanted.len(), 1);
     assert_eq!(wanted[0].void, TrialId(1));
     let schedule = &before.header.schedule;
-    let expected = comeback_model::schedule::PlannedTrial {
+    let expected = PlannedTrial {
         turn: schedule.trials[1].turn,
         ..schedule.spares[0].clone()
     };
