@@ -190,7 +190,7 @@ pub(super) fn faulted(arm: &Evidence) -> Result<(), Open> {
     }
     if share(arm.undecided, known + arm.undecided) > UNKNOWN {
         return Err(Open(format!(
-            "{name}: the fate of {} sessions is unknown, and only that of {known} is known",
+            "{name}: the fate of {} sessions is unknown, beside {known} of which it is known",
             arm.undecided
         )));
     }

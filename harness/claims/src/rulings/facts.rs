@@ -294,7 +294,7 @@ impl Findings {
         let (right, tried) = self.count(arm, what, at);
         if tried < REQUESTS {
             return Err(Open(format!(
-                "{arm} has {tried} requests that count, and {REQUESTS} are needed"
+                "{arm} has {tried} tries that count, and {REQUESTS} are needed"
             )));
         }
         Ok((right, tried))

@@ -86,7 +86,7 @@ fn where_the_kernel_keeps_no_account_of_waiting_the_harness_being_late_is_enough
         .does(begun_late(FAULT, SETTLED, 4, 20));
     let told = told.replace(
         "10 % of its operations before the fault",
-        "17 % of its operations",
+        "13 % of its operations",
     );
     assert_eq!(told_without_account(control), Some(told));
     // Few, or by little.
