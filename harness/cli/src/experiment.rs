@@ -17,7 +17,7 @@ use comeback_model::plan::secret::is_masked;
 use comeback_model::plan::{Arm, DiskModel, Plan, Reach, Signal};
 
 use self::retry::RetryArgs;
-use self::session::SessionArgs;
+pub(super) use self::session::SessionArgs;
 use self::storm::StormArgs;
 pub(super) use self::target::TargetArgs;
 use super::choice::choice;
@@ -37,7 +37,7 @@ pub(super) struct What {
     /// Flags override what it says.
     #[arg(
         value_name = "EXPERIMENT.toml",
-        conflicts_with_all = ["ready", "protocol", "socket", "listener", "boot_header"],
+        conflicts_with_all = ["ready", "protocol", "socket", "listener", "boot_header", "login", "follow"],
         help_heading = None::<&str>
     )]
     pub(super) experiment: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub(super) struct What {
         long,
         value_name = "PATH",
         overrides_with = "get",
-        conflicts_with = "experiment",
+        conflicts_with_all = ["experiment", "login"],
         help_heading = "Session"
     )]
     get: Option<String>,
