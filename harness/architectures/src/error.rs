@@ -65,19 +65,19 @@ impl fmt::Display for ArchitectureError {
                 "there is no architecture '{name}'; the architectures are {}",
                 known.join(", ")
             ),
-            Self::NoStore(name) => write!(f, "--fault-target store: '{name}' has no store"),
+            Self::NoStore(name) => write!(f, "--fault-target store: '{name}' has no store: leave it out of the comparison, or remove the flag"),
             Self::NoCache => f.write_str(
                 "--fault-target cache: there is no cache; add --cache builtin or --cache nginx",
             ),
             Self::NoBalancer => {
-                f.write_str("--retry-by balancer: there is no balancer without --topology")
+                f.write_str("--retry-by balancer: there is no balancer without --topology: add --topology, or remove the flag")
             }
-            Self::NoRepetition => f.write_str("--retry 0: --retry-by needs at least one retry"),
-            Self::SameReplicas(number) => write!(f, "--replicas: {number} is given twice"),
+            Self::NoRepetition => f.write_str("--retry 0: --retry-by needs at least one retry: raise --retry, or remove --retry-by"),
+            Self::SameReplicas(number) => write!(f, "--replicas: {number} is given twice: name each number once"),
             Self::OtherStore { deployed, arm } => {
                 write!(
                     f,
-                    "--deploy {deployed}: it does not use the store of '{arm}'"
+                    "--deploy {deployed}: it does not use the store of '{arm}': deploy a server that does"
                 )
             }
         }

@@ -14,10 +14,10 @@ use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::secret::is_masked;
-use comeback_model::plan::{DiskModel, Plan, Reach, Signal};
+use comeback_model::plan::{Arm, DiskModel, Plan, Reach, Signal};
 
 use self::retry::RetryArgs;
-use self::session::SessionArgs;
+pub(super) use self::session::SessionArgs;
 use self::storm::StormArgs;
 pub(super) use self::target::TargetArgs;
 use super::choice::choice;
@@ -37,7 +37,7 @@ pub(super) struct What {
     /// Flags override what it says.
     #[arg(
         value_name = "EXPERIMENT.toml",
-        conflicts_with_all = ["ready", "protocol", "socket", "listener", "boot_header"],
+        conflicts_with_all = ["ready", "protocol", "socket", "listener", "boot_header", "login", "follow"],
         help_heading = None::<&str>
     )]
     pub(super) experiment: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub(super) struct What {
         long,
         value_name = "PATH",
         overrides_with = "get",
-        conflicts_with = "experiment",
+        conflicts_with_all = ["experiment", "login"],
         help_heading = "Session"
     )]
     get: Option<String>,
@@ -216,6 +216,16 @@ impl What {
         if self.experiment.is_none() && !is_reference_server(command) {
             document.load.rate.get_or_insert(RatePart::Auto);
         }
+    }
+
+    /// Whether nobody chose the rate of a server that is not this program's: its file says none, and no flag does. A storm has a rate of
+    /// its own.
+    pub(super) fn has_rate_by_default(&self, document: &Document, plan: &Plan) -> bool {
+        let is_own = |arm: &Arm| is_reference_server(&arm.target.command);
+        self.experiment.is_some()
+            && document.load.rate.is_none()
+            && document.storm.is_none()
+            && !plan.arms.iter().all(is_own)
     }
 
     fn apply_to(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {

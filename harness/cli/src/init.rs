@@ -1,5 +1,6 @@
 //! `comeback init`: writes a first experiment file, with comments, for the user to change.
 
+mod asked;
 mod curl;
 mod draft;
 mod flow;
@@ -24,6 +25,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_faults::Faults;
 use comeback_model::plan::Target;
 
+use self::asked::{Asked, Parts};
 use self::draft::Draft;
 use self::flow::Flow;
 pub(super) use self::recording::Recording;
@@ -40,7 +42,8 @@ use comeback_supervise::tag::RunTag;
 ///
 /// Asks nothing and overwrites nothing. With --from-command, the server is started once, on a free port and in a data
 /// folder of its own. It gets a few harmless requests, until it answers one with a 2xx, and is stopped. The file then describes the server.
-/// The flags of the server are those of `run`; they stand before --from-command, and what they say is not guessed.
+/// The flags of the server, its sessions, the trials, faults and gates are those of `run`; they stand before --from-command, and what they
+/// say is not guessed.
 ///
 /// With --from-curl or --from-har, the file describes the sessions of users, too: which request is the login, which one
 /// changes the state, which one shows it, and where. Record a login, an action, a page that shows its effect, and the
@@ -61,16 +64,23 @@ pub(super) struct Args {
     #[arg(value_name = "EXPERIMENT.toml", default_value = "experiment.toml")]
     file: PathBuf,
     /// A file with curl commands, as browsers copy them; - is standard input
-    #[arg(long, value_name = "SCRIPT", group = "form")]
+    #[arg(long, value_name = "SCRIPT", group = "form", conflicts_with = "login")]
     from_curl: Option<PathBuf>,
     /// A HAR file, as browsers export it; - is standard input
-    #[arg(long, value_name = "HAR", group = "form")]
+    #[arg(long, value_name = "HAR", group = "form", conflicts_with = "login")]
     from_har: Option<PathBuf>,
     /// An OpenAPI document, version 3.0 or 3.1, JSON or YAML; - is standard input
-    #[arg(long, value_name = "DOCUMENT", group = "form")]
+    #[arg(
+        long,
+        value_name = "DOCUMENT",
+        group = "form",
+        conflicts_with = "login"
+    )]
     from_openapi: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    asked: Asked,
     /// The server and its arguments, to the end of the line
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, help_heading = "Server")]
     from_command: Vec<String>,
@@ -95,6 +105,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             "{flag}: there is no server that it could be about: add --from-command and the server's command"
         )));
     }
+    let parts = args.asked.to_parts(server)?;
     let seen = match server.command {
         [] => None,
         _ => {
@@ -102,7 +113,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             Some(meet(server, &pages.unwrap_or_default())?)
         }
     };
-    complete(&args.file, server, seen.as_ref(), recording.as_ref())
+    let known = Known {
+        server,
+        seen: seen.as_ref(),
+        parts: &parts,
+    };
+    complete(&args.file, known, recording.as_ref())
 }
 
 /// The server of a file.
@@ -114,28 +130,52 @@ pub(super) struct Server<'a> {
     pub(super) target: &'a TargetArgs,
 }
 
-/// Writes the file by what was seen of the server and was recorded, and says so.
-pub(super) fn complete(
+/// What is known before any recording is read.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    server: Server<'a>,
+    /// The observations of the server.
+    seen: Option<&'a Discovered>,
+    /// The parts that flags say.
+    parts: &'a Parts,
+}
+
+/// Writes the file of a server that was recorded, and says so.
+pub(super) fn complete_recorded(
     file: &Path,
-    server: Server<'_>,
-    seen: Option<&Discovered>,
+    (server, seen): (Server<'_>, &Discovered),
+    recording: &Recording,
+) -> Result<Outcome, CliError> {
+    let known = Known {
+        server,
+        seen: Some(seen),
+        parts: &Parts::default(),
+    };
+    complete(file, known, Some(recording))
+}
+
+/// Writes the file by what is known of the server and was recorded, and says so.
+fn complete(
+    file: &Path,
+    known: Known<'_>,
     recording: Option<&Recording>,
 ) -> Result<Outcome, CliError> {
-    let draft = |flow: Option<&Flow>| Draft { server, seen, flow }.text();
+    let draft = |flow: Option<&Flow>| Draft { known, flow }.text();
     let writer = Writer {
         file,
-        has_command: !server.command.is_empty(),
+        has_command: !known.server.command.is_empty(),
         text: &|flow| draft(Some(flow)),
     };
     let inferred = recording
         .map(|recording| writer.infer(recording))
         .transpose()?;
     let text = draft(inferred.as_ref().map(|found| &found.flow));
-    match inferred {
-        Some(_) => write_secret(file, &text)?,
-        None => write(file, &text)?,
+    let has_flow = inferred.is_some() || known.parts.session.is_some();
+    match has_flow {
+        true => write_secret(file, &text)?,
+        false => write(file, &text)?,
     }
-    tell(file, seen, inferred.as_ref());
+    tell(file, (known.seen, has_flow), inferred.as_ref());
     let works = inferred.and_then(|found| found.works);
     Ok(if works == Some(false) {
         Outcome::Fail
@@ -144,13 +184,10 @@ pub(super) fn complete(
     })
 }
 
-fn tell(file: &Path, seen: Option<&Discovered>, inferred: Option<&Inferred>) {
+fn tell(file: &Path, (seen, has_flow): (Option<&Discovered>, bool), inferred: Option<&Inferred>) {
     let file = file.display();
     say(&format!("wrote {file}"));
-    for line in seen
-        .iter()
-        .flat_map(|seen| draft::tell(seen, inferred.is_some()))
-    {
+    for line in seen.iter().flat_map(|seen| draft::tell(seen, has_flow)) {
         say(&format!("  {line}"));
     }
     for line in inferred.iter().flat_map(|found| &found.lines) {

@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         // The same folder by two names is one.
         let found = std::fs::canonicalize(folder);
         folders.push(found.map_err(|error| {
-            CliError::Usage(format!("{} cannot be used: {error}", folder.display()))
+            CliError::Usage(format!(
+                "{} cannot be used: {error}: name the folders of runs with --shard",
+                folder.display()
+            ))
         })?);
     }
     let mut union = Union::open(&folders).map_err(refuse)?;

@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         )));
     }
     let recording = init::Recording::of_har(NAME, &text)?;
-    init::complete(&args.file, server, Some(&seen), Some(&recording))
+    init::complete_recorded(&args.file, (server, &seen), &recording)
 }
 
 /// What was seen of a server and passed the recorder.

@@ -96,6 +96,12 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     };
     let shard = sharing.choose()?;
     output.tell_default_gates(&resolved.default_gates);
+    if args.what.has_rate_by_default(&document, &resolved.plan) {
+        output.tell(&format!(
+            "rate: {}/s, the default; `rate = \"auto\"` below [load] in the file measures what the server can do",
+            resolved.plan.load.rate
+        ));
+    }
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;
     // It is removed when this is dropped, whatever happens before.
     let _worktree = against::prepare(&args.against, &document, &origin, &mut resolved, output)?;

@@ -127,30 +127,28 @@ fn dependencies(folder: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a user's test compiles with the library: it stays light, and has no server in it.
-#[test]
-fn the_library_without_charts_is_at_most_180_packages() {
+/// The packages that a user's test compiles for the library, with such features.
+fn packages(features: &[&str]) -> BTreeSet<String> {
     let told = Command::new(env!("CARGO"))
         .current_dir(root())
         .args(["tree", "--locked", "--package", "comeback"])
-        .args([
-            "--no-default-features",
-            "--features",
-            "tls,http2",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-        ])
+        .args(["--edges", "normal,build", "--prefix", "none"])
+        .args(features)
         .output()
         .unwrap();
     assert!(told.status.success(), "{told:?}");
     let told = String::from_utf8(told.stdout).unwrap();
-    let packages = told.lines().map(|line| {
-        line.trim_end_matches(" (*)")
-            .trim_end_matches(" (proc-macro)")
+    let names = told.lines().map(|line| {
+        let line = line.trim_end_matches(" (*)");
+        line.trim_end_matches(" (proc-macro)").to_owned()
     });
-    let packages: BTreeSet<&str> = packages.filter(|line| !line.is_empty()).collect();
+    names.filter(|line| !line.is_empty()).collect()
+}
+
+/// It stays light, and has no server in it.
+#[test]
+fn the_library_is_at_most_180_packages() {
+    let packages = packages(&[]);
     assert!(packages.len() > 100, "{packages:?}");
     assert!(packages.len() <= 180, "{}: {packages:#?}", packages.len());
     for server in ["axum", "rusqlite", "libunftp", "hickory-server", "plotters"] {
@@ -158,6 +156,28 @@ fn the_library_without_charts_is_at_most_180_packages() {
         let is_in = packages.iter().any(|package| package.starts_with(&named));
         assert!(!is_in, "{server}");
     }
+}
+
+/// `docs/library.md` has a row for each feature, with the number of packages that it alone makes of the library.
+#[test]
+fn the_guide_to_the_library_says_how_many_packages_each_feature_compiles() {
+    let page = fs::read_to_string(root().join("harness/docs/library.md")).unwrap();
+    let told = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let count = cells.last()?.parse::<usize>().ok()?;
+        Some((cells[0].trim_matches('`').to_owned(), count))
+    });
+    let alone = |feature| ["--no-default-features", "--features", feature];
+    let counted = [
+        ("none", packages(&["--no-default-features"])),
+        ("http2", packages(&alone("http2"))),
+        ("tls", packages(&alone("tls"))),
+        ("charts", packages(&alone("charts"))),
+        ("the default", packages(&[])),
+        ("all", packages(&["--all-features"])),
+    ];
+    let counted = counted.map(|(name, packages)| (name.to_owned(), packages.len()));
+    assert_eq!(told.collect::<Vec<_>>(), counted);
 }
 
 /// The table of crates says which of ours each depends on; the manifests say the same.

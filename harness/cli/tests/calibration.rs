@@ -282,6 +282,45 @@ fn behind_run_the_rate_is_measured_unless_one_is_given() {
     assert!(explained(&["--rate", "7"]).contains("7 operations per second"));
 }
 
+#[test]
+fn a_file_that_says_no_rate_is_told_of_the_default_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is started, for there is no new folder for the results.
+    let told = |command: &[&str], load: &str, more: &[&str]| {
+        let text = format!("[target]\ncommand = {command:?}\n{load}");
+        std::fs::write(folder.path().join("it.toml"), text).unwrap();
+        let words = [&["run", "it.toml", "--out", "."], more].concat();
+        let output = call_in(folder.path(), &words);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let said = support::said(&output);
+        let lines = said.lines().filter(|line| line.starts_with("rate: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let own = ["./server", "{port}"];
+    let line = "rate: 200/s, the default; `rate = \"auto\"` below [load] in the file measures what the server can do";
+    assert_eq!(told(&own, "", &[]), [line]);
+    assert_eq!(told(&own, "", &["--json"]), [line]);
+    for (command, load, more) in [
+        (&own[..], "", &["--quiet"][..]),
+        (&own, "", &["--rate", "20"]),
+        (&own, "", &["--storm"]),
+        (&own, "[load]\nrate = 200\n", &[]),
+        // This program's servers bear it.
+        (
+            &["{comeback}", "serve", "no-such-server", "{port}"],
+            "",
+            &[],
+        ),
+    ] {
+        assert_eq!(
+            told(command, load, more),
+            [""; 0],
+            "{command:?} {load} {more:?}"
+        );
+    }
+}
+
 /// The plan of a run, and what its calibration chose beside the rate.
 fn fitted(out: &Path) -> (Value, Value) {
     let plan = read_header(out)["plan"].clone();

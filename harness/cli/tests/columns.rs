@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/recorded.rs"]
+#[allow(dead_code, reason = "shards.rs uses all of it")]
+mod recorded;
 mod support;
 
 use std::path::Path;
 use std::process::Output;
 
+use recorded::Recorded;
 use support::{CONTRACT_SESSION, PROGRAM, command};
 
 /// Lines that are too long, though they could be shorter: one without a blank behind its beginning is a path, or an address, and a
@@ -163,4 +167,100 @@ fn two_runs_side_by_side() {
     let words = ["diff", base.to_str().unwrap(), new.to_str().unwrap()];
     let said = fits("diff", &call(folder.path(), &words));
     assert!(said.contains("time to ready"), "{said}");
+}
+
+/// Copies of the stored runs, in a folder of the test: their reports are written anew.
+fn stored_runs(folder: &Path) -> Vec<String> {
+    let journals = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(journals).unwrap() {
+        let stored = entry.unwrap().path();
+        if !stored.is_dir() {
+            continue;
+        }
+        let name = stored.file_name().unwrap().to_str().unwrap().to_owned();
+        let copy = folder.join(&name);
+        std::fs::create_dir(&copy).unwrap();
+        for file in std::fs::read_dir(&stored).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+        names.push(name);
+    }
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+#[test]
+fn stored_runs_are_listed_reported_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = stored_runs(folder.path());
+    let listed = fits("list", &call(folder.path(), &["list", "."]));
+    for run in &runs {
+        assert!(listed.contains(run.as_str()), "{run}: {listed}");
+    }
+    // Comparisons of architectures, drawn faults, rolling restarts and others.
+    for run in &runs {
+        let report = call(folder.path(), &["report", run, "--verbose"]);
+        let said = fits(&format!("report {run}"), &report);
+        assert!(said.contains("verdict: "), "{said}");
+    }
+    let trend = call(
+        folder.path(),
+        &["report", "four-crashes", "listens-late", "--out", "trend"],
+    );
+    fits("report of several", &trend);
+    assert!(trend.status.success());
+    for (words, code) in [
+        (&["list", "nowhere"][..], 2),
+        (&["list", ".", "--last", "0"], 2),
+        (&["export", "torn", "--format", "nope"], 2),
+        // It must be new.
+        (&["export", "torn", "--out", "torn/journal.jsonl"], 2),
+        (&["export", "nowhere"], 2),
+        (&["shrink", "nowhere"], 2),
+        // Neither did fail.
+        (&["shrink", "cache"], 2),
+        (&["shrink", "void"], 2),
+        // No run begins.
+        (&["shrink", "several", "--budget", "0s"], 3),
+        (&["explore", "several"], 2),
+        (
+            &["explore", "--disk", "nope", "--", "./server", "{port}"],
+            2,
+        ),
+        (&["replay", "nowhere"], 2),
+        (
+            &["replay", "four-crashes", "--secret", "x=y", "--out", "torn"],
+            2,
+        ),
+        (&["merge", "torn", "void"], 2),
+        (&["merge", "nowhere"], 2),
+        (&["compare", "nope", "--quick"], 2),
+    ] {
+        let output = call(folder.path(), words);
+        let said = fits(&words.join(" "), &output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+    }
+    for command in [
+        "list", "merge", "export", "replay", "compare", "shrink", "explore",
+    ] {
+        for help in ["--help", "--help-all"] {
+            fits(command, &call(folder.path(), &[command, help]));
+        }
+    }
+}
+
+#[test]
+fn shards_put_together_and_a_missing_one() {
+    let folder = tempfile::tempdir().unwrap();
+    Recorded::of(11, &["unrecovered == 0", "outage.median < 5s"], 7).write_shards(folder.path(), 4);
+    let words = ["merge", "1", "2", "3", "4", "--out", "whole"];
+    let whole = call(folder.path(), &words);
+    let said = fits("merge", &whole);
+    assert_eq!(whole.status.code(), Some(0), "{said}");
+    assert!(said.contains("4 of 4 shards"), "{said}");
+    let partly = call(folder.path(), &["merge", "1", "3", "--out", "partly"]);
+    let said = fits("merge of some", &partly);
+    assert_eq!(partly.status.code(), Some(3), "{said}");
 }

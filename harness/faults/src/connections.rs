@@ -101,7 +101,7 @@ impl Kind for Connections {
         let is_nothing = |size: Option<Size>| size.is_some_and(|size| size.bytes() == 0);
         let is_slow = self.delay.is_some() || self.bandwidth.is_some() || self.slow_close.is_some();
         if is_none(self.delay) {
-            return Err(("delay", "a delay is longer than 1ms"));
+            return Err(("delay", "it must be longer than 1ms, such as 100ms"));
         }
         if self
             .jitter
@@ -109,38 +109,47 @@ impl Kind for Connections {
         {
             return Err((
                 "jitter",
-                "the delay less the jitter is longer than 1ms, for every byte is to be late",
+                "the delay less the jitter must be longer than 1ms, for every byte is to be late: lower the jitter, or raise the delay",
             ));
         }
         if is_nothing(self.bandwidth) {
-            return Err(("bandwidth", "at least 1B a second passes"));
+            return Err((
+                "bandwidth",
+                "it must be at least 1B a second, such as 100kB",
+            ));
         }
         if is_none(self.slow_close) {
-            return Err(("slow_close", "a delay is longer than 1ms"));
+            return Err(("slow_close", "it must be longer than 1ms, such as 100ms"));
         }
         if is_nothing(self.cut_after) {
-            return Err(("cut_after", "at least 1B passes before the cut"));
+            return Err((
+                "cut_after",
+                "it must be at least 1B, the part of a reply that comes before the cut",
+            ));
         }
         if self.cut != Cut::Reset && self.cut_after.is_none() {
-            return Err(("cut", "only cut_after cuts"));
+            return Err((
+                "cut",
+                "it says how cut_after cuts: add cut_after, or remove it",
+            ));
         }
         if self.direction != Direction::Both && !is_slow {
             return Err((
                 "direction",
-                "only delay, bandwidth and slow_close have a direction",
+                "only delay, bandwidth and slow_close have a direction: remove it, or add one of them",
             ));
         }
         if self.fail_first == Some(0) {
-            return Err(("fail_first", "at least 1 connection fails"));
+            return Err(("fail_first", "it must be at least 1 connection"));
         }
         if self.fail_first.is_some() && self.refuse {
             return Err((
                 "fail_first",
-                "refuse resets all new connections: leave one out",
+                "refuse resets all new connections already: remove one of the two",
             ));
         }
         if !(1..=100).contains(&self.percent) {
-            return Err(("percent", "it meets 1 to 100 percent of the connections"));
+            return Err(("percent", "it must be 1 to 100 percent of the connections"));
         }
         // The final looks are made while a surrounding holds: a session that the proxy kept from them would count as lost.
         let cutting = [
@@ -152,7 +161,7 @@ impl Kind for Connections {
         if let (None, Some((key, _))) = (self.lasts, cutting.next()) {
             return Err((
                 key,
-                "it cannot surround a trial, whose final looks it would fail: make it a fault, and say how long it lasts",
+                "as a surrounding it would break the connections of the final looks, too: move it to [[fault]], and say how long it lasts",
             ));
         }
         if !(is_slow || self.cut_after.is_some() || self.refuse || self.fail_first.is_some()) {
@@ -296,7 +305,7 @@ impl Disturbance {
         match tell(on, &Order::Count { name })? {
             (Some(toxics), counts) if toxics == self.toxics => Ok(counts),
             _ => Err(ActError::Missed(
-                "the proxy says that it does not hold".to_owned(),
+                "the proxy says that it has not taken effect".to_owned(),
             )),
         }
     }
@@ -380,7 +389,7 @@ impl Act for Disturbance {
         let mut unmet = effects.iter().filter(|(_, count, enough)| count < enough);
         match unmet.next() {
             Some((what, count, enough)) if self.is_to_be_met => Err(ActError::Missed(format!(
-                "it had not its full effect: {count} {what} while it held, and at least {enough} are needed ({counted})"
+                "it did not have its full effect: {count} {what} while it held, and at least {enough} are needed ({counted})"
             ))),
             _ => Ok(format!("the proxy says that it held; {counted}")),
         }

@@ -245,7 +245,7 @@ impl Act for Limit {
         let file = file.display();
         match count.saturating_sub(self.before) {
             0 if self.is_to_be_reached => Err(ActError::Missed(format!(
-                "the limit was never reached, {file} says; a lower limit would have an effect"
+                "the limit was never reached, {file} says: set a lower limit"
             ))),
             times => Ok(format!("{held}; it was reached {times} times, {file} says")),
         }

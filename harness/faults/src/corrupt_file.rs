@@ -74,10 +74,10 @@ impl Kind for CorruptFile {
         match self {
             _ if !is_below => Err(("file", "name a file below {data}, such as sessions.db")),
             Self { bits, .. } if !(1..=10_000).contains(bits) => {
-                Err(("bits", "1 to 10000 bits are flipped"))
+                Err(("bits", "it must be 1 to 10000 bits"))
             }
             Self { age, .. } if *age == Span::ZERO => {
-                Err(("age", "an older copy has an age, such as 500ms"))
+                Err(("age", "how = \"older\" needs an age, such as 500ms"))
             }
             _ => Ok(()),
         }

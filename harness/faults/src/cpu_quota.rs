@@ -39,7 +39,7 @@ limit_kind! {
     /// A quota of processor time.
     CpuQuota, "cpu_quota", CPU,
     /// How much of one processor all processes of a node may use together, in percent; 200 is two processors. Default: 50.
-    percent = 50 in 1..=100_000 => "a quota is 1 to 100000 percent of a processor",
+    percent = 50 in 1..=100_000 => "it must be 1 to 100000 percent of a processor",
     about: "All processes of a node together may use only so much of a processor.",
     evidence: "The kernel lists every process in the node's control group, and says the group's quota, at first and when it is undone. As a fault it must have been used up, as cpu.stat says.",
     words: |reach, lasts| FaultWords {

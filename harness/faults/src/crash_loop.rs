@@ -50,9 +50,9 @@ impl Kind for CrashLoop {
             2..=MOST if all_us <= LONGEST.as_us() => Ok(()),
             2..=MOST => Err((
                 "into_start",
-                "the starts of a crash loop take 10 s at most, all together: lower it, or kills",
+                "all starts of a crash loop together may take 10 s: lower it, or kills",
             )),
-            _ => Err(("kills", "a crash loop has 2 to 100 kills")),
+            _ => Err(("kills", "it must be 2 to 100 kills")),
         }
     }
 

@@ -62,7 +62,10 @@ impl Kind for DescriptorLimit {
 
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self.open {
-            0..LEAST => Err(("open", "with fewer than 8 no server can start")),
+            0..LEAST => Err((
+                "open",
+                "it must be at least 8, for with fewer no server can start",
+            )),
             _ => degrade::check(self.lasts),
         }
     }
@@ -146,7 +149,7 @@ impl Act for Limit {
         match most >= self.open {
             true => Ok(format!("{held}; a process has {most} open")),
             false => Err(ActError::Missed(format!(
-                "no process had more than {most} descriptors open; a lower limit would have an effect"
+                "no process had more than {most} descriptors open: set a lower limit"
             ))),
         }
     }

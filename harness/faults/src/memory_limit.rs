@@ -44,7 +44,7 @@ limit_kind! {
     /// A limit of memory.
     MemoryLimit, "memory_limit", MEMORY,
     /// How much memory all processes of a node may take beyond what they have, in MiB. Default: 64.
-    mib = 64 in 1..=1_048_576 => "a limit is 1 to 1048576 MiB",
+    mib = 64 in 1..=1_048_576 => "it must be 1 to 1048576 MiB",
     about: "All processes of a node together may take only so much more memory: beyond it the kernel kills one.",
     evidence: "The kernel lists every process in the node's control group, and says the group's limit, at first and when it is undone. As a fault it must have been reached, as memory.failcnt or memory.events says, or have ended the node.",
     words: |reach, lasts| FaultWords {

@@ -81,10 +81,13 @@ impl Kind for Network {
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         match self {
             Self { percent, .. } if !(1..=100).contains(percent) => {
-                Err(("percent", "it happens to 1 to 100 percent of the packets"))
+                Err(("percent", "it must be 1 to 100 percent of the packets"))
             }
             Self { how, direction, .. } if *how != How::Drop && *direction != Direction::Both => {
-                Err(("direction", "only packets that are lost have a direction"))
+                Err((
+                    "direction",
+                    "only lost packets have a direction: remove it, or write how = \"drop\"",
+                ))
             }
             Self { lasts, .. } => degrade::check(*lasts),
         }
@@ -222,7 +225,7 @@ impl Act for Rules {
     fn conclude(&self, on: &dyn Target) -> Result<String, ActError> {
         match Self::met(on)? {
             0 if self.is_to_be_met => Err(ActError::Missed(
-                "its rules met no packet: nobody sent one while it held".to_owned(),
+                "its rules met no packet, because nobody sent one while it held: let it hold longer, or raise the load".to_owned(),
             )),
             _ => self.confirm(on),
         }
@@ -236,8 +239,12 @@ impl Act for Rules {
 
 /// Where the program is.
 fn the_program() -> io::Result<PathBuf> {
-    program::of_system("nft")
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no program nft"))
+    program::of_system("nft").ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "there is no program nft: install the package nftables",
+        )
+    })
 }
 
 /// Calls nft with these words, and this as its input.

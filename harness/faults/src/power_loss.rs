@@ -49,7 +49,10 @@ impl Kind for PowerLoss {
             return unavailable(format!("a FUSE mount is refused: {error}"), mend);
         }
         if program::of_system("umount").is_none() {
-            return unavailable("there is no umount".to_owned(), "apt-get install mount");
+            return unavailable(
+                "there is no program umount".to_owned(),
+                "install it: apt-get install mount",
+            );
         }
         Ok(())
     }
@@ -117,7 +120,7 @@ impl Act for Cut {
     }
 
     fn apply(&mut self, on: &dyn Target) -> Result<(), ActError> {
-        let none = || ActError::Missed("its data lies on no disk that forgets".to_owned());
+        let none = || ActError::Missed("its data folder is not on a disk that forgets".to_owned());
         let disk = on.disk().ok_or_else(none)?;
         // ext4 writes its journal out every five seconds: what is right before that need not be right after it.
         let commits = disk.model() == DiskModel::Ext4 && on.draws().below(2) == 0;

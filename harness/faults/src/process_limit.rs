@@ -26,7 +26,7 @@ limit_kind! {
     /// A limit of processes.
     ProcessLimit, "process_limit", PROCESSES,
     /// How many processes and threads a node may have. Those that it has already stay. Default: 16.
-    processes = 16 in 1..=1_000_000 => "a limit is 1 to 1000000 processes",
+    processes = 16 in 1..=1_000_000 => "it must be 1 to 1000000 processes",
     about: "A node may have only a limited number of processes and threads: a fork beyond them fails.",
     evidence: "The kernel lists every process in the node's control group, and says the group's limit, at first and when it is undone. As a fault it must have refused a fork, as pids.events says.",
     words: |reach, lasts| FaultWords {

@@ -43,13 +43,12 @@
 //!
 //! # Features
 //!
-//! All are on by default. Switch off what you do not need, and fewer packages are compiled.
+//! - `http2`, on by default: targets may speak `http2` and `h2c`.
+//! - `tls`, on by default: targets may speak `https` and `http2`.
+//! - `charts`, off by default: reports contain charts.
 //!
-//! - `charts`: reports contain charts.
-//! - `http2`: targets may speak `http2` and `h2c`.
-//! - `tls`: targets may speak `https` and `http2`.
-//!
-//! A plan that needs a feature of these two is refused, before anything is started, if the feature is off.
+//! A plan that needs one of the first two is refused, before anything is started, if the feature is off. Switch off what you do not
+//! need, and fewer packages are compiled.
 //!
 //! # What is stable
 //!

@@ -26,9 +26,14 @@ use comeback_session::wire::Wanted;
 
 /// How often deadlines are looked at and finished operations handed on. A deadline is kept to this.
 const SWEEP: Duration = Duration::from_millis(10);
-/// Logins and read-backs in flight at once, so that a backlog of connections is not overrun. A slow server gets no more than it can
-/// answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
+/// Logins and read-backs in flight at once, at the most, so that a backlog of connections is not overrun. A slow server gets no more than it
+/// can answer within a time-out: as many as its load brings in that time. Otherwise the last ones are given up while it works on them.
 const BURST: u64 = 128;
+/// As many for few users, all workers together. Python's `http.server` keeps five connections waiting; those beyond are not answered, and
+/// their clients try again only after a second.
+const STOCK_QUEUE: u64 = 5;
+/// Who has more than so many times as many users expects a server that is made for them.
+const USERS_EACH: u64 = 10;
 /// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
 const NEWCOMERS: [u64; 3] = [200, 100, 40];
 /// Where users log out, too, there are newcomers if fewer logins a second than this are to be expected: three within the last 200 ms.
@@ -475,7 +480,8 @@ async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Ou
 /// So many logins or looks of a worker are in flight at once.
 fn burst_of(load: &Load) -> u64 {
     let served = load.rate * load.timeout.as_secs() / f64::from(load.workers);
-    (served as u64).clamp(1, BURST)
+    let borne = (u64::from(load.clients) / USERS_EACH).max(STOCK_QUEUE) / u64::from(load.workers);
+    (served as u64).min(borne).clamp(1, BURST)
 }
 
 async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
@@ -571,6 +577,7 @@ mod tests {
                 rate,
                 timeout: Span::from_secs(timeout_s),
                 workers,
+                clients: 10_000,
                 ..load.clone()
             };
             assert_eq!(
@@ -578,6 +585,28 @@ mod tests {
                 burst,
                 "{rate}/s, {timeout_s} s, {workers} workers"
             );
+        }
+    }
+
+    #[test]
+    fn few_users_do_not_overrun_the_accept_queue_of_a_stock_server() {
+        let load = Load::of(Workload::Stateless(Box::new(Request::new("GET", "/"))));
+        for (clients, workers, burst) in [
+            (1, 1, 5),
+            (50, 1, 5),
+            (50, 2, 2),
+            (50, 8, 1),
+            (400, 1, 40),
+            (400, 4, 10),
+            (5_000, 1, 128),
+        ] {
+            let load = Load {
+                rate: 1_000.0,
+                clients,
+                workers,
+                ..load.clone()
+            };
+            assert_eq!(burst_of(&load), burst, "{clients} by {workers} workers");
         }
     }
 }

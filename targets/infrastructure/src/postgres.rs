@@ -87,7 +87,7 @@ impl fmt::Display for ClusterError {
                 folder.display()
             ),
             Self::File { action, path, .. } => write!(f, "failed to {action} {}", path.display()),
-            Self::Initdb { said } => write!(f, "initdb made no cluster: {said}"),
+            Self::Initdb { said } => write!(f, "initdb created no database: {said}"),
             Self::Start { program, .. } => write!(f, "failed to start {}", program.display()),
         }
     }

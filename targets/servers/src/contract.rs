@@ -151,7 +151,10 @@ impl From<StoreError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error) = match self {
-            Self::BadBody(error) => (StatusCode::BAD_REQUEST, format!("not a login: {error}")),
+            Self::BadBody(error) => (
+                StatusCode::BAD_REQUEST,
+                format!("this is not a login: {error}"),
+            ),
             Self::BadKey => (StatusCode::BAD_REQUEST, NO_KEY.to_owned()),
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no such session".to_owned()),
             Self::NotStored(error) => (status_of(&error), describe(&error)),
@@ -160,8 +163,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-const NO_KEY: &str = "not an Idempotency-Key: one key is wanted, of 1 to 64 visible ASCII characters without quotes and \
-    backslashes, in double quotes or not";
+const NO_KEY: &str = "this is not an Idempotency-Key: write one key of 1 to 64 visible ASCII characters without quotes and backslashes, in double quotes or not";
 
 /// An unavailable store is never reported as a lost session: the client must try again, not log in.
 fn status_of(error: &StoreError) -> StatusCode {

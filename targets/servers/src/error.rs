@@ -103,14 +103,14 @@ impl fmt::Display for ServeError {
                 )
             }
             Self::InUse { path } => {
-                write!(f, "another process uses the data folder {}", path.display())
+                write!(f, "another process uses the data folder {}: end it, or use another folder", path.display())
             }
             Self::Database { action, .. } => write!(f, "failed to {action}"),
             Self::Bind { address, .. } => write!(f, "failed to bind {address}"),
             Self::System { action, .. } => write!(f, "failed to {action}"),
             Self::Store(_) => f.write_str("failed to store the last changes"),
             Self::NoStore => {
-                f.write_str("this server keeps its sessions in a store: give its address")
+                f.write_str("this server keeps its sessions in a store: give its address (--store 127.0.0.1:6379)")
             }
             Self::Planted(reason) => f.write_str(reason),
         }

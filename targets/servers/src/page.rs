@@ -58,11 +58,15 @@ fn control(query: &str) -> Result<String, String> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let seconds = value
             .parse()
-            .map_err(|_| format!("{part}: not a number of seconds\n"))?;
+            .map_err(|_| format!("{part} is not a number of seconds\n"))?;
         match name {
             "max-age" => max_age = seconds,
             "stale-if-error" => stale_if_error = Some(seconds),
-            _ => return Err(format!("{name}: say max-age or stale-if-error\n")),
+            _ => {
+                return Err(format!(
+                    "{name} is unknown: say max-age or stale-if-error\n"
+                ));
+            }
         }
     }
     let grace = stale_if_error.map(|seconds: u32| format!(", stale-if-error={seconds}"));

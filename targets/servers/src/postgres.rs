@@ -92,7 +92,7 @@ impl Postgres {
                 .client
                 .query_opt(statement, parameters)
                 .await
-                .map_err(StoreError::because("PostgreSQL did not carry it out"))?;
+                .map_err(StoreError::because("PostgreSQL did not execute a command"))?;
             lock(&self.idle).push(connection);
             row.map(|row| to_session(&row)).transpose()
         })
@@ -133,7 +133,7 @@ impl Connection {
             let _ = connection.await;
         });
         let statements = prepare(&client).await.map_err(StoreError::because(
-            "PostgreSQL does not prepare the tables",
+            "PostgreSQL could not prepare the tables",
         ))?;
         Ok(Self {
             client,
@@ -171,7 +171,9 @@ fn id_bytes(id: SessionId) -> Vec<u8> {
 
 fn to_session(row: &Row) -> Result<Session, StoreError> {
     let read = || -> Result<(String, i64), Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-    let (user, visits) = read().map_err(StoreError::because("PostgreSQL holds another table"))?;
+    let (user, visits) = read().map_err(StoreError::because(
+        "PostgreSQL holds another table of the same name",
+    ))?;
     let user =
         User::try_from(user).map_err(|_| StoreError::new("PostgreSQL holds no user's name"))?;
     let visits = u64::try_from(visits)

@@ -142,7 +142,7 @@ impl Connection {
             .set_response_timeout(None);
         let (handle, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
             .await
-            .map_err(StoreError::because("Redis does not greet"))?;
+            .map_err(StoreError::because("Redis did not answer the greeting"))?;
         Ok(Self {
             handle,
             driver: Driver::spawn(driver),
@@ -156,7 +156,7 @@ impl Connection {
         };
         let found = answer
             .and_then(read)
-            .map_err(StoreError::because("Redis did not carry it out"))?;
+            .map_err(StoreError::because("Redis did not execute a command"))?;
         found.map(into_session).transpose()
     }
 }

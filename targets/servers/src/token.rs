@@ -161,7 +161,10 @@ fn read_key(data: &Path) -> Result<Option<Key>, ServeError> {
     match fs::read(&path) {
         Ok(bytes) if bytes.len() == KEY_LENGTH => Ok(Some(Key::from(&bytes))),
         Ok(bytes) => {
-            let reason = format!("a key has {KEY_LENGTH} bytes, this one {}", bytes.len());
+            let reason = format!(
+                "a key has {KEY_LENGTH} bytes, and this one has {}",
+                bytes.len()
+            );
             Err(ServeError::Corrupt {
                 path,
                 offset: 0,

@@ -111,7 +111,10 @@ fn what_is_no_key_is_refused_and_not_counted() {
             let answer = client.send_with("/visit", headers);
             assert_eq!(answer.status, 400, "{name}: {headers:?}");
             let error = answer.body["error"].as_str().unwrap();
-            assert!(error.starts_with("not an Idempotency-Key: "), "{error}");
+            assert!(
+                error.starts_with("this is not an Idempotency-Key: "),
+                "{error}"
+            );
         }
         let longest = "k".repeat(64);
         assert_eq!(counts([client.visit_once(&longest)]), [(200, 1)], "{name}");

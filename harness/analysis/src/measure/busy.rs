@@ -7,7 +7,7 @@ use comeback_model::plan::Plan;
 use comeback_model::units::Span;
 
 use super::facts::Facts;
-use super::load::Load;
+use super::load::{Load, Part};
 use super::words::percent;
 
 /// Where the machine below this one takes this share of what somebody here wants of the cores, or more, work takes so much longer that
@@ -16,7 +16,8 @@ pub const MOST_STOLEN: f64 = 0.1;
 /// Less than this is nothing: the kernel counts in hundredths of a second.
 pub const LEAST_STOLEN: Span = Span::from_ms(100);
 /// Where some task waits for a core for this share of the time, or longer, the machine may be too busy. That alone says little, for a
-/// server of many threads waits for itself: the harness, which asks for little, must have been late, too.
+/// server of many threads waits for itself: the harness, which asks for little, must have been late, too. Where the kernel does not tell
+/// how long tasks waited, the lateness before the fault alone decides.
 pub const MOST_WAITED: f64 = 0.5;
 /// Where more than this share of operations is handed out later than [`LATE`], the machine is too busy to tell a slow server.
 pub(super) const MOST_LATE: f64 = 0.05;
@@ -31,16 +32,32 @@ pub(super) fn busy(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String
             percent(rounded(cores.stolen))
         ));
     }
-    let waited = cores.waited.filter(|waited| *waited >= MOST_WAITED)?;
-    let late = share_late(load.operations.iter().copied());
-    (late > MOST_LATE).then(|| {
-        format!(
-            "this machine was too busy to judge times: some task waited for a core for {} of the time, and the harness itself was \
-             more than 10 ms late with {} of its operations",
-            percent(rounded(waited)),
-            percent(rounded(late))
-        )
-    })
+    match cores.waited {
+        Some(waited) if waited < MOST_WAITED => None,
+        Some(waited) => {
+            let late = beyond_limit(share_late(load.operations.iter().copied()))?;
+            Some(format!(
+                "this machine was too busy to judge times: some task waited for a core for {} of the time, and the harness itself was \
+                 more than 10 ms late with {} of its operations",
+                percent(rounded(waited)),
+                percent(rounded(late))
+            ))
+        }
+        // Where nobody tells who waits, the wait may be of the fault's own making: what comes before a fault is not.
+        None => {
+            let late = beyond_limit(share_late(load.of(Part::Before)))?;
+            let before = facts.fault().map_or("", |_| " before the fault");
+            Some(format!(
+                "this machine was too busy to judge times: the harness itself was more than 10 ms late with {} of its operations\
+                 {before}, and this kernel does not tell how long tasks waited for a core (/proc/pressure/cpu)",
+                percent(rounded(late))
+            ))
+        }
+    }
+}
+
+fn beyond_limit(late: f64) -> Option<f64> {
+    (late > MOST_LATE).then_some(late)
 }
 
 /// The share of these that the harness itself handed out late.

@@ -268,7 +268,9 @@ impl Deployment<'_> {
         // A server of one process for each connection may have put each into a group of its own.
         let swept = self.context.tag.sweep(|member| member.place == Some(place));
         if !swept.remaining.is_empty() {
-            return Err(Trouble::Server(format!("{node} is there after SIGKILL")));
+            return Err(Trouble::Server(format!(
+                "{node} is still running after SIGKILL"
+            )));
         }
         self.start(&self.arm.target, node, Slot::Again(port)).await
     }

@@ -75,7 +75,9 @@ async fn return_after_idle(
     server: &Server,
 ) -> Result<(), Trouble> {
     let Some(nginx) = &arm.balancer else {
-        return Err(Trouble::Server("there is no proxy in front".to_owned()));
+        return Err(Trouble::Server(
+            "there is no proxy in front of the server".to_owned(),
+        ));
     };
     let port = ports::free_port().map_err(EngineError::Port)?;
     let data = deployment.data(Node::Balancer)?;
@@ -108,7 +110,7 @@ async fn enter(port: u16, numbers: Range<u32>) -> Result<Vec<(User, Line)>, Trou
     match right == clients.len() as u64 {
         true => Ok(clients),
         false => Err(Trouble::Server(
-            "a login was not answered as one".to_owned(),
+            "the server did not answer a login with a session".to_owned(),
         )),
     }
 }

@@ -95,7 +95,9 @@ impl Line {
             match self.stream.read_u8().await {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
                 Err(error) => Err(error),
-                Ok(_) => Err(io::Error::other("there came bytes that nobody asked for")),
+                Ok(_) => Err(io::Error::other(
+                    "the server sent bytes that nobody asked for",
+                )),
             }
         })
         .await
@@ -109,5 +111,8 @@ async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> 
 }
 
 fn malformed(_: Malformed) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "that was no reply")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the server sent bytes that are no reply",
+    )
 }

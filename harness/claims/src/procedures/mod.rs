@@ -133,7 +133,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, _) => write!(f, "failed to read {}", path.display()),
-            Self::Facts(path, _) => write!(f, "{} is no journal of facts", path.display()),
+            Self::Facts(path, _) => write!(f, "{} is not a journal of facts", path.display()),
         }
     }
 }

@@ -190,13 +190,13 @@ pub(super) fn faulted(arm: &Evidence) -> Result<(), Open> {
     }
     if share(arm.undecided, known + arm.undecided) > UNKNOWN {
         return Err(Open(format!(
-            "{name}: what became of {} sessions is not known, beside {known} of which it is",
+            "{name}: the fate of {} sessions is unknown, beside {known} of which it is known",
             arm.undecided
         )));
     }
     if share(arm.unsent, arm.since.0 + arm.unsent) > UNKNOWN {
         return Err(Open(format!(
-            "{name}: from the fault on {} operations were not begun in time, beside {} that were",
+            "{name}: from the fault on, {} operations were not begun in time, and {} were",
             arm.unsent, arm.since.0
         )));
     }
@@ -220,7 +220,7 @@ pub(super) fn faulted_in_order(arm: &Evidence) -> Result<(), Open> {
 pub(super) fn the_only<'a>(evidence: &'a [Evidence], name: &str) -> Result<&'a Evidence, Open> {
     match arms(evidence, name)?.as_slice() {
         [arm] => faulted_in_order(arm).map(|()| *arm),
-        _ => Err(Open(format!("there are several '{name}'"))),
+        _ => Err(Open(format!("several arms have the name '{name}'"))),
     }
 }
 

@@ -201,14 +201,16 @@ impl Findings {
         let mut lines = text.lines().zip(1..);
         let (first, line) = lines
             .next()
-            .ok_or_else(|| invalid(1, "there is nothing".to_owned()))?;
+            .ok_or_else(|| invalid(1, "the file is empty".to_owned()))?;
         let heading: Heading =
             serde_json::from_str(first).map_err(|error| invalid(line, error.to_string()))?;
         if heading.comeback_facts != VERSION {
             let found = heading.comeback_facts;
             return Err(invalid(
                 line,
-                format!("its shape is {found}, and {VERSION} is known"),
+                format!(
+                    "it has version {found}, and this program reads version {VERSION}: measure the claim again"
+                ),
             ));
         }
         let read = |(text, line)| {
@@ -292,7 +294,7 @@ impl Findings {
         let (right, tried) = self.count(arm, what, at);
         if tried < REQUESTS {
             return Err(Open(format!(
-                "{arm} has {tried} that count, and {REQUESTS} are needed"
+                "{arm} has {tried} tries that count, and {REQUESTS} are needed"
             )));
         }
         Ok((right, tried))
@@ -321,7 +323,7 @@ impl Findings {
             })
             .collect();
         if values.is_empty() {
-            return Err(Open(format!("{arm} lacks a figure that decides")));
+            return Err(Open(format!("{arm} lacks a figure that decides the claim")));
         }
         values.sort_by_key(|(at, _)| *at);
         Ok(values)

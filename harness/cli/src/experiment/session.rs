@@ -8,14 +8,14 @@ use crate::choice::choice;
 use comeback_experiment::document::{ExpectPart, IdentityPart, SessionPart, StepPart};
 
 /// The description of a session.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Session")]
-pub(super) struct SessionArgs {
+pub(crate) struct SessionArgs {
     /// Begins a session: 'METHOD /path [BODY]'
     ///
     /// The body is JSON, a=1&b=2, or text. {{ session }} is the number of the user, {{ login }} counts its logins,
     /// {{ random }} is random. Needs --act, --check and --value.
-    #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"], conflicts_with_all = ["get", "experiment"])]
+    #[arg(long, value_name = "REQUEST", requires_all = ["act", "check", "value"])]
     login: Option<String>,
     /// Changes the session's state: adds one to --value
     ///
@@ -59,19 +59,13 @@ pub(super) struct SessionArgs {
     /// How many redirects --login, --act, --logout and --get follow
     ///
     /// The last reply counts. --check follows none: servers redirect users whom they do not know.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        conflicts_with = "experiment",
-        hide_short_help = true
-    )]
-    pub(super) follow: u32,
+    #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
+    pub(crate) follow: u32,
 }
 
 impl SessionArgs {
     /// The description, if there is one.
-    pub(super) fn to_part(&self) -> Option<SessionPart> {
+    pub(crate) fn to_part(&self) -> Option<SessionPart> {
         let (Some(login), Some(act), Some(check)) = (&self.login, &self.act, &self.check) else {
             return None;
         };

@@ -3,15 +3,13 @@
 use comeback_model::plan::{Dialect, Listener, Protocol};
 use comeback_model::units::Span;
 
-use super::Server;
+use super::Known;
 use super::flow::Flow;
 use comeback_engine::discover::{Answer, Discovered};
 
 /// The input of a first file.
 pub(super) struct Draft<'a> {
-    pub(super) server: Server<'a>,
-    /// The observations of the server.
-    pub(super) seen: Option<&'a Discovered>,
+    pub(super) known: Known<'a>,
     /// The flow of its sessions, if requests were recorded.
     pub(super) flow: Option<&'a Flow>,
 }
@@ -22,28 +20,37 @@ const READY_WITHIN: Span = Span::from_secs(10);
 const SLOW_START: Span = Span::from_secs(2);
 
 /// A placeholder for a command that is not known yet.
-const EXAMPLE: [&str; 5] = ["./server", "--port", "{port}", "--data", "{data}"];
+pub(super) const EXAMPLE: [&str; 5] = ["./server", "--port", "{port}", "--data", "{data}"];
 
 impl Draft<'_> {
     /// The whole file.
     pub(super) fn text(&self) -> String {
-        let mut parts = vec![HEAD.to_owned(), self.target(), LOAD.to_owned()];
-        parts.push(match self.protocol().dialect() {
-            Some(dialect) => dialect.spec().example.to_owned(),
-            None => self.flow.map_or_else(|| self.http(), Flow::text),
+        let asked = self.known.parts;
+        let mut parts = vec![head(asked.trials), self.target(), load(asked.sessions)];
+        parts.push(match (&asked.session, self.protocol().dialect()) {
+            (Some(session), _) => session.clone(),
+            (None, Some(dialect)) => dialect.spec().example.to_owned(),
+            (None, None) => self.flow.map_or_else(|| self.http(), Flow::text),
         });
-        parts.push(TAIL.to_owned());
+        let said = |text: &Option<String>, other: &str| text.as_deref().unwrap_or(other).to_owned();
+        parts.push(said(&asked.faults, FAULT) + CHAOS);
+        parts.push(said(&asked.gates, GATE) + MORE_GATES);
         parts.join("\n")
     }
 
+    /// Whether it describes the sessions of users.
+    fn has_flow(&self) -> bool {
+        self.flow.is_some() || self.known.parts.session.is_some()
+    }
+
     fn protocol(&self) -> Protocol {
-        let said = self.server.target.protocol;
-        let seen = || self.seen.and_then(|seen| seen.protocol);
+        let said = self.known.server.target.protocol;
+        let seen = || self.known.seen.and_then(|seen| seen.protocol);
         said.or_else(seen).unwrap_or_default()
     }
 
     fn target(&self) -> String {
-        let words: Vec<String> = match self.server.command {
+        let words: Vec<String> = match self.known.server.command {
             [] => EXAMPLE.map(str::to_owned).to_vec(),
             command => command.to_vec(),
         };
@@ -79,7 +86,7 @@ impl Draft<'_> {
 
     /// Where it listens, and how its starts are told apart, as far as that was said.
     fn address(&self) -> String {
-        let target = self.server.target;
+        let target = self.known.server.target;
         let listener = target.listener.map(|listener| match listener {
             Listener::Own => "own",
             Listener::Held => "held",
@@ -95,7 +102,7 @@ impl Draft<'_> {
     }
 
     fn restart(&self) -> String {
-        let target = self.server.target;
+        let target = self.known.server.target;
         let after = target
             .restart_after
             .map(|pause| format!("after = \"{pause}\""));
@@ -112,7 +119,7 @@ impl Draft<'_> {
     }
 
     fn environment(&self) -> String {
-        let variables = self.server.target.environment.iter();
+        let variables = self.known.server.target.environment.iter();
         let is_bare = |name: &str| {
             name.chars()
                 .all(|sign| sign.is_ascii_alphanumeric() || sign == '_')
@@ -130,8 +137,8 @@ impl Draft<'_> {
     }
 
     fn ready(&self) -> String {
-        let target = self.server.target;
-        let seen = || self.seen.map_or(READY_WITHIN, within);
+        let target = self.known.server.target;
+        let seen = || self.known.seen.map_or(READY_WITHIN, within);
         let within = target.ready_within.unwrap_or_else(seen);
         let up = |what: &str| format!("ready = {{ {what}, within = \"{within}\" }}");
         if let Some(said) = &target.ready {
@@ -146,8 +153,8 @@ impl Draft<'_> {
             let said = log.chain(http).next();
             return up(&said.unwrap_or_else(|| "tcp = true".to_owned()));
         }
-        match self.seen {
-            None if self.flow.is_some() => {
+        match self.known.seen {
+            None if self.has_flow() => {
                 format!("{}   # or {{ http = \"/health\" }}", up("tcp = true"))
             }
             None => format!(
@@ -164,7 +171,7 @@ impl Draft<'_> {
 
     fn stop(&self) -> String {
         let stop = "stop = { signal = \"TERM\", grace = \"5s\" }";
-        match self.seen {
+        match self.known.seen {
             None => stop.to_owned(),
             Some(seen) => {
                 let (exit, after) = &seen.stopped;
@@ -174,13 +181,13 @@ impl Draft<'_> {
     }
 
     fn http(&self) -> String {
-        let front = self.seen.and_then(Discovered::front);
-        let operation = match (self.seen, front) {
+        let front = self.known.seen.and_then(Discovered::front);
+        let operation = match (self.known.seen, front) {
             (None, _) => "/".to_owned(),
             (Some(_), Some(front)) if front.is_good() => "/".to_owned(),
             (Some(seen), _) => {
                 // What the flags say is ready is asked for rather than what may tell of health.
-                let ready = self.server.target.ready.as_ref();
+                let ready = self.known.server.target.ready.as_ref();
                 let said = ready.and_then(|ready| ready.http.clone());
                 let health = || seen.health().map(|answer| answer.path.clone());
                 said.or_else(health).unwrap_or_else(|| "/".to_owned())
@@ -193,7 +200,7 @@ impl Draft<'_> {
             ),
             Some(_) | None => String::new(),
         };
-        let cookies = self.seen.map(cookies).unwrap_or_default();
+        let cookies = self.known.seen.map(cookies).unwrap_or_default();
         let seen = match cookies.as_slice() {
             [] => String::new(),
             names => format!(
@@ -281,22 +288,34 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-const HEAD: &str = r##"# An experiment for comeback: what happens to users when the server is killed.
+/// So many crashes, if that is said.
+fn head(trials: Option<u32>) -> String {
+    let trials = trials.unwrap_or(6);
+    format!(
+        r##"# An experiment for comeback: what happens to users when the server is killed.
 #   comeback validate FILE   checks it      comeback explain FILE   shows what would happen
 #   comeback run FILE        does it        comeback schema experiment > experiment.schema.json, for editors
 
-trials = 6        # crashes; six are the fewest that give a median an interval
+trials = {trials}        # crashes; six are the fewest that give a median an interval
 controls = 1      # trials without a crash: problems in them have another cause
 # seed = 7        # default: each run draws one and prints it
 # extend_to = 20  # up to so many crashes, if a gate needs more
-"##;
+"##
+    )
+}
 
-const LOAD: &str = r#"[load]
-sessions = 50         # users, each with a connection
+/// So many users, if that is said.
+fn load(sessions: Option<u32>) -> String {
+    let sessions = sessions.unwrap_or(50);
+    format!(
+        r#"[load]
+sessions = {sessions}         # users, each with a connection
 rate = "auto"         # operations per second, all users together: half of what the server bears
 timeout = "2s"
 # objective = "200ms" # a correct reply within this time counts as available
-"#;
+"#
+    )
+}
 
 const SESSION: &str = r#"# With sessions, describe one instead, and remove [operation]:
 # [session]
@@ -312,13 +331,16 @@ const SESSION: &str = r#"# With sessions, describe one instead, and remove [oper
 # request = "GET /me"
 "#;
 
-const TAIL: &str = r#"[[fault]]
+const FAULT: &str = r#"[[fault]]
 kind = "kill"         # or terminate, abort, segfault
 at = "1s"             # the load runs undisturbed first
 spread = "250ms"      # the moment is drawn from this span after it
-# [chaos] in place of [[fault]] has the seed draw several in each trial: comeback schema experiment --markdown
-
-[gate]                # added to the default gates: the server comes back, and with a [session] nothing is lost
-"outage.median" = "< 5s"   # a first bound: put your own here
-# "error_rate.after" = "<= 0.1%"
 "#;
+
+const CHAOS: &str = "# [chaos] in place of [[fault]] has the seed draw several in each trial: comeback schema experiment --markdown\n";
+
+const GATE: &str = r#"[gate]                # added to the default gates: the server comes back, and with a [session] nothing is lost
+"outage.median" = "< 5s"   # a first bound: put your own here
+"#;
+
+const MORE_GATES: &str = "# \"error_rate.after\" = \"<= 0.1%\"\n";

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use comeback_experiment::File;
 use comeback_faults::Faults;
+use comeback_model::plan::Workload;
 use serde_json::json;
 
-use super::Server;
+use super::asked::Parts;
 use super::draft::Draft;
 use super::openapi::tests::{BEARER, COOKIE};
 use super::recorded::{Exchange, Said, Sifted, Unusable};
-use super::{curl, har, infer, openapi};
+use super::{Args, Known, Server, curl, har, infer, openapi};
 
 const SCRIPT: &str = "curl 'http://localhost:8000/login' -H 'Accept: text/html'
 curl 'http://localhost:8000/login' -b 'csrftoken=c00kie' --data-raw $'csrf_token=m45k{{&user=al&password=it\\'s'
@@ -120,12 +121,16 @@ fn files_of_document(parsed: Result<(Vec<Exchange>, Said), Unusable>) -> usize {
                 .iter()
                 .all(|line| !line.contains(char::is_control))
         );
-        let draft = Draft {
+        let known = Known {
             server: Server {
                 command: &[],
                 target: &TargetArgs::default(),
             },
             seen: None,
+            parts: &Parts::default(),
+        };
+        let draft = Draft {
+            known,
             flow: Some(flow),
         };
         let text = draft.text();
@@ -155,4 +160,107 @@ fn every_file_that_follows_from_a_recording_can_be_run() {
         ),
         (2, 2)
     );
+}
+
+/// `comeback init`, by itself.
+#[derive(clap::Parser)]
+struct Init {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// The file that follows from these flags, read again.
+fn file_of(flags: &[&str]) -> File {
+    let words = ["init"].into_iter().chain(flags.iter().copied());
+    let Init { args } = clap::Parser::try_parse_from(words).unwrap();
+    let server = Server {
+        command: &args.from_command,
+        target: &args.target,
+    };
+    let known = Known {
+        server,
+        seen: None,
+        parts: &args.asked.to_parts(server).unwrap(),
+    };
+    let text = Draft { known, flow: None }.text();
+    let file = File::parse(Path::new("it.toml"), text.clone(), &Faults);
+    file.unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn flags_of_users_trials_faults_and_gates_stand_in_the_file() {
+    let file = file_of(&[
+        "--trials",
+        "9",
+        "--sessions",
+        "12",
+        "--fault",
+        "pause:lasts=2s,at=3s",
+        "--fault",
+        "kill:after=100ms",
+        "--gate",
+        "time_to_ready.max < 3s",
+        "--login",
+        "POST /login {\"user\":\"u{{ session }}\"}",
+        "--act",
+        "POST /visit",
+        "--check",
+        "GET /me",
+        "--logout",
+        "POST /logout",
+        "--value",
+        "/visits",
+        "--identity",
+        "/user=u{{ session }}",
+        "--from-command",
+        "./shop",
+        "{port}",
+    ]);
+    let plan = file.resolve(&Faults).unwrap().plan;
+    assert_eq!((plan.trials, plan.load.clients), (9, 12));
+    let faults: Vec<&str> = plan
+        .faults
+        .iter()
+        .map(|fault| fault.kind.as_str())
+        .collect();
+    assert_eq!(faults, ["pause", "kill"]);
+    assert_eq!(plan.windows.baseline.to_string(), "3s");
+    let gates: Vec<String> = plan.gates.iter().map(ToString::to_string).collect();
+    assert!(
+        gates.contains(&"time_to_ready.max < 3s".to_owned()),
+        "{gates:?}"
+    );
+    assert!(
+        gates.contains(&"lost_sessions == 0".to_owned()),
+        "{gates:?}"
+    );
+    assert!(
+        !gates.iter().any(|gate| gate.starts_with("outage")),
+        "{gates:?}"
+    );
+    let Workload::Sessions(flow) = plan.load.workload else {
+        panic!("no session");
+    };
+    assert!(flow.logout.is_some());
+    assert_eq!(flow.identity.unwrap().name, "u{{ session }}");
+    // Without flags there are the examples.
+    let plan = file_of(&[]).resolve(&Faults).unwrap().plan;
+    assert_eq!((plan.trials, plan.load.clients), (6, 50));
+    assert!(
+        plan.gates
+            .iter()
+            .any(|gate| gate.to_string().starts_with("outage"))
+    );
+}
+
+#[test]
+fn a_flow_is_recorded_or_said() {
+    let flow = [
+        "--login", "POST /l", "--act", "POST /a", "--check", "GET /c", "--value", "/v",
+    ];
+    for form in ["--from-har", "--from-curl", "--from-openapi"] {
+        let words = ["init", form, "it"].into_iter().chain(flow);
+        let refused = <Init as clap::Parser>::try_parse_from(words).err().unwrap();
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict);
+    }
 }

@@ -84,7 +84,7 @@ fn answer(line: &str, replicas: &[Arc<Replica>]) -> Answer {
         (Some("return"), Some(number), None) => Some((number, false)),
         _ => {
             return Answer::Error {
-                error: "write `drain N`, `return N` or `status`".to_owned(),
+                error: "this is no order: write `drain N`, `return N` or `status`".to_owned(),
             };
         }
     };
@@ -96,7 +96,7 @@ fn answer(line: &str, replicas: &[Arc<Replica>]) -> Answer {
         let Some(replica) = found else {
             return Answer::Error {
                 error: format!(
-                    "there is no such replica: they are 0 to {}",
+                    "there is no such replica: name one from 0 to {}",
                     replicas.len() - 1
                 ),
             };

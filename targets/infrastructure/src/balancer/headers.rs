@@ -43,7 +43,7 @@ pub(crate) type Unfit = &'static str;
 /// client's connection.
 pub(crate) fn prepare_request(parts: &mut request::Parts) -> Result<(), Unfit> {
     if parts.method == http::Method::CONNECT {
-        return Err("this is no tunnel: CONNECT is not served");
+        return Err("CONNECT is not served: the balancer is no tunnel");
     }
     let named = parts.uri.authority().map(|name| name.as_str().to_owned());
     if let Some(name) = named {
@@ -56,8 +56,8 @@ pub(crate) fn prepare_request(parts: &mut request::Parts) -> Result<(), Unfit> {
         (0, Version::HTTP_10) => {
             parts.headers.insert(HOST, HeaderValue::from_static(""));
         }
-        (0, _) => return Err("an HTTP/1.1 request needs a Host header"),
-        _ => return Err("a request has one Host header"),
+        (0, _) => return Err("an HTTP/1.1 request must have a Host header"),
+        _ => return Err("a request must have exactly one Host header"),
     }
     let path = parts
         .uri

@@ -20,7 +20,7 @@ pub fn prepare(
     folder: &Path,
 ) -> Result<Prepared, OutsideError> {
     if drain_given {
-        let what = "--drain works only with the builtin cache: SIGTERM ends nginx at once";
+        let what = "--drain works only with the builtin cache, for SIGTERM ends nginx at once: remove it, or use --with builtin";
         return Err(OutsideError::Unsupported(what.to_owned()));
     }
     if let Some(StaleIfError::For(_)) = options.stale_if_error {

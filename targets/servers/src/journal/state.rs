@@ -122,7 +122,7 @@ pub(super) fn replay(log: &[u8]) -> Result<Replay, Damage> {
             if (1..rest.len()).any(|skipped| split_frame(&rest[skipped..]).is_some()) {
                 return Err(Damage {
                     offset,
-                    reason: "a bad record has a sound one behind it",
+                    reason: "a bad record stands before a sound one",
                 });
             }
             return Ok(Replay {

@@ -259,7 +259,7 @@ fn damage_in_the_middle_stops_the_start_with_file_and_offset() {
     let error = open(&folder).err().unwrap().to_string();
     let file = folder.path().join(FILE);
     let expected = format!(
-        "{} is corrupt at byte {offset}: a bad record has a sound one behind it",
+        "{} is corrupt at byte {offset}: a bad record stands before a sound one",
         file.display()
     );
     assert_eq!(error, expected);

@@ -368,7 +368,7 @@ fn what_is_not_known_or_not_the_faults_doing_decides_nothing() {
     let spoilers: [(Spoil, &str); 5] = [
         (
             |arm| arm.undecided = 32,
-            "what became of 32 sessions is not known",
+            "the fate of 32 sessions is unknown",
         ),
         (
             |arm| arm.unsent = 474,

@@ -96,7 +96,7 @@ fn a_request_is_complete_in_itself_or_not() {
     replayed([1_000, 0, 400, 1_000]).check(1, Ruling::Refuted, "another's memory");
     let mut journal = replayed([1_000, 0, 0, 1_000]);
     journal.0.retain(|fact| fact.what != What::Control);
-    journal.check(1, Ruling::Inconclusive, "token has 0 that count");
+    journal.check(1, Ruling::Inconclusive, "token has 0 tries that count");
     replayed([1_000, 0, 0, 1_000])
         .share("memory", What::Control, 0)
         .check(1, Ruling::Inconclusive, "where nothing was done to it");
@@ -177,7 +177,7 @@ fn order_matters_or_not() {
     Journal::new().share("token", What::Reordered, 1_000).check(
         4,
         Ruling::Inconclusive,
-        "token has 0 that count",
+        "token has 0 tries that count",
     );
 }
 
@@ -202,7 +202,7 @@ fn the_client_carries_everything_or_not() {
     weighing(0.0, 160.0, [110.0, 110.0]).check(8, Ruling::HoldsInPart, "no more than");
     weighing(40.0, 160.0, [150.0, 110.0]).check(8, Ruling::Refuted, "kept something");
     weighing(0.0, 0.0, [150.0, 110.0]).check(8, Ruling::Refuted, "kept nothing");
-    Journal::new().check(8, Ruling::Inconclusive, "token has 0 that count");
+    Journal::new().check(8, Ruling::Inconclusive, "token has 0 tries that count");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_server_is_bound_to_its_sessions_or_not() {
     taken([1_000, 0, 500, 1_000]).check(9, Ruling::Refuted, "took each other's");
     let mut unchecked = taken([1_000, 0, 0, 1_000]);
     unchecked.0.retain(|fact| fact.what != What::Control);
-    unchecked.check(9, Ruling::Inconclusive, "0 that count");
+    unchecked.check(9, Ruling::Inconclusive, "0 tries that count");
 }
 
 /// Goodput of token, memory, buffered, journal, redis and the server that does nothing.
@@ -287,7 +287,7 @@ fn stateless_is_easy_on_the_internet_or_not() {
     );
     bearing((2_000.0, 110.0, 1_000), (4_000.0, 110.0, 0)).check(14, Ruling::Holds, "only its");
     bearing((2_000.0, 110.0, 500), (4_000.0, 110.0, 0)).check(14, Ruling::Refuted, "did not");
-    Journal::new().check(14, Ruling::Inconclusive, "token has 0 that count");
+    Journal::new().check(14, Ruling::Inconclusive, "token has 0 tries that count");
 }
 
 /// Servers of six protocols and kinds, and how many of 1000 exchanges finished that were interrupted after their first
@@ -419,7 +419,11 @@ fn protocols_are_not_judged_without_their_controls() {
         let mut journal = typical();
         let is_control = |fact: &Fact| fact.arm == arm && fact.what == What::Control;
         journal.0.retain(|fact| !is_control(fact));
-        journal.check(3, Ruling::Inconclusive, &format!("{arm} has 0 that count"));
+        journal.check(
+            3,
+            Ruling::Inconclusive,
+            &format!("{arm} has 0 tries that count"),
+        );
         typical().share(arm, What::Control, 0).check(
             3,
             Ruling::Inconclusive,
@@ -438,8 +442,11 @@ fn protocols_are_not_judged_without_their_controls() {
 fn a_damaged_journal_names_its_line() {
     let text = Journal::new().well(&["token"]).read().to_text().unwrap();
     let error = |text: &str| Findings::parse(text).unwrap_err().to_string();
-    assert!(error("").starts_with("line 1: there is nothing"));
+    assert!(error("").starts_with("line 1: the file is empty"));
     assert!(error(&format!("{text}{{}}\n")).starts_with("line 3: missing field `arm`"));
     let other = text.replace("\"comeback_facts\":1", "\"comeback_facts\":2");
-    assert_eq!(error(&other), "line 1: its shape is 2, and 1 is known");
+    assert_eq!(
+        error(&other),
+        "line 1: it has version 2, and this program reads version 1: measure the claim again"
+    );
 }

@@ -88,7 +88,7 @@ impl fmt::Display for OrderError {
             ),
             Self::Unknown { replica, of } => write!(
                 f,
-                "there is no replica {replica}: they are 0 to {}",
+                "there is no replica {replica}: name one from 0 to {}",
                 of.saturating_sub(1)
             ),
             Self::Strange(said) => write!(f, "the balancer answered '{}'", said.trim()),

@@ -182,12 +182,12 @@ fn unsupported(program: Program, options: &Options, given: Given) -> Option<Stri
     let name = program.name();
     if given.drain {
         return Some(format!(
-            "--drain works only with the builtin balancer: SIGTERM ends {name} at once"
+            "--drain works only with the builtin balancer, for SIGTERM ends {name} at once: remove it, or use --with builtin"
         ));
     }
     if given.seed {
         return Some(format!(
-            "--seed works only with the builtin balancer: {name} cannot be seeded"
+            "--seed works only with the builtin balancer, for {name} takes no seed: remove it, or use --with builtin"
         ));
     }
     match program {

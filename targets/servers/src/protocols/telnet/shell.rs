@@ -94,7 +94,7 @@ impl Place {
                 Reply::prompt(PROMPT)
             }
             (Some(word), ..) => Reply::line(format!(
-                "{word}: there are cd [FOLDER], pwd, count and exit"
+                "{word} is no command: use cd [FOLDER], pwd, count or exit"
             )),
         }
     }
