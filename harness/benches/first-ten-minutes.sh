@@ -21,6 +21,9 @@
 # Python with venv, Java, Perl, and Ruby with Rack are the machine's; a stack whose language is missing is skipped, and named. Go is the
 # machine's, too, or else unpacked from Debian.
 set -euo pipefail
+# Paths as they were given, before the first `cd`.
+[ -z "${COMEBACK:-}" ] || COMEBACK=$(realpath --canonicalize-existing "$COMEBACK")
+[ -z "${PACKAGES:-}" ] || PACKAGES=$(realpath --canonicalize-missing "$PACKAGES")
 cd "$(dirname "$0")/../.."
 root=$PWD
 stacks=$root/harness/benches/stacks
@@ -40,15 +43,12 @@ for stack in "$@"; do
   fi
 done
 
-# Paths as they were given, before the first `cd` to a stack.
-packages=${PACKAGES:-target/stacks}
+packages=${PACKAGES:-$root/target/stacks}
 mkdir -p "$packages"
-packages=$(realpath "$packages")
 if [ -z "${COMEBACK:-}" ]; then
   cargo build --quiet --release --package comeback-cli --bin comeback
-  COMEBACK=${CARGO_TARGET_DIR:-target}/release/comeback
+  COMEBACK=$(realpath "${CARGO_TARGET_DIR:-target}/release/comeback")
 fi
-COMEBACK=$(realpath --canonicalize-existing "$COMEBACK")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The servers' folder holds sources alone.
