@@ -7,9 +7,9 @@
 #   file: comeback init NAME.toml --from-curl requests.sh --from-command …; comeback run NAME.toml
 #   line: comeback run --trials 2 --login … --act … --check … --value … --identity … -- …
 #
-# Prints for each stack and way the seconds to a conclusive verdict, the edits, and the verdict. Two things are edits:
-# a line of the file filled in where `init` says that it could not infer it, and another rate where an inconclusive run advises one, in the file
-# or behind the line. With 0 the first file, or the first line, was judged as it was.
+# Prints for each stack and way the seconds to a conclusive verdict, the edits, and the verdict. Two things are an edit:
+# to fill in all that `init` says it could not infer, and to write another rate where an inconclusive run advises one, in the file or behind the
+# line. With 0 the first file, or the first line, was judged as it was.
 #
 # Fails where a way ended without a verdict, took more than three minutes, or needed more than one edit, where a stack could not be installed,
 # and where one of the eight (or of those named) did not run.
@@ -179,7 +179,11 @@ prepare() {
     once debian_packages libmojolicious-perl libjs-bootstrap4 libjs-highlight.js libjs-jquery || return 1
     command=(perl "$stacks/mojolicious/app.pl" daemon -l 'http://127.0.0.1:{port}')
     variables=(--env "PERL5LIB=$packages/mojolicious/usr/share/perl5")
-    # Its forms carry CSRF tokens: there is no line for it, the guide says to record.
+    # Its forms carry CSRF tokens: there is no line for it, the guide says to record. What curl sent says neither how its pages hide the token,
+    # nor where they show the votes.
+    edit='s/name="csrf_token" value=/name="csrf_token" type="hidden" value=/
+      s/^# value = .*/value = "regex:Your votes: ([0-9]+)"/
+      s/^# identity = .*/identity = { at = "regex:Signed in as ([a-z0-9]+)", name = "u{{ session }}" }/'
     ;;
   rack)
     command=(rackup --host 127.0.0.1 --port '{port}' "$stacks/rack/config.ru")
@@ -216,10 +220,11 @@ by_file() {
     verdict="none (init ended with exit code $code)"
     return
   fi
-  # What `init` could not see is a comment in the file: the user fills it in.
-  if [ -n "$edit" ] && grep -q '^# not inferred:' "$stack.toml"; then
+  # What `init` could not infer, and says so: the user fills it in.
+  if [ -n "$edit" ]; then
+    cp "$stack.toml" written.toml
     sed -i "$edit" "$stack.toml"
-    edits=1
+    cmp --silent written.toml "$stack.toml" || edits=1
   fi
   run_file
   if [ "$code" = 3 ] && rate=$(advised_rate file.txt); then

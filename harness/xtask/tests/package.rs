@@ -314,7 +314,7 @@ echo "cargo $*" >>"$JOB/calls"
 case "$*" in
   'xtask package') exec "$XTASK" package ;;
   'build --release --locked --package comeback-cli --target x86_64-unknown-linux-musl')
-    [[ $CC_x86_64_unknown_linux_musl == musl-gcc ]]
+    [[ $CC_x86_64_unknown_linux_musl == musl-gcc && -d $JOB/musl ]]
     mkdir -p target/x86_64-unknown-linux-musl/release
     cp "$JOB/program" target/x86_64-unknown-linux-musl/release/comeback
     ;;
@@ -322,8 +322,14 @@ case "$*" in
 esac
 "#;
 
-/// Stand for `rustup`, which would download, and for the C compiler.
-const RUSTUP: &str = "#!/bin/sh\necho \"rustup $*\" >>\"$JOB/calls\"\ncase $1$2 in toolchaininstall | targetadd) ;; *) exit 9 ;; esac\n";
+/// Stand for `rustup`, which would download; for `rustc`, which says where the library of a target is; and for the C compiler.
+const RUSTUP: &str = r#"#!/bin/sh
+echo "rustup $*" >>"$JOB/calls"
+case $1$2 in toolchaininstall) ;; targetadd) mkdir "$JOB/musl" ;; *) exit 9 ;; esac
+"#;
+const RUSTC: &str = r#"#!/bin/sh
+[ "$*" = '--print target-libdir --target x86_64-unknown-linux-musl' ] && echo "$JOB/musl"
+"#;
 const NOTHING: &str = "#!/bin/sh\n";
 
 /// Stands for GitHub's program: puts the files of a release into a folder, as far as they are there.
@@ -347,7 +353,12 @@ echo "$tag" >"$JOB/tag"
 /// whether all steps ended well.
 fn release(version: &str, tag: &str) -> (tempfile::TempDir, bool) {
     let job = tempfile::tempdir().unwrap();
-    let folder = job.path();
+    let is_released = release_in(job.path(), version, tag);
+    (job, is_released)
+}
+
+/// The same in a folder that may hold something already.
+fn release_in(folder: &Path, version: &str, tag: &str) -> bool {
     let write = |name: &str, text: &str| {
         let file = folder.join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -357,6 +368,7 @@ fn release(version: &str, tag: &str) -> (tempfile::TempDir, bool) {
     for (name, script) in [
         ("bin/cargo", CARGO),
         ("bin/rustup", RUSTUP),
+        ("bin/rustc", RUSTC),
         ("bin/gh", GH),
         ("bin/musl-gcc", NOTHING),
         ("program", &STATIC.replace("1.0.0-rc.1", version)),
@@ -414,10 +426,19 @@ fn release(version: &str, tag: &str) -> (tempfile::TempDir, bool) {
             shell.env(name, value);
         }
         if !shell.status().unwrap().success() {
-            return (job, false);
+            return false;
         }
     }
-    (job, true)
+    true
+}
+
+#[test]
+fn a_target_that_the_compiler_has_is_not_added() {
+    let job = tempfile::tempdir().unwrap();
+    fs::create_dir(job.path().join("musl")).unwrap();
+    assert!(release_in(job.path(), VERSION, &format!("v{VERSION}")));
+    let calls = fs::read_to_string(job.path().join("calls")).unwrap();
+    assert!(!calls.contains("rustup target"), "{calls}");
 }
 
 #[test]
