@@ -70,7 +70,7 @@ const RECORDINGS: [Recording; 5] = [
             "comeback run journal/shop.toml --trials 6 --seed 7 --out after",
         ],
         // What is lost stands first. The times, which need a quiet machine, and the verdict follow.
-        lines_max: Some(18),
+        lines_max: Some(19),
         files: || {
             vec![
                 ("memory/shop.toml", shop("memory", "/visits")),
@@ -253,9 +253,9 @@ struct Piece {
     look: Look,
 }
 
-/// The pieces of a line, by its escape sequences. Those that set no look are left out.
-fn pieces(line: &str) -> Vec<Piece> {
-    let (mut pieces, mut look) = (Vec::new(), Look::default());
+/// The pieces of a line, by its escape sequences. Those that set no look are left out. What the line before set holds on.
+fn pieces(line: &str, look: &mut Look) -> Vec<Piece> {
+    let mut pieces = Vec::new();
     let mut parts = line.split('\x1b');
     let mut add = |text: &str, look| {
         if !text.is_empty() {
@@ -263,10 +263,10 @@ fn pieces(line: &str) -> Vec<Piece> {
             pieces.push(Piece { text, look });
         }
     };
-    add(parts.next().unwrap_or_default(), look);
+    add(parts.next().unwrap_or_default(), *look);
     for part in parts {
         let Some(sequence) = part.strip_prefix('[') else {
-            add(part, look);
+            add(part, *look);
             continue;
         };
         let end = sequence.find(|sign: char| sign.is_ascii_alphabetic());
@@ -274,7 +274,7 @@ fn pieces(line: &str) -> Vec<Piece> {
         if text.starts_with('m') {
             codes.split(';').for_each(|code| look.apply(code));
         }
-        add(text.get(1..).unwrap_or_default(), look);
+        add(text.get(1..).unwrap_or_default(), *look);
     }
     pieces
 }
@@ -286,11 +286,11 @@ impl Look {
             "1" => self.bold = true,
             "2" => self.dim = true,
             "22" => (self.bold, self.dim) = (false, false),
-            "31" => self.color = Some(Color::Red),
-            "32" => self.color = Some(Color::Green),
-            "33" => self.color = Some(Color::Yellow),
-            "34" => self.color = Some(Color::Blue),
-            "36" => self.color = Some(Color::Cyan),
+            "31" | "91" => self.color = Some(Color::Red),
+            "32" | "92" => self.color = Some(Color::Green),
+            "33" | "93" => self.color = Some(Color::Yellow),
+            "34" | "94" => self.color = Some(Color::Blue),
+            "36" | "96" => self.color = Some(Color::Cyan),
             "39" => self.color = None,
             _ => {}
         }
@@ -343,10 +343,15 @@ fn draw(command: &str, printed: &[Printed]) -> String {
         .map(|row| (Duration::ZERO, row))
         .collect();
     let (mut shown, mut last) = (Duration::ZERO, Duration::ZERO);
+    let mut look = Look::default();
     for Printed { at, text } in printed {
         shown += at.saturating_sub(last).min(PAUSE_MAX);
         last = *at;
-        lines.extend(rows(pieces(text)).into_iter().map(|row| (shown, row)));
+        lines.extend(
+            rows(pieces(text, &mut look))
+                .into_iter()
+                .map(|row| (shown, row)),
+        );
     }
     let width = COLUMNS as f64 * COLUMN_PX + 2.0 * MARGIN_PX;
     let height = BAR_PX + lines.len() as f64 * LINE_PX + MARGIN_PX;
@@ -430,7 +435,8 @@ mod tests {
 
     #[test]
     fn colors_are_those_of_the_escape_sequences() {
-        let line = pieces("verdict: \x1b[1;31m✗ FAIL\x1b[0m: lost\x1b[K");
+        let mut look = Look::default();
+        let line = pieces("verdict: \x1b[1;31m✗ FAIL\x1b[0m: lost\x1b[K", &mut look);
         let red = Look {
             bold: true,
             dim: false,
@@ -445,15 +451,25 @@ mod tests {
     }
 
     #[test]
+    fn a_look_holds_on_in_the_next_line_and_bright_colors_are_colors() {
+        let mut look = Look::default();
+        pieces("\x1b[1m\x1b[91merror", &mut look);
+        let next = pieces("more\x1b[0m", &mut look);
+        let color = Some(Color::Red);
+        assert_eq!((next[0].look.bold, next[0].look.color), (true, color));
+        assert_eq!(look, Look::default());
+    }
+
+    #[test]
     fn a_line_is_broken_where_the_terminal_ends() {
         let wide = "x".repeat(COLUMNS + 3);
-        let rows = rows(pieces(&wide));
+        let rows = rows(pieces(&wide, &mut Look::default()));
         let lengths: Vec<usize> = rows
             .iter()
             .map(|row| row.iter().map(|one| one.text.len()).sum())
             .collect();
         assert_eq!(lengths, [COLUMNS, 3]);
-        assert_eq!(super::rows(pieces("")).len(), 1);
+        assert_eq!(super::rows(pieces("", &mut Look::default())).len(), 1);
     }
 
     #[test]
