@@ -738,7 +738,10 @@ fn what_is_doubted_stands_beside_each_count_of_losses_and_nothing_is_said_to_be_
         ..Default::default()
     };
     let trial = &mut fake.analysis.arms[0].trials;
-    let trial = trial.iter_mut().find(|trial| !trial.control).expect("one with a fault");
+    let trial = trial
+        .iter_mut()
+        .find(|trial| !trial.control)
+        .expect("one with a fault");
     (trial.sessions.lost, trial.sessions.lost_doubted) = (0, 3);
     let row = lost_of(0, 3, trial.sessions.acknowledged);
     assert!(row.ends_with("(+3 doubted)"), "{row}");

@@ -34,9 +34,9 @@ enum Chore {
     Statistics(statistics::Args),
     /// Kill the harness at random instants over every kind of run, and count what is left
     Kills(kills::Args),
-    /// Draw the README's pictures and the gallery again, from real runs
+    /// Draw the gallery and the pictures of the README and the guides again, from real runs
     Gallery,
-    /// Draw a recording of the terminal: the README's, or one of a command of your own
+    /// Draw recordings of the terminal: those of the README and the guides, or one of a command of your own
     Terminal(terminal::Args),
     /// Measure all claims again, and write the table of `harness/docs/claims.md`
     Claims,

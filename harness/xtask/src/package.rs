@@ -90,7 +90,9 @@ pub(crate) fn package(args: &Args) -> Result<(), Failed> {
 fn build() -> Result<PathBuf, Failed> {
     let target = format!("{ARCH}-unknown-linux-musl");
     install_missing(&[MUSL])?;
-    run(&format!("rustup target add {target}"), &[])?;
+    if !has_target(&target)? {
+        run(&format!("rustup target add {target}"), &[])?;
+    }
     let compiler = format!("CC_{}", target.replace('-', "_"));
     run(
         &format!("cargo build --release --locked --package comeback-cli --target {target}"),
@@ -98,6 +100,13 @@ fn build() -> Result<PathBuf, Failed> {
     )?;
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
     Ok(folder.join(target).join("release/comeback"))
+}
+
+/// Whether the compiler has the standard library for a target. Then rustup, which asks the network, is not needed.
+fn has_target(target: &str) -> Result<bool, Failed> {
+    let told =
+        output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]))?;
+    Ok(Path::new(told.trim()).is_dir())
 }
 
 /// A program to package.

@@ -1,5 +1,5 @@
 //! A recording of the terminal as a drawing: a command is run, and its output drawn as a terminal with 80 columns shows it, each line at
-//! its moment. Without a program that draws terminals, so that the picture in the README is what the program prints.
+//! its moment. Without a program that draws terminals, so that the pictures in the README and the guides are what the program prints.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,24 +10,95 @@ use std::time::{Duration, Instant};
 
 use crate::{Failed, run, say};
 
-/// Where the README's recording is kept.
-const RECORDING: &str = "reports/gallery/terminal.svg";
-
-/// The program that the recording shows, unless the variable COMEBACK names another.
+/// The program that the recordings show, unless the variable COMEBACK names another.
 const PROGRAM: &str = "target/release/comeback";
 
-/// What the recording shows, and the file that it runs: a server that keeps its sessions in memory.
-const SHOWN: &str = "comeback run shop.toml --seed 7";
-const SHOP: &str = r#"trials = 2
+/// A picture of the README or of a guide.
+struct Recording {
+    /// Where it is kept. Those of guides stand beside them, so that the book has them.
+    out: &'static str,
+    /// What is run and shown.
+    command: &'static str,
+    /// What is run before, and not shown: it may end with a FAIL.
+    before: &'static [&'static str],
+    /// How many lines are drawn; the rest is a row of dots. `None`: all.
+    lines_max: Option<usize>,
+    /// The files that the commands read.
+    files: fn() -> Vec<(&'static str, String)>,
+}
+
+/// The README's is the first.
+const RECORDINGS: [Recording; 5] = [
+    Recording {
+        out: "reports/gallery/terminal.svg",
+        // The name is as long as that of a run without a file, so that the next steps are those that the README quotes.
+        command: "comeback run app.toml --seed 7",
+        before: &[],
+        lines_max: None,
+        files: || vec![("app.toml", shop("memory", "/visits"))],
+    },
+    Recording {
+        out: "harness/docs/pictures/try.svg",
+        command: "comeback try --brief shop.toml",
+        before: &[],
+        lines_max: None,
+        files: || vec![("shop.toml", shop("memory", "/visit"))],
+    },
+    Recording {
+        out: "harness/docs/pictures/validate.svg",
+        command: "comeback validate shop.toml",
+        before: &[],
+        lines_max: None,
+        files: || {
+            let text = shop("memory", "/visits").replace("trials", "trails");
+            let text = text.replace("GET /me", "GET me");
+            vec![("shop.toml", format!("{text}{MISTAKEN}"))]
+        },
+    },
+    Recording {
+        out: "harness/docs/pictures/explain.svg",
+        command: "comeback explain shop.toml --seed 7",
+        before: &[],
+        lines_max: None,
+        files: || vec![("shop.toml", shop("memory", "/visits"))],
+    },
+    Recording {
+        out: "harness/docs/pictures/diff.svg",
+        command: "comeback diff before after",
+        before: &[
+            "comeback run memory/shop.toml --trials 6 --seed 7 --out before",
+            "comeback run journal/shop.toml --trials 6 --seed 7 --out after",
+        ],
+        // What is lost stands first. The times, which need a quiet machine, and the verdict follow.
+        lines_max: Some(19),
+        files: || {
+            vec![
+                ("memory/shop.toml", shop("memory", "/visits")),
+                ("journal/shop.toml", shop("journal", "/visits")),
+            ]
+        },
+    },
+];
+
+/// An experiment with a reference server, and a place where its replies have the value.
+fn shop(server: &str, value: &str) -> String {
+    format!(
+        r#"trials = 2
 [target]
-command = ["{comeback}", "serve", "memory", "--port", "{port}", "--data", "{data}"]
+command = ["{{comeback}}", "serve", "{server}", "--port", "{{port}}", "--data", "{{data}}"]
 [session]
-value = "/visits"
-identity = { at = "/user", name = "u{{ session }}" }
-login = { request = "POST /login", json = { user = "u{{ session }}" } }
-act = { request = "POST /visit" }
-check = { request = "GET /me" }
-"#;
+value = "{value}"
+identity = {{ at = "/user", name = "u{{{{ session }}}}" }}
+login = {{ request = "POST /login", json = {{ user = "u{{{{ session }}}}" }} }}
+act = {{ request = "POST /visit" }}
+check = {{ request = "GET /me" }}
+"#
+    )
+}
+
+/// More of a file that is refused.
+const MISTAKEN: &str =
+    "[[fault]]\nkind = \"kill\"\nat = \"1 second\"\n[gate]\nlost_session = \"== 0\"\n";
 
 /// Of the terminal, and of the drawing in pixels.
 const COLUMNS: usize = 80;
@@ -40,23 +111,14 @@ const BAR_PX: f64 = 32.0;
 const PAUSE_MAX: Duration = Duration::from_millis(900);
 
 /// Which command is drawn, and where to.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Args {
-    /// The file to write
-    #[arg(long, value_name = "SVG", default_value = RECORDING)]
-    out: PathBuf,
-    /// A command of your own, run here. Default: the recording of the README
-    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    /// The file to write, for a command of your own
+    #[arg(long, value_name = "SVG", requires = "command")]
+    out: Option<PathBuf>,
+    /// A command of your own, run here. Default: the recordings of the README and the guides
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", requires = "out")]
     command: Vec<String>,
-}
-
-impl Default for Args {
-    fn default() -> Self {
-        Self {
-            out: RECORDING.into(),
-            command: Vec::new(),
-        }
-    }
 }
 
 /// A line as it was printed, and when.
@@ -66,40 +128,72 @@ struct Printed {
 }
 
 pub(crate) fn terminal(args: &Args) -> Result<(), Failed> {
-    let drawn = match args.command.as_slice() {
-        [] => {
-            let program = match std::env::var_os("COMEBACK") {
-                Some(program) => PathBuf::from(program),
-                None => {
-                    run("cargo build --release --package comeback-cli", &[])?;
-                    PathBuf::from(PROGRAM)
-                }
-            };
-            let folder = tempfile::tempdir().map_err(|error| Failed(error.to_string()))?;
-            fs::write(folder.path().join("shop.toml"), SHOP)
-                .map_err(|error| Failed(format!("shop.toml: {error}")))?;
-            let program = fs::canonicalize(&program)
-                .map_err(|error| Failed(format!("{}: {error}", program.display())))?;
-            let words = SHOWN.split(' ').skip(1).map(str::to_owned).collect();
-            draw(SHOWN, &record(&program, words, folder.path())?)
-        }
-        [program, words @ ..] => {
-            let here = Path::new(".");
-            let printed = record(Path::new(program), words.to_vec(), here)?;
-            draw(&args.command.join(" "), &printed)
+    if let (Some(out), [program, words @ ..]) = (&args.out, args.command.as_slice()) {
+        let printed = record(Path::new(program), words, Path::new("."))?;
+        return keep(out, &draw(&args.command.join(" "), &printed));
+    }
+    let program = match std::env::var_os("COMEBACK") {
+        Some(program) => PathBuf::from(program),
+        None => {
+            run("cargo build --release --package comeback-cli", &[])?;
+            PathBuf::from(PROGRAM)
         }
     };
-    fs::write(&args.out, drawn)
-        .map_err(|error| Failed(format!("{}: {error}", args.out.display())))?;
-    say(&format!("xtask: drawn to {}", args.out.display()));
+    let program = fs::canonicalize(&program).map_err(failed(&program))?;
+    RECORDINGS
+        .iter()
+        .try_for_each(|recording| recording.draw(&program))
+}
+
+/// What could not be done with a file.
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> Failed {
+    move |error| Failed(format!("{}: {error}", path.display()))
+}
+
+fn keep(out: &Path, drawn: &str) -> Result<(), Failed> {
+    if let Some(folder) = out.parent() {
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+    }
+    fs::write(out, drawn).map_err(failed(out))?;
+    say(&format!("xtask: drawn to {}", out.display()));
     Ok(())
 }
 
+impl Recording {
+    /// Runs its commands in a folder of its own, and draws the last one.
+    fn draw(&self, program: &Path) -> Result<(), Failed> {
+        let folder = tempfile::tempdir().map_err(|error| Failed(error.to_string()))?;
+        let folder = folder.path();
+        for (name, text) in (self.files)() {
+            let file = folder.join(name);
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent).map_err(failed(parent))?;
+            }
+            fs::write(&file, text).map_err(failed(&file))?;
+        }
+        let recorded = |line: &str| {
+            let words: Vec<String> = line.split(' ').skip(1).map(str::to_owned).collect();
+            record(program, &words, folder)
+        };
+        for line in self.before {
+            recorded(line)?;
+        }
+        let mut printed = recorded(self.command)?;
+        if let Some(lines_max) = self.lines_max.filter(|most| *most < printed.len()) {
+            printed.truncate(lines_max);
+            let at = printed.last().map_or(Duration::ZERO, |line| line.at);
+            let text = "…".to_owned();
+            printed.push(Printed { at, text });
+        }
+        keep(Path::new(self.out), &draw(self.command, &printed))
+    }
+}
+
 /// Runs a command with its colors: what it prints, whatever it ends with.
-fn record(program: &Path, words: Vec<String>, folder: &Path) -> Result<Vec<Printed>, Failed> {
-    let failed = |error: std::io::Error| Failed(format!("{}: {error}", program.display()));
+fn record(program: &Path, words: &[String], folder: &Path) -> Result<Vec<Printed>, Failed> {
+    let failed = failed(program);
     // Both outputs in the order in which they are written.
-    let (output, end) = std::io::pipe().map_err(failed)?;
+    let (output, end) = std::io::pipe().map_err(&failed)?;
     let began = Instant::now();
     let mut child = Command::new(program)
         .args(words)
@@ -108,17 +202,17 @@ fn record(program: &Path, words: Vec<String>, folder: &Path) -> Result<Vec<Print
         .env("COLUMNS", COLUMNS.to_string())
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())
-        .stdout(end.try_clone().map_err(failed)?)
+        .stdout(end.try_clone().map_err(&failed)?)
         .stderr(end)
         .spawn()
-        .map_err(failed)?;
+        .map_err(&failed)?;
     let mut printed = Vec::new();
     for line in BufReader::new(output).lines() {
-        let text = line.map_err(failed)?;
+        let text = line.map_err(&failed)?;
         let at = began.elapsed();
         printed.push(Printed { at, text });
     }
-    child.wait().map_err(failed)?;
+    child.wait().map_err(&failed)?;
     Ok(printed)
 }
 
@@ -159,9 +253,9 @@ struct Piece {
     look: Look,
 }
 
-/// The pieces of a line, by its escape sequences. Those that set no look are left out.
-fn pieces(line: &str) -> Vec<Piece> {
-    let (mut pieces, mut look) = (Vec::new(), Look::default());
+/// The pieces of a line, by its escape sequences. Those that set no look are left out. What the line before set holds on.
+fn pieces(line: &str, look: &mut Look) -> Vec<Piece> {
+    let mut pieces = Vec::new();
     let mut parts = line.split('\x1b');
     let mut add = |text: &str, look| {
         if !text.is_empty() {
@@ -169,10 +263,10 @@ fn pieces(line: &str) -> Vec<Piece> {
             pieces.push(Piece { text, look });
         }
     };
-    add(parts.next().unwrap_or_default(), look);
+    add(parts.next().unwrap_or_default(), *look);
     for part in parts {
         let Some(sequence) = part.strip_prefix('[') else {
-            add(part, look);
+            add(part, *look);
             continue;
         };
         let end = sequence.find(|sign: char| sign.is_ascii_alphabetic());
@@ -180,7 +274,7 @@ fn pieces(line: &str) -> Vec<Piece> {
         if text.starts_with('m') {
             codes.split(';').for_each(|code| look.apply(code));
         }
-        add(text.get(1..).unwrap_or_default(), look);
+        add(text.get(1..).unwrap_or_default(), *look);
     }
     pieces
 }
@@ -192,11 +286,11 @@ impl Look {
             "1" => self.bold = true,
             "2" => self.dim = true,
             "22" => (self.bold, self.dim) = (false, false),
-            "31" => self.color = Some(Color::Red),
-            "32" => self.color = Some(Color::Green),
-            "33" => self.color = Some(Color::Yellow),
-            "34" => self.color = Some(Color::Blue),
-            "36" => self.color = Some(Color::Cyan),
+            "31" | "91" => self.color = Some(Color::Red),
+            "32" | "92" => self.color = Some(Color::Green),
+            "33" | "93" => self.color = Some(Color::Yellow),
+            "34" | "94" => self.color = Some(Color::Blue),
+            "36" | "96" => self.color = Some(Color::Cyan),
             "39" => self.color = None,
             _ => {}
         }
@@ -249,10 +343,15 @@ fn draw(command: &str, printed: &[Printed]) -> String {
         .map(|row| (Duration::ZERO, row))
         .collect();
     let (mut shown, mut last) = (Duration::ZERO, Duration::ZERO);
+    let mut look = Look::default();
     for Printed { at, text } in printed {
         shown += at.saturating_sub(last).min(PAUSE_MAX);
         last = *at;
-        lines.extend(rows(pieces(text)).into_iter().map(|row| (shown, row)));
+        lines.extend(
+            rows(pieces(text, &mut look))
+                .into_iter()
+                .map(|row| (shown, row)),
+        );
     }
     let width = COLUMNS as f64 * COLUMN_PX + 2.0 * MARGIN_PX;
     let height = BAR_PX + lines.len() as f64 * LINE_PX + MARGIN_PX;
@@ -336,7 +435,8 @@ mod tests {
 
     #[test]
     fn colors_are_those_of_the_escape_sequences() {
-        let line = pieces("verdict: \x1b[1;31m✗ FAIL\x1b[0m: lost\x1b[K");
+        let mut look = Look::default();
+        let line = pieces("verdict: \x1b[1;31m✗ FAIL\x1b[0m: lost\x1b[K", &mut look);
         let red = Look {
             bold: true,
             dim: false,
@@ -351,15 +451,25 @@ mod tests {
     }
 
     #[test]
+    fn a_look_holds_on_in_the_next_line_and_bright_colors_are_colors() {
+        let mut look = Look::default();
+        pieces("\x1b[1m\x1b[91merror", &mut look);
+        let next = pieces("more\x1b[0m", &mut look);
+        let color = Some(Color::Red);
+        assert_eq!((next[0].look.bold, next[0].look.color), (true, color));
+        assert_eq!(look, Look::default());
+    }
+
+    #[test]
     fn a_line_is_broken_where_the_terminal_ends() {
         let wide = "x".repeat(COLUMNS + 3);
-        let rows = rows(pieces(&wide));
+        let rows = rows(pieces(&wide, &mut Look::default()));
         let lengths: Vec<usize> = rows
             .iter()
             .map(|row| row.iter().map(|one| one.text.len()).sum())
             .collect();
         assert_eq!(lengths, [COLUMNS, 3]);
-        assert_eq!(super::rows(pieces("")).len(), 1);
+        assert_eq!(super::rows(pieces("", &mut Look::default())).len(), 1);
     }
 
     #[test]
@@ -374,6 +484,57 @@ mod tests {
             drawn.contains("<title>Terminal: a &lt;b&gt; &amp; &quot;c&quot;</title>"),
             "{drawn}"
         );
+    }
+
+    /// A file of the repository.
+    fn stored(path: &str) -> String {
+        fs::read_to_string(Path::new("../..").join(path)).unwrap()
+    }
+
+    /// The rows that a drawing shows.
+    fn shown(svg: &str) -> Vec<String> {
+        let rows = svg.lines().filter(|line| line.starts_with("<text "));
+        let text = rows.map(|row| {
+            let parts = row.split('<').filter_map(|tag| tag.split_once('>'));
+            parts.map(|(_, text)| text).collect::<String>()
+        });
+        text.map(|text| text.replace("&gt;", ">").replace("&lt;", "<"))
+            .map(|text| text.replace("&quot;", "\"").replace("&amp;", "&"))
+            .collect()
+    }
+
+    #[test]
+    fn no_picture_splits_a_word_at_the_edge_and_the_next_steps_are_those_of_the_readme() {
+        for Recording { out, .. } in RECORDINGS {
+            let rows = shown(&stored(out));
+            assert!(rows.len() > 5, "{out}");
+            let is_split = |rows: &&[String]| {
+                rows[0].chars().count() >= COLUMNS
+                    && !rows[0].ends_with(' ')
+                    && rows[1].starts_with(|sign: char| !sign.is_whitespace())
+            };
+            let split = rows.windows(2).find(is_split);
+            assert!(split.is_none(), "{out}: {split:?}");
+        }
+        // Each run has a folder of its own.
+        let generic = |line: &str| -> Vec<String> {
+            let words = line.split_whitespace();
+            let word = |word: &str| match word.starts_with("comeback-runs/") {
+                true => "RUN".to_owned(),
+                false => word.to_owned(),
+            };
+            words.map(word).collect()
+        };
+        let rows: Vec<_> = shown(&stored(RECORDINGS[0].out))
+            .iter()
+            .map(|row| generic(row))
+            .collect();
+        let readme = stored("README.md");
+        let (_, next) = readme.split_once("\nnext:\n").unwrap();
+        let (next, _) = next.split_once("```").unwrap();
+        for line in next.lines() {
+            assert!(rows.contains(&generic(line)), "{line}: {rows:#?}");
+        }
     }
 
     #[test]

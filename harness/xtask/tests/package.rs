@@ -317,7 +317,7 @@ case "$*" in
   'xtask package') exec "$XTASK" package ;;
   'install --locked mdbook@'*) mv "$JOB/mdbook" "$JOB/bin/" ;;
   'build --release --locked --package comeback-cli --target x86_64-unknown-linux-musl')
-    [[ $CC_x86_64_unknown_linux_musl == musl-gcc ]]
+    [[ $CC_x86_64_unknown_linux_musl == musl-gcc && -d $JOB/musl ]]
     mkdir -p target/x86_64-unknown-linux-musl/release
     cp "$JOB/program" target/x86_64-unknown-linux-musl/release/comeback
     ;;
@@ -325,8 +325,14 @@ case "$*" in
 esac
 "#;
 
-/// Stand for `rustup`, which would download, and for the C compiler.
-const RUSTUP: &str = "#!/bin/sh\necho \"rustup $*\" >>\"$JOB/calls\"\ncase $1$2 in toolchaininstall | targetadd) ;; *) exit 9 ;; esac\n";
+/// Stand for `rustup`, which would download; for `rustc`, which says where the library of a target is; and for the C compiler.
+const RUSTUP: &str = r#"#!/bin/sh
+echo "rustup $*" >>"$JOB/calls"
+case $1$2 in toolchaininstall) ;; targetadd) mkdir "$JOB/musl" ;; *) exit 9 ;; esac
+"#;
+const RUSTC: &str = r#"#!/bin/sh
+[ "$*" = '--print target-libdir --target x86_64-unknown-linux-musl' ] && echo "$JOB/musl"
+"#;
 const NOTHING: &str = "#!/bin/sh\n";
 
 /// Stands for GitHub's program: puts the files of a release into a folder, as far as they are there.
@@ -369,6 +375,7 @@ impl Job {
         for (name, script) in [
             ("bin/cargo", CARGO),
             ("bin/rustup", RUSTUP),
+            ("bin/rustc", RUSTC),
             ("bin/gh", GH),
             ("bin/musl-gcc", NOTHING),
             ("mdbook", MDBOOK),
@@ -458,8 +465,8 @@ fn used(steps: &Value) -> Vec<&str> {
     used
 }
 
-/// Runs the steps of the release workflow with a program that says this version; the job, and whether all steps ended well.
-fn release(version: &str, tag: &str, more: &[(&str, &str)]) -> (Job, bool) {
+/// The job of the release workflow, with a program that says this version.
+fn release_of(version: &str) -> Job {
     let job = Job::new(&[
         "LICENSE-MIT",
         "LICENSE-APACHE",
@@ -467,6 +474,11 @@ fn release(version: &str, tag: &str, more: &[(&str, &str)]) -> (Job, bool) {
         "reports/assets/UPLOT-LICENSE.txt",
     ]);
     job.write("program", &STATIC.replace("1.0.0-rc.1", version));
+    job
+}
+
+/// Runs its steps; whether all ended well.
+fn run_release(job: &Job, tag: &str, more: &[(&str, &str)]) -> bool {
     let workflow = workflow("release.yml");
     assert_eq!(workflow["permissions"]["contents"], "write");
     let steps = &workflow["jobs"]["package"]["steps"];
@@ -475,8 +487,22 @@ fn release(version: &str, tag: &str, more: &[(&str, &str)]) -> (Job, bool) {
         ("${{ github.token }}", "a-token"),
         ("${{ github.ref_name }}", tag),
     ];
-    let ended_well = job.run(steps, &expressions, more);
+    job.run(steps, &expressions, more)
+}
+
+/// Both; the job, and whether all steps ended well.
+fn release(version: &str, tag: &str, more: &[(&str, &str)]) -> (Job, bool) {
+    let job = release_of(version);
+    let ended_well = run_release(&job, tag, more);
     (job, ended_well)
+}
+
+#[test]
+fn a_target_that_the_compiler_has_is_not_added() {
+    let job = release_of(VERSION);
+    fs::create_dir(job.path().join("musl")).unwrap();
+    assert!(run_release(&job, &format!("v{VERSION}"), &[]));
+    assert!(!job.calls().contains("rustup target"), "{}", job.calls());
 }
 
 #[test]

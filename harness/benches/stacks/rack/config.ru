@@ -1,5 +1,10 @@
 # Rack alone, with its sessions in memory: `rackup`.
 require 'json'
+# Rack 3 has its sessions in a gem of their own.
+begin
+  require 'rack/session'
+rescue LoadError
+end
 
 use Rack::Session::Pool, key: 'rack.session'
 
