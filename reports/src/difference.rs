@@ -1,5 +1,6 @@
 //! The difference of two runs, as plain strings for terminals and as Markdown.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use comeback_analysis::difference::{
@@ -367,7 +368,13 @@ fn sameness(metric: &MetricDifference) -> String {
         return format!("none; ≤ {} of crashes", percent(share));
     }
     match metric.detectable {
-        None => "same".to_owned(),
+        None => match metric.base.value.partial_cmp(&metric.new.value) {
+            Some(Ordering::Equal) | None => "same".to_owned(),
+            Some(order) if (order == Ordering::Greater) == metric.more_is_better => {
+                "not surely worse".to_owned()
+            }
+            Some(_) => "no worse".to_owned(),
+        },
         Some(detectable) => {
             let style = Style::of(metric.unit, [detectable, detectable], None);
             format!("same; shows from {}", style.plain(detectable))
@@ -452,6 +459,20 @@ mod tests {
                 high: Some(high),
             };
             assert_eq!(shift_with_interval(unit, shift), text);
+        }
+    }
+
+    #[test]
+    fn two_counts_that_differ_are_not_called_the_same() {
+        for (base, new, text) in [
+            (100.0, 0.0, "✓ no worse"),
+            (0.0, 1.0, "✓ not surely worse"),
+            (2.0, 2.0, "✓ same"),
+        ] {
+            let mut metric = metric(Unit::Count, None, Standing::WithinAllowed);
+            (metric.detectable, metric.possible_share_of_crashes) = (None, None);
+            (metric.base.value, metric.new.value) = (Some(base), Some(new));
+            assert_eq!(remark(&metric), text);
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) fn lines(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if visible(line) + 1 + visible(word) <= width => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -277,6 +277,13 @@ mod tests {
                 ]),
             ],
         }
+    }
+
+    #[test]
+    fn the_codes_of_colors_take_no_room() {
+        let red = "\u{1b}[31mFAIL:\u{1b}[0m lost all";
+        assert_eq!(lines(red, 14), [red]);
+        assert_eq!(lines(red, 13).len(), 2);
     }
 
     #[test]

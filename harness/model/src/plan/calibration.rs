@@ -146,6 +146,9 @@ pub struct LoadStep {
 /// An operation that the harness hands out later than this waited for the machine, not for the server.
 const LATE_MS: f64 = 10.0;
 
+/// Half of what a server bears is offered at first. Less than this share was found by trying.
+const FELL_BEHIND: f64 = 0.4;
+
 impl Borne {
     /// Whether the machine was too busy while it was measured to know the server's own limit.
     pub fn was_disturbed(&self) -> bool {
@@ -205,9 +208,13 @@ impl fmt::Display for Calibrated {
             true => ", the most that a calibration chooses",
             false => "",
         };
+        let less = match rate < slowest.per_second * FELL_BEHIND && !self.at_most {
+            true => ", since it fell behind at each higher rate that was tried",
+            false => "",
+        };
         write!(
             f,
-            "{about} {:.0} operations/s with your sessions; {rate}/s are offered{most} (rate = {rate} in CI)",
+            "{about} {:.0} operations/s with your sessions; {rate}/s are offered{most}{less} (rate = {rate} in CI)",
             slowest.per_second
         )?;
         let Fitted {
@@ -315,6 +322,15 @@ mod tests {
         assert_eq!(windows.window, Span::from_ms(500));
         assert_eq!(windows.steady_for, test_plan().windows.steady_for);
         assert_eq!(plan.calibration, Calibration::Done(calibrated(fitted)));
+    }
+
+    #[test]
+    fn why_much_less_is_offered_than_the_server_bears_is_said() {
+        let mut chosen = calibrated(Fitted::default());
+        (chosen.rate, chosen.arms[0].offered) = (9.0, 9.0);
+        let said = "about 25 operations/s with your sessions; 9/s are offered, since it fell behind at each higher rate that was \
+                    tried (rate = 9 in CI)";
+        assert!(chosen.to_string().ends_with(said), "{chosen}");
     }
 
     #[test]
