@@ -469,7 +469,7 @@ mod tests {
             (0.0, 1.0, "✓ not surely worse"),
             (2.0, 2.0, "✓ same"),
         ] {
-            let mut metric = metric(Unit::Count, None, Standing::WithinAllowed);
+            let mut metric = metric(Unit::Ms, None, Standing::WithinAllowed);
             (metric.detectable, metric.possible_share_of_crashes) = (None, None);
             (metric.base.value, metric.new.value) = (Some(base), Some(new));
             assert_eq!(remark(&metric), text);

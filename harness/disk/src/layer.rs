@@ -401,10 +401,13 @@ impl Layer {
             Ok(Some(syncing)) => syncing,
             done => return answer(done.map(drop)),
         };
-        let layer = self.clone();
+        let (layer, synced) = (self.clone(), syncing.synced);
         let waits = move || answer(layer.end_sync(&syncing, by));
         // Where there can be no thread the reply is dropped with it, which is an EIO.
-        let _ = thread::Builder::new().name("sync".to_owned()).spawn(waits);
+        let spawned = thread::Builder::new().name("sync".to_owned()).spawn(waits);
+        if let (Err(_), Some((_, number))) = (spawned, synced) {
+            self.state().disk.give_up_sync(number);
+        }
     }
 
     fn do_read(&self, handle: FileHandle, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {

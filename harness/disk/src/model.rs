@@ -165,9 +165,11 @@ impl Layer {
         self.length.max(self.resized.grown_to.unwrap_or_default())
     }
 
-    /// The length alone is durable: what was cut is gone, and zero where the file grew after that.
-    fn resize(&mut self, to: Resized) {
-        let zero_until = to.grown_to.unwrap_or_default();
+    /// The length alone is durable: what was cut is gone, and zero where the file grew after that, or grows up to `pending` with a
+    /// later commit.
+    fn resize(&mut self, to: Resized, pending: u64) {
+        let grown_to = to.grown_to.unwrap_or_default();
+        let zero_until = grown_to.max(pending);
         if let Some(length) = to.cut_to
             && length < self.length
         {
@@ -178,7 +180,7 @@ impl Layer {
                 left > 0 || block * BLOCK < zero_until
             });
         }
-        self.length = self.length.max(zero_until);
+        self.length = self.length.max(grown_to);
     }
 }
 
@@ -520,7 +522,7 @@ impl<S: Store> Disk<S> {
             // A length is kept at once, as a name is; what is written after it is not. Of what a sync has sealed, too: it is older.
             DiskModel::Lazy => {
                 let layers = content.layers.iter_mut();
-                layers.for_each(|layer| layer.resize(resized));
+                layers.for_each(|layer| layer.resize(resized, 0));
             }
             // ext4_setattr sets i_disksize within a transaction, whichever way the length changes.
             DiskModel::Ext4 => {

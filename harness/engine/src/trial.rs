@@ -24,13 +24,17 @@ use super::trial_loop::TrialLoop;
 use super::words::called;
 use super::{EngineError, Site, health, on, recovery};
 use crate::endpoint::Endpoint;
-use crate::load::{Setup, Users};
+use crate::load::{Setup, Users, rounds_of};
 use crate::supervise::disk::backing_of;
 use crate::supervise::scratch::remove_tree;
 use comeback_faults::{Calls, FaultError, Injection};
 
-/// How long the final looks at the sessions may take.
+/// How long the final looks at the sessions may take, at least.
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
+/// And at most.
+const READ_BACK_AT_MOST: Span = Span::from_secs(180);
+/// A session is broken after so many looks without an answer. There is time for them where each takes the whole time-out.
+const LOOKS_WITHOUT_ANSWER: u64 = 3;
 /// Between two tries to open the sessions that could not be opened.
 pub(super) const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
@@ -207,7 +211,7 @@ impl<S: Seams> Trial<'_, S> {
             moments.min().map(|after| baseline_end + after)
         };
         let first_fault = earliest(&|_| true).unwrap_or(baseline_end);
-        // What ends no process takes no login away.
+        // What ends no process takes no login away. A trial without a fault has them at the baseline's end.
         let ending = earliest(&|effect| effect.ends() || effect.replaces());
         load.trigger().plan_fault(ending.unwrap_or(first_fault));
         load.run(begin);
@@ -340,7 +344,10 @@ impl<S: Seams> Trial<'_, S> {
     /// After the load: reads the sessions back, and checks who answers.
     async fn read_back(&self, mut load: S::Load, life: &Life<S::Load>) -> Result<(), Early> {
         recovery::look_around(self);
-        let until = self.site.clock.now() + READ_BACK_WITHIN;
+        let load_plan = &self.plan.load;
+        let looks = LOOKS_WITHOUT_ANSWER * rounds_of(load_plan);
+        let within = Span::from_us(load_plan.timeout.as_us().saturating_mul(looks));
+        let until = self.site.clock.now() + within.clamp(READ_BACK_WITHIN, READ_BACK_AT_MOST);
         let looked = load.look_at_sessions(self.plan.load.looks, until).await?;
         life.note_looked(self, looked);
         recovery::look_around(self);

@@ -44,7 +44,7 @@ pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Passed, Wanted};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Trigger};
 use worker::Command;
-pub use worker::{Opened, Setup};
+pub use worker::{Opened, Setup, rounds_of};
 
 use comeback_host::clock::Clock;
 

@@ -477,6 +477,12 @@ async fn unless_given_up<T>(mut answer: oneshot::Sender<T>, work: impl Future<Ou
     }
 }
 
+/// So many rounds of logins or looks there are until each client has had its turn.
+pub fn rounds_of(load: &Load) -> u64 {
+    let at_once = burst_of(load) * u64::from(load.workers);
+    u64::from(load.clients).div_ceil(at_once)
+}
+
 /// So many logins or looks of a worker are in flight at once.
 fn burst_of(load: &Load) -> u64 {
     let served = load.rate * load.timeout.as_secs() / f64::from(load.workers);

@@ -352,6 +352,12 @@ impl Flow {
         self.session.is_some()
     }
 
+    /// Whether replies name their users.
+    pub fn names_users(&self) -> bool {
+        let rules = self.session.as_ref();
+        rules.is_some_and(|rules| rules.identity.is_some())
+    }
+
     /// Whether users log out.
     pub const fn has_logout(&self) -> bool {
         self.steps.logout.is_some()

@@ -193,6 +193,9 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         fs::write(data.path().join(KEY_FILE), b"short").unwrap();
         let error = load_key(data.path()).unwrap_err().to_string();
-        assert!(error.ends_with("a key has 64 bytes, this one 5"), "{error}");
+        assert!(
+            error.ends_with("a key has 64 bytes, and this one has 5"),
+            "{error}"
+        );
     }
 }

@@ -19,6 +19,8 @@ pub const LEAST_STOLEN: Span = Span::from_ms(100);
 /// server of many threads waits for itself: the harness, which asks for little, must have been late, too. Where the kernel does not tell
 /// how long tasks waited, the lateness before the fault alone decides.
 pub const MOST_WAITED: f64 = 0.5;
+/// Fewer than these are chance.
+const LEAST_LATE: usize = 3;
 /// Where more than this share of operations is handed out later than [`LATE`], the machine is too busy to tell a slow server.
 pub(super) const MOST_LATE: f64 = 0.05;
 const LATE: Span = Span::from_ms(10);
@@ -46,6 +48,9 @@ pub(super) fn busy(plan: &Plan, facts: &Facts, load: &Load<'_>) -> Option<String
         // Where nobody tells who waits, the wait may be of the fault's own making: what comes before a fault is not.
         None => {
             let late = beyond_limit(share_late(load.of(Part::Before)))?;
+            if load.of(Part::Before).filter(|op| is_late(op)).count() < LEAST_LATE {
+                return None;
+            }
             let before = facts.fault().map_or("", |_| " before the fault");
             Some(format!(
                 "this machine was too busy to judge times: the harness itself was more than 10 ms late with {} of its operations\
@@ -60,11 +65,14 @@ fn beyond_limit(late: f64) -> Option<f64> {
     (late > MOST_LATE).then_some(late)
 }
 
+fn is_late(op: &Operation) -> bool {
+    op.dispatched.since(op.intended) > LATE
+}
+
 /// The share of these that the harness itself handed out late.
 pub(super) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64 {
     let (late, all) = wanted.fold((0_u32, 0_u32), |(late, all), op| {
-        let is_late = op.dispatched.since(op.intended) > LATE;
-        (late + u32::from(is_late), all + 1)
+        (late + u32::from(is_late(op)), all + 1)
     });
     f64::from(late) / f64::from(all.max(1))
 }

@@ -120,8 +120,10 @@ fn at_stake(
     };
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
     let why = match &judged {
-        GateState::Holds if !is_found(arm) => untested(count, arm),
         // Where neither met a write, like is compared with like.
+        GateState::Holds if !is_found(arm) || untested(count, base).is_none() => {
+            untested(count, arm)
+        }
         GateState::Broken(found) if !is_found(base) && met_nothing(count, arm).is_none() => {
             let why = met_nothing(count, base);
             why.map(|why| format!("{found}; in the baseline {why}"))

@@ -43,12 +43,14 @@ impl Content {
     /// Lets out layers up to a number, and what its length was set to in layers up to another one.
     fn commit(&mut self, goes_out: u64, lengths: u64) {
         self.layers.retain(|layer| layer.number > goes_out);
+        let later = self.layers.iter().filter(|layer| layer.number > lengths);
+        let pending = later.filter_map(|layer| layer.resized.grown_to).max();
         let mut resized = Resized::default();
         for layer in self.layers.iter_mut().rev() {
             if layer.number <= lengths {
                 resized = std::mem::take(&mut layer.resized).and(resized);
             }
-            layer.resize(resized);
+            layer.resize(resized, pending.unwrap_or_default());
         }
     }
 
@@ -81,11 +83,14 @@ impl Layer {
     /// Leads back from what the one above it does.
     fn take_in(&mut self, above: Self) {
         self.number = above.number;
+        // What was written behind that is not what the file grows by.
+        let own = self.reach();
         self.resized = self.resized.and(above.resized);
         let reach = self.reach();
         for (block, mut bytes) in above.blocks {
-            let left = reach.saturating_sub(block * BLOCK);
-            if left > 0 {
+            let begin = block * BLOCK;
+            if begin < reach {
+                let left = own.saturating_sub(begin);
                 bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
                 self.blocks.entry(block).or_insert(bytes);
             }

@@ -211,6 +211,31 @@ fn a_file_that_grew_by_its_length_alone_is_zero_after_a_commit_whatever_was_writ
     }
 }
 
+/// A file that is cut, written, and grown while a commit is under way is zero where it grew, whichever commit its lengths go out with.
+#[test]
+fn what_a_file_grows_by_while_a_commit_is_under_way_is_zero() {
+    let set = |disk: &mut Disk<Memory>, id, length| {
+        disk.set_length(id, length, NOW).expect("it is a file");
+    };
+    for (durable, at) in [("7", 0), ("", 1)] {
+        let mut disk = disk(DiskModel::Ext4);
+        let (id, other) = (disk.file("f"), disk.file("g"));
+        disk.write(id, 0, durable.as_bytes(), NOW)
+            .expect("it is a file");
+        disk.sync(id, false).expect("it is there");
+        disk.write(other, 0, b"changed", NOW).expect("it is a file");
+        set(&mut disk, id, at);
+        disk.write(id, at, b"9", NOW).expect("it is a file");
+        let number = disk.begin_sync(other, false).expect("it is there");
+        set(&mut disk, id, at);
+        set(&mut disk, id, 2);
+        disk.end_sync(number);
+        disk.commit_by_itself();
+        disk.cut_power().expect("it is memory");
+        assert_eq!(disk.text("f").as_deref(), Some("\0\0"), "{durable}");
+    }
+}
+
 #[test]
 fn an_fdatasync_that_changed_no_length_commits_no_name_of_another_file() {
     for (data, is_there) in [(true, false), (false, true)] {

@@ -78,6 +78,7 @@ impl Content {
         match self.layers.as_mut_slice() {
             [layer]
                 if layer.number > self.goes_out
+                    && (may_grow || !layer.resized.is_something())
                     && layer.resized.cut_to.is_none()
                     && layer.length <= length =>
             {

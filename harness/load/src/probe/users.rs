@@ -300,13 +300,16 @@ impl Probe<'_> {
         for step in [Step::Check, Step::ReadBack] {
             let connected = Cell::new(false);
             self.ask(step, user, &mut session, &connected).await?;
+        }
+        // Where the replies name the user, they come from this session, and from none that was begun anew.
+        if self.flow.names_users() {
             carried.keep(user, &session);
         }
         Ok(())
     }
 }
 
-/// What replies gave users to send from then on, since the server was started: cookies and tokens, which may be new with each reply.
+/// What replies gave users to send from then on, since the server was started: cookies, which may be new with each reply.
 #[derive(Debug, Default)]
 pub struct Carried(RefCell<BTreeMap<u32, Session>>);
 
@@ -314,7 +317,7 @@ impl Carried {
     /// A session as it was known, with what was given to its user since.
     fn goes_on(&self, user: User, known: &Session) -> Session {
         match self.0.borrow().get(&user.number) {
-            Some(given) => known.with_tokens_of(given),
+            Some(given) => known.with_cookies_of(given),
             None => known.clone(),
         }
     }

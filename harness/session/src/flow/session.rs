@@ -61,12 +61,11 @@ impl Session {
         }
     }
 
-    /// This session, which sends the cookies and captured values of another one.
+    /// This session, which sends the cookies of another one.
     #[must_use]
-    pub fn with_tokens_of(&self, other: &Self) -> Self {
+    pub fn with_cookies_of(&self, other: &Self) -> Self {
         Self {
             cookies: other.cookies.clone(),
-            captured: other.captured.clone(),
             ..self.clone()
         }
     }

@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_told_and_exit_ends_it() {
-        assert!(said(&["ann", PASSWORD, "rm -r /"])[0].starts_with("rm: "));
-        assert!(said(&["ann", PASSWORD, "cd a b"])[0].starts_with("cd: "));
+        assert!(said(&["ann", PASSWORD, "rm -r /"])[0].starts_with("rm is no command: "));
+        assert!(said(&["ann", PASSWORD, "cd a b"])[0].starts_with("cd is no command: "));
         let mut shell = Shell::default();
         shell.answer("ann");
         shell.answer(PASSWORD);
