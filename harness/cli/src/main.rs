@@ -110,7 +110,7 @@ enum Command {
     Report(report::Args),
     List(list::Args),
     Merge(merge::Args),
-    Init(init::Args),
+    Init(Box<init::Args>),
     Record(record::Args),
     Validate(validate::Args),
     Try(Box<try_out::Args>),

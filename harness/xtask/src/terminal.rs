@@ -488,7 +488,7 @@ mod tests {
 
     /// A file of the repository.
     fn stored(path: &str) -> String {
-        fs::read_to_string(Path::new("../..").join(path)).unwrap()
+        fs::read_to_string(Path::new("../..").join(path)).expect("it is stored")
     }
 
     /// The rows that a drawing shows.
@@ -530,8 +530,10 @@ mod tests {
             .map(|row| generic(row))
             .collect();
         let readme = stored("README.md");
-        let (_, next) = readme.split_once("\nnext:\n").unwrap();
-        let (next, _) = next.split_once("```").unwrap();
+        let (_, next) = readme
+            .split_once("\nnext:\n")
+            .expect("it has what to do next");
+        let (next, _) = next.split_once("```").expect("it ends");
         for line in next.lines() {
             assert!(rows.contains(&generic(line)), "{line}: {rows:#?}");
         }
