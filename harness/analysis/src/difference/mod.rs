@@ -127,7 +127,7 @@ pub struct Counted {
     /// Of how many nobody knows.
     pub undecided: u64,
     /// How many more there are if each reply was whole that a fault may have cut off. Absent if 0.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub doubted: u64,
 }
 

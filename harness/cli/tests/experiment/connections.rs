@@ -152,7 +152,7 @@ fn what_cannot_be_is_refused_before_anything_is_started() {
         ("connections:lasts=1s", "it does nothing: say delay"),
         (
             "connections:lasts=1s,delay=1s,jitter=2s",
-            "the delay less the jitter is longer than 1ms",
+            "the delay less the jitter must be longer than 1ms",
         ),
         ("connections:lasts=1s,bandwidth=5", "bandwidth"),
         ("connections:lasts=1s,bandwidth=0B", "at least 1B a second"),
