@@ -417,10 +417,14 @@ fn an_fsync_that_is_under_way_at_the_kill_counts_only_if_the_power_stays_on() {
         let mut said = String::new();
         let mut out = BufReader::new(server.stdout.take().unwrap());
         out.read_line(&mut said).unwrap();
-        let call = format!("/proc/{}/syscall", server.id());
-        let fsync = format!("{} ", nix::libc::SYS_fsync);
+        // The disk has taken the call, and waits for its own disk: before that a kill takes the call back.
+        let threads = format!("/proc/{}/task", mounted.disk.id());
         wait_until("the fsync", || {
-            std::fs::read_to_string(&call).unwrap().starts_with(&fsync)
+            let mut threads = std::fs::read_dir(&threads).unwrap();
+            threads.any(|thread| {
+                let name = std::fs::read_to_string(thread.unwrap().path().join("comm"));
+                name.is_ok_and(|name| name == "sync\n")
+            })
         });
         server.kill().unwrap();
         server.wait().unwrap();
