@@ -127,16 +127,8 @@ pub struct Counted {
     /// Of how many nobody knows.
     pub undecided: u64,
     /// How many more there are if each reply was whole that a fault may have cut off. Absent if 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::measure::is_zero")]
     pub doubted: u64,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// A difference with its interval of 95 %; in memory an end is infinite where it is open.

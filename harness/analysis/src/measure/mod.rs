@@ -51,6 +51,7 @@ pub use causes::causes_of;
 pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
+pub(crate) use types::is_zero;
 pub use types::{
     Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
     CacheTally, Cause, Chain, Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending,

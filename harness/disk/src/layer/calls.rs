@@ -308,11 +308,7 @@ impl Filesystem for Layer {
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let mut state = self.state();
-        let id = state.id(ino);
-        let begun = id.and_then(|id| self.begin_sync(&mut state, id, datasync));
-        drop(state);
-        self.sync(begun, req.pid(), |done| answer_empty(done, reply));
+        self.answer_sync(ino, datasync, (req.pid(), reply));
     }
 
     fn fsyncdir(
@@ -323,11 +319,7 @@ impl Filesystem for Layer {
         datasync: bool,
         reply: ReplyEmpty,
     ) {
-        let mut state = self.state();
-        let id = state.id(ino);
-        let begun = id.and_then(|id| self.begin_sync(&mut state, id, datasync));
-        drop(state);
-        self.sync(begun, req.pid(), |done| answer_empty(done, reply));
+        self.answer_sync(ino, datasync, (req.pid(), reply));
     }
 
     fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
@@ -429,6 +421,15 @@ impl Filesystem for Layer {
 }
 
 impl Layer {
+    /// A file or a folder is synced for a thread, which is answered when that has ended.
+    fn answer_sync(&self, ino: INodeNo, data: bool, (by, reply): (u32, ReplyEmpty)) {
+        let mut state = self.state();
+        let id = state.id(ino);
+        let begun = id.and_then(|id| self.begin_sync(&mut state, id, data));
+        drop(state);
+        self.sync(begun, by, |done| answer_empty(done, reply));
+    }
+
     fn unmake(&self, parent: INodeNo, name: &OsStr, is_folder: bool) -> Result<(), Errno> {
         let mut state = self.state();
         let parent = state.id(parent)?;

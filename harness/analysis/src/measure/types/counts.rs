@@ -96,11 +96,12 @@ pub struct SessionCounts {
     pub zombie_doubted: u64,
 }
 
+/// Whether a count is left out.
 #[allow(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde calls it with a reference"
 )]
-const fn is_zero(count: &u64) -> bool {
+pub(crate) const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 

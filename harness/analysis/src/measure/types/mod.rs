@@ -13,6 +13,7 @@ mod trial;
 
 pub use analysis::TrialAnalysis;
 pub use cause::Cause;
+pub(crate) use counts::is_zero;
 pub use counts::{Culprit, Extension, SessionCounts, Windowed, WriteCounts};
 pub use dots::{Dot, Ending};
 pub use journeys::{JourneyOperations, Journeys};
