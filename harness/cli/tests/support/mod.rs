@@ -291,10 +291,19 @@ pub(crate) fn is_there_or_skipped(what: &str, is_there: bool) -> bool {
     false
 }
 
-/// Fails when a process or a data folder of the run is left.
+/// What is mounted below a folder. Other tests of the same program mount their disks meanwhile, each below its own folder.
+pub(crate) fn mounts_in(folder: &Path) -> Vec<String> {
+    let path = folder.to_str().expect("it is UTF-8");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("it is readable");
+    let found = mounts.lines().filter(|line| line.contains(path));
+    found.map(str::to_owned).collect()
+}
+
+/// Fails when a process, a mount or a data folder of the run is left.
 pub(crate) fn assert_nothing_left(folder: &Path) {
     let left = processes_of(folder);
     assert!(left.is_empty(), "left behind: {left:#?}");
+    assert_eq!(mounts_in(folder), Vec::<String>::new());
     let data = folder.join("out").join("data");
     assert!(!data.exists(), "{} is left behind", data.display());
 }
