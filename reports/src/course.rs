@@ -45,8 +45,8 @@ fn shows_from(check: &Check) -> Option<String> {
     let from = check.sharpness.as_ref()?.shows_from.as_ref()?;
     (check.outcome == Outcome::Pass).then(|| {
         format!(
-            "{}: {} holds; with so many trials and this scatter it detects {from} in four of five runs, and smaller \
-             ones less often",
+            "{}: {} holds. A server at {from} would break it in four of five runs like this one; one nearer to the bound would break it \
+             less often",
             check.arm, check.gate
         )
     })
@@ -170,8 +170,8 @@ mod tests {
             [
                 "4 gates on times and rates: chance alone breaks one of them in about 5 % of runs, by Holm's method \
                  (10 % if each were judged by itself)",
-                "shop: outage.median < 2s holds; with so many trials and this scatter it detects 2104.0 ms in four \
-                 of five runs, and smaller ones less often",
+                "shop: outage.median < 2s holds. A server at 2104.0 ms would break it in four of five runs like this one; one nearer \
+                 to the bound would break it less often",
             ]
         );
     }

@@ -23,7 +23,9 @@ pub(super) use self::target::TargetArgs;
 use super::choice::choice;
 use super::options::{Size, parse_gate};
 use super::{CliError, targets};
-use comeback_experiment::document::{ArmPart, ChaosPart, FaultPart, RatePart, StepPart, Words};
+use comeback_experiment::document::{
+    ArmPart, ChaosPart, FaultPart, RatePart, StepPart, TargetPart, Words,
+};
 use comeback_experiment::{
     Document, File, Origin, Problem, Resolved, Unreadable, read_text, resolve,
 };
@@ -174,7 +176,7 @@ impl What {
     /// The plan, from the file (if there is one), the flags and the command behind `--`.
     pub(super) fn resolve(&self, size: &Size, command: &[String]) -> Result<Resolved, CliError> {
         let (mut document, origin) = self.document(size, command)?;
-        self.leave_rate_open(&mut document, command);
+        Self::leave_rate_open(&mut document);
         resolve(&document, &origin, &Faults).map_err(usage)
     }
 
@@ -210,22 +212,11 @@ impl What {
         Ok((document, origin))
     }
 
-    /// Has the rate measured where there is no file and none is said: nobody knows what the server behind `--` bears. A file says its
-    /// rate, or has the default; so have the reference servers, which bear it.
-    pub(super) fn leave_rate_open(&self, document: &mut Document, command: &[String]) {
-        if self.experiment.is_none() && !is_reference_server(command) {
-            document.load.rate.get_or_insert(RatePart::Auto);
+    /// Has the rate measured where none is said: nobody knows what a server bears. The reference servers bear the default.
+    pub(super) fn leave_rate_open(document: &mut Document) {
+        if chooses_no_rate(document) {
+            document.load.rate = Some(RatePart::Auto);
         }
-    }
-
-    /// Whether nobody chose the rate of a server that is not this program's: its file says none, and no flag does. A storm has a rate of
-    /// its own.
-    pub(super) fn has_rate_by_default(&self, document: &Document, plan: &Plan) -> bool {
-        let is_own = |arm: &Arm| is_reference_server(&arm.target.command);
-        self.experiment.is_some()
-            && document.load.rate.is_none()
-            && document.storm.is_none()
-            && !plan.arms.iter().all(is_own)
     }
 
     fn apply_to(&self, document: &mut Document, command: &[String]) -> Result<(), CliError> {
@@ -284,6 +275,20 @@ pub(super) fn read_alone(path: &Path) -> Result<File, CliError> {
         CliError::Experiment(unreadable) => refuse(unreadable.with_rules(&Faults)),
         other => other,
     })
+}
+
+/// Whether this command starts a server of this program.
+/// Whether nobody chose the rate, and one of the servers is not this program's. A storm has a rate of its own.
+pub(super) fn chooses_no_rate(document: &Document) -> bool {
+    let is_own = |target: &TargetPart| {
+        let command = target.command.as_ref().or(document.target.command.as_ref());
+        command.is_some_and(|Words(command)| is_reference_server(command))
+    };
+    let all_are_own = match &document.arm[..] {
+        [] => is_own(&document.target),
+        arms => arms.iter().all(|arm| is_own(&arm.target)),
+    };
+    document.load.rate.is_none() && document.storm.is_none() && !all_are_own
 }
 
 /// Whether this command starts a server of this program.

@@ -8,7 +8,7 @@ use comeback_model::ids::Seed;
 use super::against::{self, AgainstArgs};
 use super::baseline::BaselineArgs;
 use super::campaign::RunOptions;
-use super::experiment::{What, usage};
+use super::experiment::{What, chooses_no_rate, usage};
 use super::options::{self, Options};
 use super::shard::Sharing;
 use super::{CliError, campaign};
@@ -78,8 +78,9 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
     // Shards must all have the same rate.
+    let has_default_rate = shard.is_some() && chooses_no_rate(&document);
     if shard.is_none() {
-        args.what.leave_rate_open(&mut document, &args.command);
+        What::leave_rate_open(&mut document);
     }
     let compares = args.against.is_asked() || args.baseline.baseline.is_some();
     if document.storm.is_some() && compares {
@@ -96,9 +97,10 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     };
     let shard = sharing.choose()?;
     output.tell_default_gates(&resolved.default_gates);
-    if args.what.has_rate_by_default(&document, &resolved.plan) {
+    if has_default_rate {
         output.tell(&format!(
-            "rate: {}/s, the default; `rate = \"auto\"` below [load] in the file measures what the server can do",
+            "rate: {}/s, the default of a shard: all shards need the same rate. A run without --shard measures what the server can do, and \
+             --rate gives a number",
             resolved.plan.load.rate
         ));
     }

@@ -224,7 +224,7 @@ fn as_table(headers: &[String], rows: &[Vec<String>]) -> comfy_table::Table {
     table
 }
 
-/// The first cell of each row in a line of its own, and below it the others, each behind its header.
+/// The first cell of each row in a line of its own, and below it the others that say something, each behind its header.
 fn as_list(rows: &Table, columns: u16) -> String {
     let mut parts = Vec::new();
     for row in &rows.rows {
@@ -236,7 +236,7 @@ fn as_list(rows: &Table, columns: u16) -> String {
         list.load_style(NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(columns);
-        for (header, cell) in cells {
+        for (header, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
             list.add_row([header.clone(), printable(cell)]);
         }
         if let Some(column) = list.column_mut(0) {
@@ -314,6 +314,10 @@ mod tests {
         );
         let list = figures(&table, 22);
         assert!(list.starts_with("time to ready\n  base  12 ms\n"), "{list}");
+        assert!(
+            list.ends_with("\n  new   12 ms\n"),
+            "nothing is said of an empty cell: {list}"
+        );
         for (text, columns) in [(wide, 60), (narrow, 40), (list, 22)] {
             assert!(
                 text.lines().all(|line| line.chars().count() <= columns),

@@ -110,8 +110,9 @@ fn a_slow_server_gets_a_rate_that_it_bears_and_a_verdict() {
 }
 
 #[test]
-fn a_quick_server_gets_the_most_that_is_chosen() {
-    let run = run(EXPERIMENT, &server(0.0), &["--json"]);
+fn a_quick_server_gets_the_most_that_is_chosen_also_if_the_file_says_no_rate() {
+    let without = EXPERIMENT.replace("rate = \"auto\"\n", "");
+    let run = run(&without, &server(0.0), &["--json"]);
     if !was_calibrated(&run) || how_busy().is_some() {
         return;
     }
@@ -283,7 +284,7 @@ fn behind_run_the_rate_is_measured_unless_one_is_given() {
 }
 
 #[test]
-fn a_file_that_says_no_rate_is_told_of_the_default_before_the_run() {
+fn a_shard_of_a_file_without_a_rate_is_told_of_the_default_before_the_run() {
     let folder = tempfile::tempdir().unwrap();
     // Nothing is started, for there is no new folder for the results.
     let told = |command: &[&str], load: &str, more: &[&str]| {
@@ -298,13 +299,14 @@ fn a_file_that_says_no_rate_is_told_of_the_default_before_the_run() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let own = ["./server", "{port}"];
-    let line = "rate: 200/s, the default; `rate = \"auto\"` below [load] in the file measures what the server can do";
-    assert_eq!(told(&own, "", &[]), [line]);
-    assert_eq!(told(&own, "", &["--json"]), [line]);
+    let line = "rate: 200/s, the default of a shard: all shards need the same rate. A run without --shard measures what the server can do, \
+                and --rate gives a number";
+    let shard = ["--shard", "1/2", "--seed", "1"];
+    assert_eq!(told(&own, "", &shard), [line]);
+    assert_eq!(told(&own, "", &[&shard[..], &["--json"]].concat()), [line]);
     for (command, load, more) in [
         (&own[..], "", &["--quiet"][..]),
         (&own, "", &["--rate", "20"]),
-        (&own, "", &["--storm"]),
         (&own, "[load]\nrate = 200\n", &[]),
         // This program's servers bear it.
         (
@@ -314,7 +316,7 @@ fn a_file_that_says_no_rate_is_told_of_the_default_before_the_run() {
         ),
     ] {
         assert_eq!(
-            told(command, load, more),
+            told(command, load, &[&shard[..], more].concat()),
             [""; 0],
             "{command:?} {load} {more:?}"
         );
