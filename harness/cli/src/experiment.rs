@@ -14,7 +14,7 @@ use comeback_faults::Faults;
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::secret::is_masked;
-use comeback_model::plan::{Arm, DiskModel, Plan, Reach, Signal};
+use comeback_model::plan::{DiskModel, Plan, Reach, Signal};
 
 use self::retry::RetryArgs;
 pub(super) use self::session::SessionArgs;

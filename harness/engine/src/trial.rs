@@ -8,7 +8,6 @@ use std::time::Duration;
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::fault::Effect;
 use comeback_model::plan::{Fault, Plan};
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::status::{is_redirect, is_success};
@@ -203,17 +202,15 @@ impl<S: Seams> Trial<'_, S> {
         let first = self.planned.stretches().next().unwrap_or_default();
         let windows = &self.plan.windows;
         let baseline_end = begin + windows.warm_up + windows.baseline;
-        let earliest = |of: &dyn Fn(&Effect) -> bool| {
-            let fault = |planned: &PlannedInjection| self.plan.fault(planned.fault);
-            let is_one =
-                |planned: &&PlannedInjection| fault(planned).is_some_and(|fault| of(&fault.effect));
-            let moments = first.iter().filter(is_one).map(|planned| planned.after);
-            moments.min().map(|after| baseline_end + after)
-        };
-        let first_fault = earliest(&|_| true).unwrap_or(baseline_end);
-        // What ends no process takes no login away. A trial without a fault has them at the baseline's end.
-        let ending = earliest(&|effect| effect.ends() || effect.replaces());
-        load.trigger().plan_fault(ending.unwrap_or(first_fault));
+        let moments = first.iter().map(|planned| planned.after);
+        let first_fault = baseline_end + moments.min().unwrap_or_default();
+        // Newcomers log in before what may take logins away; where nothing does, before the first fault or the baseline's end.
+        let mut later = self.planned.stretches().skip(1);
+        match self.takes_logins(first) {
+            Some(after) => load.trigger().plan_fault(baseline_end + after),
+            None if later.any(|stretch| self.takes_logins(stretch).is_some()) => {}
+            None => load.trigger().plan_fault(first_fault),
+        }
         load.run(begin);
         let book = Book {
             recorder: self.site.recorder.clone(),
@@ -260,11 +257,28 @@ impl<S: Seams> Trial<'_, S> {
         Ok((load, recovered))
     }
 
+    /// When the first fault of a stretch comes that may take logins away, after the stretch begins: one that ends or replaces processes.
+    fn takes_logins(&self, stretch: &[PlannedInjection]) -> Option<Span> {
+        let takes = |planned: &&PlannedInjection| {
+            let fault = self.plan.fault(planned.fault);
+            fault.is_some_and(|fault| fault.effect.ends() || fault.effect.replaces())
+        };
+        let moments = stretch.iter().filter(takes).map(|planned| planned.after);
+        moments.min()
+    }
+
     /// Injects every fault at its moment, and waits until all is back from each; whether it is. What comes in the calm comes only
     /// when all is: else there is no calm.
     async fn inject_all(&self, baseline_end: Elapsed, calls: Calls) -> Result<bool, Early> {
         let mut begin = baseline_end;
+        let mut is_first_to_take = true;
         for stretch in self.planned.stretches() {
+            if let Some(after) = self.takes_logins(stretch).filter(|_| is_first_to_take)
+                && let Some(trigger) = self.trigger.get()
+            {
+                is_first_to_take = false;
+                trigger.plan_fault(begin + after);
+            }
             if !self.inject_stretch(stretch, begin, &calls).await? {
                 return Ok(false);
             }

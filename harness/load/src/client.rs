@@ -183,9 +183,10 @@ impl Client {
             (Step::Act | Step::Check | Step::Logout, None) => Step::Login,
             (step, _) => step,
         };
-        if step == Step::Logout && self.shared.trigger.looks_before_logouts() {
-            self.look_before_logout().await;
-        }
+        let step = match step == Step::Logout && self.shared.trigger.looks_before_logouts() {
+            true => self.look_before_logout().await,
+            false => step,
+        };
         let had_session = self.session.is_some();
         let (generation, mut session) = match (step, self.session.take()) {
             (Step::Login, former) => {

@@ -16,6 +16,7 @@ use comeback_model::units::{Elapsed, Span};
 use super::counting::{Awaiting, Candidate, Counting, OnCounted, OneWrite, Passed, Wanted};
 use comeback_host::clock::Clock;
 use comeback_session::flow::Known;
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// The time that a write takes is the median of so many.
@@ -73,8 +74,8 @@ struct Inner {
     failed: AtomicU64,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
-    /// When it is planned, in µs; 0 where newcomers need not come before it.
-    planned: AtomicU64,
+    /// When the first fault that may take logins away is planned, once that is known.
+    planned: watch::Sender<Option<Elapsed>>,
     /// What the clients know of the bodies of pages and the names of users.
     known: Known,
 }
@@ -215,13 +216,16 @@ impl Trigger {
 
     /// The first fault that may take logins away is planned for this moment, or would be: newcomers log in right before it.
     pub fn plan_fault(&self, at: Elapsed) {
-        self.0.planned.store(at.as_us(), Ordering::Release);
+        self.0.planned.send_replace(Some(at));
     }
 
-    /// When the first fault that may take logins away is planned, if that is known.
-    pub(super) fn planned_fault(&self) -> Option<Elapsed> {
-        let at = self.0.planned.load(Ordering::Acquire);
-        (at > 0).then(|| Elapsed::from_us(at))
+    /// Waits until it is known when the first fault that may take logins away is planned. Without one, for ever.
+    pub(super) async fn planned_fault(&self) -> Elapsed {
+        let mut planned = self.0.planned.subscribe();
+        match planned.wait_for(Option::is_some).await.map(|at| *at) {
+            Ok(Some(at)) => at,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// No longer: a new trial begins, and its fault is far.

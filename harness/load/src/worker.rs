@@ -283,9 +283,7 @@ impl Worker {
     /// Has each newcomer log in at its moment before the planned fault.
     async fn let_newcomers_in(&self) {
         let (_, newcomers) = self.split_newcomers();
-        let Some(fault) = self.shared.trigger.planned_fault() else {
-            return std::future::pending().await;
-        };
+        let fault = self.shared.trigger.planned_fault().await;
         for (waits, ahead_ms) in newcomers.iter().zip(&self.newcomers) {
             let ahead = Span::from_ms(*ahead_ms).as_us();
             let at = Elapsed::from_us(fault.as_us().saturating_sub(ahead));

@@ -12,7 +12,7 @@ use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, example, met_nothing, untested};
+use super::tally::{Tally, Untested, example, lost_by, reasons_untested, untested};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -119,16 +119,25 @@ fn at_stake(
         return judged;
     };
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
+    let [own, of_base] = [arm, base].map(|arm| reasons_untested(count, arm));
+    // What neither tests makes no difference: like is compared with like.
+    let without = |reasons: Vec<(Untested, String)>, other: &[(Untested, String)]| {
+        let mut open = reasons.into_iter();
+        open.find(|(kind, _)| other.iter().all(|(shared, _)| shared != kind))
+    };
+    let may_explain = |(kind, _): &(Untested, String)| match kind {
+        Untested::MetNothing => true,
+        Untested::Idle(choice) => lost_by(count, arm, *choice),
+        Untested::NeverAcknowledged | Untested::WrongBeside | Untested::MetTooLittle => false,
+    };
     let why = match &judged {
-        // Where neither met a write, like is compared with like.
-        GateState::Holds if !is_found(arm) || untested(count, base).is_none() => {
-            untested(count, arm)
+        GateState::Holds if !is_found(arm) => own.into_iter().next().map(|(_, why)| why),
+        GateState::Holds => without(own, &of_base).map(|(_, why)| why),
+        GateState::Broken(found) if !is_found(base) => {
+            let of_base = of_base.into_iter().filter(may_explain).rev().collect();
+            without(of_base, &own).map(|(_, why)| format!("{found}; in the baseline {why}"))
         }
-        GateState::Broken(found) if !is_found(base) && met_nothing(count, arm).is_none() => {
-            let why = met_nothing(count, base);
-            why.map(|why| format!("{found}; in the baseline {why}"))
-        }
-        GateState::Holds | GateState::Broken(_) | GateState::Unknown(_) => None,
+        GateState::Broken(_) | GateState::Unknown(_) => None,
     };
     why.map_or(judged, |why| GateState::Unknown(Missing::for_good(why)))
 }

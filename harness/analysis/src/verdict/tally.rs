@@ -244,17 +244,59 @@ fn never_acknowledged(count: Count, arm: &ArmAnalysis) -> Option<String> {
     })
 }
 
+/// A kind of reason for which that nothing is lost says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untested {
+    NeverAcknowledged,
+    WrongBeside,
+    /// This fault met no write.
+    Idle(FaultId),
+    /// No fault met one.
+    MetNothing,
+    MetTooLittle,
+}
+
 /// Why that nothing is lost says nothing, where there was no write to be lost or no fault met one in flight.
 pub(crate) fn untested(count: Count, arm: &ArmAnalysis) -> Option<String> {
+    let first = reasons_untested(count, arm).into_iter().next();
+    first.map(|(_, why)| why)
+}
+
+/// All reasons for that, the plainest first.
+pub(crate) fn reasons_untested(count: Count, arm: &ArmAnalysis) -> Vec<(Untested, String)> {
     if !count.traits().is_about_loss {
-        return None;
+        return Vec::new();
     }
-    let idle = || idle_fault(arm).map(|(fault, how)| no_write_at(&fault, how));
+    let of = |kind| move |why| (kind, why);
+    let idle = idle_faults(arm).into_iter();
+    let idle = idle.map(|(fault, name, how)| (Untested::Idle(fault), no_write_at(&name, how)));
     never_acknowledged(count, arm)
-        .or_else(|| wrong_beside(count, arm))
-        .or_else(idle)
-        .or_else(|| met_nothing(count, arm))
-        .or_else(|| met_too_little(arm))
+        .map(of(Untested::NeverAcknowledged))
+        .into_iter()
+        .chain(wrong_beside(count, arm).map(of(Untested::WrongBeside)))
+        .chain(idle)
+        .chain(met_nothing(count, arm).map(of(Untested::MetNothing)))
+        .chain(met_too_little(arm).map(of(Untested::MetTooLittle)))
+        .collect()
+}
+
+/// Whether something was lost by a fault of this choice, or by several that it is one of.
+pub(crate) fn lost_by(count: Count, arm: &ArmAnalysis, choice: FaultId) -> bool {
+    let in_trial = |trial: &TrialAnalysis| {
+        let is_chosen = |id: &FaultId| {
+            let mut faults = trial.faults.iter();
+            faults.any(|fault| fault.id == *id && fault.choice.0 == choice)
+        };
+        let mut laid = trial.laid.iter();
+        laid.any(|loss| {
+            let lost = match count {
+                Count::LostWrites => loss.writes,
+                _ => loss.sessions,
+            };
+            lost > 0 && loss.faults.iter().any(is_chosen)
+        })
+    };
+    arm.faulted().any(in_trial)
 }
 
 /// That writes went wrong which no fault has taken: what the server kept it may have kept by chance.
@@ -292,7 +334,7 @@ fn met_too_little(arm: &ArmAnalysis) -> Option<String> {
 }
 
 /// That no fault of any trial met a write in flight.
-pub(crate) fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
+fn met_nothing(count: Count, arm: &ArmAnalysis) -> Option<String> {
     let met: Vec<_> = arm.faulted().filter_map(|trial| trial.met).collect();
     let has_none = !met.is_empty() && met.iter().all(|met| met.tested == 0);
     let how = met
@@ -350,9 +392,9 @@ fn no_write_at(faults: &str, how: How) -> String {
     )
 }
 
-/// Of several faults the first that ends processes and met no write in any trial: what it would have taken nobody knows. Where
-/// all that it hit was down there was none to be met.
-fn idle_fault(arm: &ArmAnalysis) -> Option<(String, How)> {
+/// Of several faults those that end processes and met no write in any trial: what they would have taken nobody knows. Where
+/// all that one hit was down there was none to be met.
+fn idle_faults(arm: &ArmAnalysis) -> Vec<(FaultId, String, How)> {
     let mut met: BTreeMap<FaultId, (&str, u64, How)> = BTreeMap::new();
     for fault in arm.faulted().flat_map(|trial| &trial.faults) {
         if let Some(own) = fault.met.filter(|_| !fault.hit_what_was_down) {
@@ -362,9 +404,11 @@ fn idle_fault(arm: &ArmAnalysis) -> Option<(String, How)> {
             *how = how.and(How::of(own));
         }
     }
-    let mut met = met.into_values();
-    let (name, _, how) = met.find(|(_, tested, _)| *tested == 0)?;
-    Some((format!("the fault '{name}' in any trial"), how))
+    let idle = met.into_iter().filter(|(_, (_, tested, _))| *tested == 0);
+    let told = |(choice, (name, _, how)): (FaultId, (&str, u64, How))| {
+        (choice, format!("the fault '{name}' in any trial"), how)
+    };
+    idle.map(told).collect()
 }
 
 /// Why it is so in the first trial of which that is known, as the end of a sentence.

@@ -215,12 +215,18 @@ impl Client {
         self.session.is_some()
     }
 
-    /// The last moment at which the session can show whether it is known.
-    pub(super) async fn look_before_logout(&mut self) {
-        if let Some((generation, mut session)) = self.session.take() {
-            let until = self.shared.clock.now() + self.shared.load.timeout;
-            self.look(generation, &mut session, until).await;
-            self.session = Some((generation, session));
+    /// Looks at the last moment at which the session can show whether it is known. If nothing was learned of it, its user looks again and
+    /// does not log out: after that nothing would be.
+    pub(super) async fn look_before_logout(&mut self) -> Step {
+        let Some((generation, mut session)) = self.session.take() else {
+            return Step::Logout;
+        };
+        let until = self.shared.clock.now() + self.shared.load.timeout;
+        let met = self.look(generation, &mut session, until).await;
+        self.session = Some((generation, session));
+        match met.error.is_none_or(is_definite) {
+            true => Step::Logout,
+            false => Step::Check,
         }
     }
 

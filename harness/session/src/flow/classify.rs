@@ -28,7 +28,7 @@ pub(super) enum Why {
     Status,
     /// The body or a header is not as `expect` says.
     Expectation,
-    /// It is empty, and none was before.
+    /// It is empty, and hardly any was before.
     Empty,
     /// The value number n of `capture` is not where it should be.
     Capture(usize),
@@ -164,18 +164,18 @@ impl Flow {
                 }
             }
         }
-        turn.left.pop();
+        let place = turn.left.pop().unwrap_or_default();
         if !turn.left.is_empty() {
             session.take_cookies(looked.reply.cookies);
             turn.redirect = None;
             turn.redirects = self.request_of(turn).follow;
             return Ok(None);
         }
+        if self.lacks_its_body(turn.step, (place, request), looked.reply) {
+            return Err(unknown(ErrorClass::WrongAnswer, Why::Empty));
+        }
         match &self.session {
-            None => match self.lacks_its_body(request, looked.reply) {
-                true => Err(unknown(ErrorClass::WrongAnswer, Why::Empty)),
-                false => Ok(Some(ReplyMeaning::acknowledged(None))),
-            },
+            None => Ok(Some(ReplyMeaning::acknowledged(None))),
             // A common page names nobody. Its cookies are stored, as by a browser.
             Some(_) if turn.step == Step::Get => {
                 session.take_cookies(looked.reply.cookies);
@@ -187,14 +187,29 @@ impl Flow {
         }
     }
 
-    /// Whether a page is empty that never was before the fault, where nothing is said of what it must show.
-    fn lacks_its_body(&self, request: &step::CompiledRequest, reply: &Reply<'_>) -> bool {
+    /// Whether a page is empty that hardly was before the fault, where nothing is said of what it must show.
+    fn lacks_its_body(
+        &self,
+        step: Step,
+        (place, request): (usize, &step::CompiledRequest),
+        reply: &Reply<'_>,
+    ) -> bool {
         // These have none (RFC 9110, sections 15.3.5 and 15.3.6).
         let may_be_empty = matches!(reply.status, 204 | 205) || !is_success(reply.status);
-        if may_be_empty || !request.is_get() || !request.expect.is_empty() {
+        let shows = |rules: &SessionRules| {
+            let value = request.value.as_ref().or(rules.value.as_ref());
+            value.is_some() || rules.identity.is_some()
+        };
+        let is_page = match (&self.session, step) {
+            (None, _) | (Some(_), Step::Get) => true,
+            (Some(rules), Step::Check) => !shows(rules),
+            // A look may be at a session that was logged out, whose page may be empty.
+            (Some(_), Step::Login | Step::Act | Step::Logout | Step::ReadBack) => false,
+        };
+        if may_be_empty || !is_page || !request.is_get() || !request.expect.is_empty() {
             return false;
         }
-        self.known.note_page(reply.body.is_empty())
+        self.known.note_page(place, reply.body.is_empty())
     }
 
     /// Errors that any request of an operation may meet, its expectations aside.
@@ -257,6 +272,7 @@ impl Flow {
         match (turn.step, named) {
             (Step::Login, Named::Own | Named::Unsaid) => {
                 session.begin_at(counter.unwrap_or(0));
+                session.note_begin(self.known.is_learned());
                 if named == Named::Own {
                     self.learn_name(rules, user, looked);
                 }
@@ -346,14 +362,49 @@ impl Flow {
         let mut own = Vec::new();
         let written = self.templates.write(name, &values, &mut own);
         if written.is_ok() && found.as_bytes() == own {
-            Named::Own
+            match self.is_taken_from_another(turn.step, name, &found, (user, session)) {
+                true => Named::Another,
+                false => Named::Own,
+            }
         } else if self.is_another_users(name, &found, &values)
-            || self.known.is_name_of_another(&found, user)
+            || self.is_anothers_by_login(&found, user, session, looked.reply.cookies)
         {
             Named::Another
         } else {
             Named::Unknown
         }
+    }
+
+    /// Whether a login showed this name to another user alone. A server that begins a session anew may give it a name that somebody had
+    /// before the fault, and shows nothing of his.
+    fn is_anothers_by_login(
+        &self,
+        found: &str,
+        user: User,
+        session: &Session,
+        cookies: &[String],
+    ) -> bool {
+        match session.is_replaced_by(cookies) {
+            true => self.known.is_taken_from_another(found, user),
+            false => self.known.is_name_of_another(found, user),
+        }
+    }
+
+    /// Whether the server gave the user this name though another one's session from before the fault goes on under it.
+    fn is_taken_from_another(
+        &self,
+        step: Step,
+        name: &Text,
+        found: &str,
+        (user, session): (User, &Session),
+    ) -> bool {
+        if !matches!(name, Text::Rendered(_)) || !self.known.is_learned() {
+            return false;
+        }
+        if step != Step::Login && session.is_from_before_the_fault() {
+            self.known.note_living(found, user);
+        }
+        self.known.is_taken_from_another(found, user)
     }
 
     /// Notes whose name it is that a login shows, where a template gives it: that of another user may hold what only the server knows.

@@ -69,7 +69,7 @@ impl Flow {
         Some(match why {
             Why::Status => wrong_status(turn.step, &request.expect, reply),
             Why::Expectation => self.unmet(&request.expect, &looked, &values),
-            Why::Empty => "the reply is empty, and none was before the fault; where that is right, say so: expect = { status = 200 }"
+            Why::Empty => "the reply is empty, and before the fault hardly any was; where that is right, say so: expect = { status = 200 }"
                 .to_owned(),
             Why::Capture(number) => {
                 let (name, place) = request.capture.get(number)?;

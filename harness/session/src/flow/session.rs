@@ -26,6 +26,8 @@ pub struct Session {
     other_base: Option<u64>,
     /// Changes that may have been applied without an acknowledgement.
     slack: u64,
+    /// It began after the fault.
+    is_late: bool,
     /// The server may have re-created it, and its replies would not show that.
     in_doubt: bool,
     /// What became of each write, where writes carry values of their own.
@@ -101,6 +103,15 @@ impl Session {
 
     pub(super) const fn is_in_doubt(&self) -> bool {
         self.in_doubt
+    }
+
+    /// Notes whether it begins after the fault.
+    pub(super) const fn note_begin(&mut self, is_late: bool) {
+        self.is_late = is_late;
+    }
+
+    pub(super) const fn is_from_before_the_fault(&self) -> bool {
+        !self.is_late
     }
 
     /// The counter that the session begins with.

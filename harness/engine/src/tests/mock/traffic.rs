@@ -133,7 +133,7 @@ impl Load for MockLoad {
     fn run(&self, start: Elapsed) {
         self.note("load runs");
         for _page in 0..10 {
-            self.trigger.known().note_page(false);
+            self.trigger.known().note_page(0, false);
         }
         if self.writes_every > Span::ZERO {
             let writing = write(self.trigger.clone(), self.clock, start, self.writes_every);
@@ -240,7 +240,7 @@ impl Probe for MockProbe<'_> {
             }
             self.seen.borrow_mut().unseen = None;
             let is_empty = self.mock.is_empty(node, now);
-            let is_wrong = self.setup.known.note_page(is_empty);
+            let is_wrong = self.setup.known.note_page(0, is_empty);
             if self.mock.answers(node, now) && !is_wrong {
                 let (at, unowned) = (now, None);
                 match owner() {
