@@ -13,7 +13,8 @@ use comeback_model::plan::{Arm, Signal, Stop, Target};
 use comeback_model::said;
 use comeback_model::schedule::Shuffler;
 
-use super::{packaged, unwritable};
+use super::packaged;
+use super::run::unwritable;
 use comeback_engine::EngineError;
 use comeback_engine::readiness::wait_until_ready;
 use comeback_host::clock::Clock;
@@ -30,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Why a procedure did not come to its end.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// A server is the reason.
     Server(String),
     /// The harness is.
@@ -51,7 +52,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// A procedure under way.
-pub(super) struct ClaimContext {
+pub(crate) struct ClaimContext {
     pub(super) seed: Seed,
     pub(super) amount: Amount,
     journal: (PathBuf, RefCell<File>),
