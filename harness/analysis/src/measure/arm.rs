@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use comeback_model::ids::{ArmId, FaultId};
+use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
 use comeback_model::plan::Storm;
 
-use super::{Cause, Extension, TrialAnalysis};
+use super::{Cause, Choice, Extension, TrialAnalysis};
 
 /// That no trial of an arm shows whether a server keeps a session that has just begun.
 const NO_LOGIN_AT_STAKE: &str = "no login was at stake: no session began in the last second before a fault, so the run does not show whether \
@@ -42,17 +42,6 @@ pub struct ArmAnalysis {
     pub storm: Option<Storm>,
     /// Where a trial has several faults, or others than the next one, all that it may have.
     pub choices: Vec<Choice>,
-}
-
-/// A fault of the plan that some trials may lack.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    /// Which, wherever it comes in a trial.
-    pub id: FaultId,
-    /// What people call it.
-    pub name: String,
-    /// How likely a trial has it; absent where nothing is drawn, since each trial was to have it.
-    pub drawn: Option<f64>,
 }
 
 impl ArmAnalysis {

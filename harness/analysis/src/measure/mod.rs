@@ -47,7 +47,7 @@ mod writes;
 
 use std::collections::BTreeSet;
 
-pub use arm::{Analysis, ArmAnalysis, Choice, causes_of};
+pub use arm::{Analysis, ArmAnalysis, causes_of};
 pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
@@ -55,11 +55,11 @@ pub use storm::StormTally;
 pub use trial::TrialAnalysis;
 pub use types::{
     Attribution, Availability, Balancing, BeforeTheFault, BlindTime, CacheTally, Cause, Chain,
-    Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally, Extension, FaultAnalysis,
-    FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent, LatencyTally,
-    LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
-    Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown, Windowed, WriteCounts,
-    WritesBeside,
+    Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally, Extension,
+    FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
+    LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return,
+    SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown, Windowed,
+    WriteCounts, WritesBeside,
 };
 pub(crate) use types::{Tally, is_zero};
 

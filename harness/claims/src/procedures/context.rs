@@ -14,9 +14,9 @@ use comeback_model::said;
 use comeback_model::schedule::Shuffler;
 
 use super::packaged;
-use super::run::unwritable;
 use comeback_engine::EngineError;
 use comeback_engine::readiness::wait_until_ready;
+use comeback_engine::record::RecordError;
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
 use comeback_supervise::process::{Addresses, Launch, Process};
@@ -351,4 +351,8 @@ fn weigh(folder: &Path) -> io::Result<u64> {
         };
     }
     Ok(bytes)
+}
+
+fn unwritable(path: &Path, cause: io::Error) -> EngineError {
+    EngineError::Record(RecordError::new(path.to_owned(), cause))
 }

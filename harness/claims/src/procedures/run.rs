@@ -11,7 +11,6 @@ use comeback_model::plan::Arm;
 use super::context::{ClaimContext, Trouble};
 use comeback_engine::campaign;
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::record::RecordError;
 use comeback_engine::{Ended, EngineError};
 use comeback_host::clock::Clock;
 use comeback_host::inside;
@@ -164,8 +163,4 @@ pub fn read(folder: &Path) -> Result<Findings, ReadError> {
     let text =
         inside::read_in(folder, FACTS).map_err(|cause| ReadError::File(path.clone(), cause))?;
     Findings::parse(&text).map_err(|cause| ReadError::Facts(path, cause))
-}
-
-pub(super) fn unwritable(path: &Path, cause: io::Error) -> EngineError {
-    EngineError::Record(RecordError::new(path.to_owned(), cause))
 }

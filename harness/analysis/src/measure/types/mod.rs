@@ -29,3 +29,16 @@ pub use trial::{
     BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, IdleKill, LaidLoss,
     MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void, WritesBeside,
 };
+
+use comeback_model::ids::FaultId;
+
+/// A fault of the plan that some trials may lack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Which, wherever it comes in a trial.
+    pub id: FaultId,
+    /// What people call it.
+    pub name: String,
+    /// How likely a trial has it; absent where nothing is drawn, since each trial was to have it.
+    pub drawn: Option<f64>,
+}
