@@ -87,6 +87,11 @@ impl Column {
         Self::Control,
     ];
 
+    /// All columns that there are.
+    pub(crate) fn every() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain([Self::Cache])
+    }
+
     /// The columns that apply to a run.
     pub(crate) fn of(summary: &Summary) -> Vec<Self> {
         let mut columns = Self::ALL.to_vec();
@@ -128,6 +133,63 @@ impl Column {
         }
     }
 
+    /// What its header means, where that is no word of more than the table.
+    pub(crate) const fn word(self) -> Option<ColumnWord> {
+        let word = ColumnWord {
+            term: self.header(),
+            forms: &[],
+            meaning: "",
+            occurs: |_| true,
+        };
+        let word = match self {
+            Self::Errors => ColumnWord {
+                forms: &["error rate"],
+                meaning: "The share of failed operations among those in flight at the crash or due between it and ready. The \
+                          schedule does not wait for the server.",
+                ..word
+            },
+            Self::Blind => ColumnWord {
+                term: "blind time",
+                forms: &["blind time, median"],
+                meaning: "How long clients failed from the crash on while the server's own health check said ready. The check is \
+                          asked every 20 ms at most. In brackets: the possible additional time.",
+                occurs: |summary| summary.arms.iter().any(|arm| arm.blind_time.is_some()),
+            },
+            Self::Gap => ColumnWord {
+                term: "longest gap",
+                forms: &["longest gap, median"],
+                meaning: "The longest time between two correct replies, or from the last one to the end of the load.",
+                ..word
+            },
+            Self::Area => ColumnWord {
+                term: "outage area",
+                forms: &["outage area, median", "slow part"],
+                meaning: "Missing goodput after the crash, as equivalent seconds of full outage: failed operations, and correct \
+                          ones that were slow. The slow part is the latter.",
+                ..word
+            },
+            Self::Journeys => ColumnWord {
+                forms: &["journeys torn", "torn"],
+                meaning: "A journey is everything that a user does in one session, from the login to the logout or the end of the \
+                          load. One failed operation from the crash on, or a lost or reset session, tears the whole journey. The \
+                          figure is the share of operations in journeys that were not torn. In brackets: its 95 % interval, from \
+                          six trials on.",
+                ..word
+            },
+            Self::Cache => ColumnWord {
+                meaning: "The share of replies that the shared cache served without asking the server, among all that it had \
+                          stored or could store. If it serves another user's content even once, the run fails.",
+                occurs: |summary| summary.arms.iter().any(|arm| arm.cache.is_some()),
+                ..word
+            },
+            // The glossary has these among the words that the whole report uses.
+            Self::Sessions | Self::Writes | Self::Outage | Self::Steady | Self::Control => {
+                return None;
+            }
+        };
+        Some(word)
+    }
+
     /// The figure of an arm that has figures.
     pub(crate) fn cell(self, arm: &ArmSummary, horizon: Option<Span>) -> Cell {
         let after_fault = TimeStyle::after_fault(horizon);
@@ -148,6 +210,18 @@ impl Column {
             Self::Cache => cache(arm.cache.as_ref()),
         }
     }
+}
+
+/// The word that a column's header stands for.
+pub(crate) struct ColumnWord {
+    /// As the glossary has it.
+    pub(crate) term: &'static str,
+    /// Its other forms in the report, the header among them.
+    pub(crate) forms: &'static [&'static str],
+    /// Its meaning.
+    pub(crate) meaning: &'static str,
+    /// Whether a run has such a thing.
+    pub(crate) occurs: fn(&Summary) -> bool,
 }
 
 /// Whether a figure calls for attention.

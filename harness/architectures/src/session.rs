@@ -1,10 +1,8 @@
 //! What the users of a comparison do: the contract of the reference servers.
 
-use std::collections::BTreeMap;
-
 use comeback_experiment::Problem;
 use comeback_experiment::document::{ExpectPart, IdentityPart, MixPart, SessionPart, StepPart};
-use comeback_model::plan::{Extract, Protocol, Workload, Writes};
+use comeback_model::plan::{Extract, Protocol, Workload};
 
 /// What a user of a reference server does, and what the replies must be. A visit must show the counter from the first one on.
 ///
@@ -29,16 +27,12 @@ pub(crate) fn counter() -> SessionPart {
         act: StepPart::new("POST /visit"),
         check: StepPart::new("GET /me"),
         logout: Some(StepPart::new("POST /logout")),
-        browse: None,
-        step: BTreeMap::new(),
         value: Some(Extract::Pointer("/visits".to_owned())),
-        writes: Writes::Counter,
         identity: Some(IdentityPart {
             at: Extract::Pointer("/user".to_owned()),
             name: "u{{ session }}".to_owned(),
         }),
-        logged_out_page: None,
-        mix: None,
+        ..SessionPart::default()
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::units::Span;
 
 use super::CliError;
 use super::color::ColorChoice;
@@ -14,7 +13,7 @@ use crate::console::{Manner, Shown, Volume};
 use comeback_engine::campaign;
 use comeback_experiment::Document;
 use comeback_experiment::choice::whole;
-use comeback_experiment::document::LoadPart;
+use comeback_experiment::document::{LoadPart, WindowsPart};
 
 /// Options of every command with trials.
 #[derive(Debug, clap::Args)]
@@ -54,14 +53,8 @@ pub(super) struct Size {
     pub(super) replacements: Option<u32>,
     #[command(flatten)]
     load: LoadPart,
-    /// How long the recovery is waited for [default: 30s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        help_heading = "Load and trials",
-        hide_short_help = true
-    )]
-    pub(super) horizon: Option<Span>,
+    #[command(flatten)]
+    windows: WindowsPart,
     /// The seed of everything random [default: drawn]
     #[arg(long, value_name = "S", value_parser = parse_seed, help_heading = "Load and trials")]
     pub(super) seed: Option<u64>,
@@ -102,7 +95,8 @@ impl Size {
         over(self.replacements, &mut document.replacements);
         let load = std::mem::take(&mut document.load);
         document.load = load.overridden_by(self.load.clone());
-        over(self.horizon, &mut document.windows.horizon);
+        let windows = std::mem::take(&mut document.windows);
+        document.windows = windows.overridden_by(self.windows.clone());
     }
 }
 

@@ -111,8 +111,8 @@ fn plan(target: Target) -> Plan {
             baseline: Span::from_ms(400),
             settle: Span::from_ms(400),
             horizon: PATIENCE,
-            window: Span::from_ms(100),
             steady_for: Span::from_ms(200),
+            ..Windows::default()
         },
         gates: Vec::new(),
         storm: None,

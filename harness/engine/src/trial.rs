@@ -8,7 +8,7 @@ use std::time::Duration;
 use comeback_model::event::{EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::{Fault, Plan};
+use comeback_model::plan::{self, Fault, Plan};
 use comeback_model::schedule::{PlannedInjection, PlannedTrial};
 use comeback_model::status::{is_redirect, is_success};
 use comeback_model::units::{Elapsed, Span};
@@ -32,8 +32,6 @@ use comeback_faults::{Calls, FaultError, Injection};
 const READ_BACK_WITHIN: Span = Span::from_secs(30);
 /// And at most.
 const READ_BACK_AT_MOST: Span = Span::from_secs(180);
-/// A session is broken after so many looks without an answer. There is time for them where each takes the whole time-out.
-const LOOKS_WITHOUT_ANSWER: u64 = 3;
 /// Between two tries to open the sessions that could not be opened.
 pub(super) const OPEN_PAUSE: Duration = Duration::from_millis(20);
 /// Between the command to begin the load and its first possible arrival.
@@ -359,7 +357,8 @@ impl<S: Seams> Trial<'_, S> {
     async fn read_back(&self, mut load: S::Load, life: &Life<S::Load>) -> Result<(), Early> {
         recovery::look_around(self);
         let load_plan = &self.plan.load;
-        let looks = LOOKS_WITHOUT_ANSWER * rounds_of(load_plan);
+        // There is time for all of them where each takes the whole time-out.
+        let looks = u64::from(plan::Load::LOOKS_WITHOUT_ANSWER) * rounds_of(load_plan);
         let within = Span::from_us(load_plan.timeout.as_us().saturating_mul(looks));
         let until = self.site.clock.now() + within.clamp(READ_BACK_WITHIN, READ_BACK_AT_MOST);
         let looked = load.look_at_sessions(self.plan.load.looks, until).await?;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use comeback_model::gate::Gate;
-use comeback_model::plan::{Extract, Listener, Protocol, Signal, Writes};
+use comeback_model::plan::{Listener, Protocol, Signal};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ pub use super::chaos::ChaosPart;
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, RatePart, Statuses, Text, Words};
+pub use super::session::{IdentityPart, MixPart, SessionPart};
+pub use super::step::{ExpectPart, StepPart};
+pub use super::windows::WindowsPart;
 
 /// An experiment: servers, the users' load, the fault, and the gates.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -69,7 +72,7 @@ pub struct Document {
     /// `replacements`, `load.floor`, the first fault's `at` and `windows`, but for the horizon, have no meaning then.
     pub storm: Option<StormPart>,
     /// How long each part of a trial lasts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "WindowsPart::says_nothing")]
     pub windows: WindowsPart,
     /// Gates: metrics and their bounds. Each replaces the default gate of the same metric. Default gates: `unrecovered = 0`
     /// and, with sessions, `lost_sessions = 0`, `lost_writes = 0` and, if `identity` names the user, `wrong_identity = 0`.
@@ -317,128 +320,6 @@ pub struct RestartPart {
     pub attempts: Option<u32>,
     /// The pause before the second start. It doubles with each further start. Default: 200ms.
     pub backoff: Option<Span>,
-}
-
-/// How a session looks from outside.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SessionPart {
-    /// Begins a session.
-    pub login: StepPart,
-    /// Changes its state.
-    pub act: StepPart,
-    /// Shows its state, and changes nothing.
-    pub check: StepPart,
-    /// Ends it, if the server can do that.
-    pub logout: Option<StepPart>,
-    /// Requests a page that is the same for all users, such as one that a cache may keep. Its reply is not part of the session.
-    pub browse: Option<StepPart>,
-    /// Further requests by name. Steps that name them in `before` send them.
-    #[serde(default)]
-    pub step: BTreeMap<String, StepPart>,
-    /// Where `check` (and `act`, if it does) shows the state: `/visits` (JSON pointer), `$.items[*]` (JSONPath),
-    /// `header:NAME`, `cookie:NAME`, `regex:PATTERN` or `body`.
-    #[schemars(with = "Option<String>")]
-    pub value: Option<Extract>,
-    /// How `act` changes the state: it adds one to a counter, or its own value `{{ write }}` to a set or a list. Default:
-    /// `counter`.
-    #[serde(default)]
-    pub writes: Writes,
-    /// Where replies name the user.
-    pub identity: Option<IdentityPart>,
-    /// The page for a user who is not logged in, if it is neither a 401 nor a 403.
-    pub logged_out_page: Option<ExpectPart>,
-    /// How often each step is used.
-    pub mix: Option<MixPart>,
-}
-
-/// Which user the server believes it serves.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IdentityPart {
-    /// Where the name is.
-    #[schemars(with = "String")]
-    pub at: Extract,
-    /// The expected name, a template such as `u{{ session }}`.
-    pub name: String,
-}
-
-/// How often each step is used, in shares of their sum.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MixPart {
-    /// The share of `act`. Default: 70.
-    pub act: Option<u32>,
-    /// The share of `check`. Default: the rest of 100.
-    pub check: Option<u32>,
-    /// The share of `logout`. Default: 2, if there is a logout.
-    pub logout: Option<u32>,
-    /// The share of `browse`. Default: 20, if there is a `browse`.
-    pub browse: Option<u32>,
-}
-
-/// A request and its expected reply. Texts are templates: `{{ session }}` is the number of the user, `{{ login }}` counts its
-/// logins, `{{ random }}` is random, `{{ write }}` is the value that an act writes. Captured names can be used, too.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StepPart {
-    /// Method and path, such as `POST /login`. With `protocol = "redis"`, a command such as `INCR n:{{ session }}`.
-    pub request: String,
-    /// Request headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Text>,
-    /// The body as JSON: a table or list whose texts are templates, or one text that is a template of JSON.
-    #[schemars(with = "Option<serde_json::Value>")]
-    pub json: Option<toml::Value>,
-    /// The body as a form.
-    pub form: Option<BTreeMap<String, Text>>,
-    /// The body as text.
-    pub text: Option<String>,
-    /// The correct reply. Default: any 2xx.
-    #[serde(default)]
-    pub expect: ExpectPart,
-    /// Values taken from the reply, by the names that later templates use.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub capture: BTreeMap<String, Extract>,
-    /// Names of steps that are sent before this one, within the same operation.
-    #[serde(default)]
-    pub before: Vec<String>,
-    /// How many redirects are followed. The last reply counts. Default: 0.
-    #[serde(default)]
-    pub follow: u32,
-    /// Where this reply shows the state. Default: the `value` of the session.
-    #[schemars(with = "Option<String>")]
-    pub value: Option<Extract>,
-}
-
-/// Conditions on a reply.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectPart {
-    /// A status such as 200, a class such as `"2xx"`, or a list of them.
-    pub status: Option<Statuses>,
-    /// Text that the body must contain, a template.
-    pub body: Option<String>,
-    /// Headers that must be present, each with text that its value must contain, a template.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Text>,
-}
-
-/// How long each part of a trial lasts.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WindowsPart {
-    /// Load before anything is measured. Default: 300ms.
-    pub warm_up: Option<Span>,
-    /// Load after the first correct reply of the new process. Default: 2s.
-    pub settle: Option<Span>,
-    /// How long the recovery is waited for. Default: 30s.
-    pub horizon: Option<Span>,
-    /// The length of the windows in which goodput, errors and latency are summed for the time to steady. Default: 100ms.
-    pub window: Option<Span>,
-    /// How long the service must stay as good as before to be steady. Default: 1s.
-    pub steady_for: Option<Span>,
 }
 
 /// One of several servers.

@@ -17,6 +17,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{AimPart, Text, Words};
+use super::table::{Part, Unwritable};
 
 /// A fault: the keys that every fault has, and the parameters of its kind.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -133,7 +134,19 @@ const COMES_WITHIN: Span = Span::from_secs(10);
 
 /// The schema of an event's name.
 fn one_of_the_events(_generator: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "null"], "enum": ["acknowledgement", "sent", "log", "start", null] })
+    let names = OnEvent::NAMES.map(Some).into_iter().chain([None]);
+    json_schema!({ "type": ["string", "null"], "enum": names.collect::<Vec<_>>() })
+}
+
+/// The way back from a plan: the event that a fault waits for.
+pub(super) fn put_event(part: &mut Part, on: &On) -> Result<(), Unwritable> {
+    part.put("on", on.event.name())?;
+    match &on.event {
+        OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => part.put("nth", nth)?,
+        OnEvent::Log(text) => part.put("matches", text)?,
+        OnEvent::Start(into) => part.put("into", into)?,
+    }
+    part.put("comes_within", on.comes_within)
 }
 
 /// The parameter by which a signal is named without a kind.
@@ -211,9 +224,11 @@ impl FaultPart {
         if is_external {
             let mut known = kinds.iter().filter(|info| info.name == planned.kind);
             if known.any(|info| !info.is_for_external) {
+                let instead = kinds.iter().filter(|info| info.is_for_external);
+                let instead: Vec<&str> = instead.map(|info| info.name).collect();
                 return Err(Invalid {
                     field: Some("kind".to_owned()),
-                    problem: needs_own_start(kind),
+                    problem: needs_own_start(kind, &instead),
                 });
             }
             // Its group may hold its supervisor.

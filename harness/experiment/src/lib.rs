@@ -20,11 +20,15 @@ pub mod request;
 mod resolve;
 mod scalar;
 mod schema;
+mod session;
 mod spans;
+mod step;
 mod storm;
+mod table;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod windows;
 mod written;
 
 pub use document::Document;
@@ -32,4 +36,5 @@ pub use file::{File, FileProblem, Unreadable, read_text};
 pub use problem::{Key, Problem};
 pub use resolve::{Origin, Resolved, resolve};
 pub use schema::json_schema;
-pub use written::{Unwritable, Written, write_plan};
+pub use table::Unwritable;
+pub use written::{Written, write_plan};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Document;
-use super::document::{ExpectPart, StepPart};
+use super::document::{ExpectPart, SessionPart, StepPart};
 use super::scalar::Text;
 
 impl Document {
@@ -18,11 +18,7 @@ impl Document {
             .chain(stores.flatten().map(|store| &store.environment))
             .chain(deploys.flatten().map(|deploy| &deploy.environment));
         let mut steps: Vec<&StepPart> = self.operation.iter().collect();
-        if let Some(session) = &self.session {
-            steps.extend([&session.login, &session.act, &session.check]);
-            steps.extend(session.logout.iter().chain(&session.browse));
-            steps.extend(session.step.values());
-        }
+        steps.extend(self.session.iter().flat_map(SessionPart::steps));
         let logged_out_page = self
             .session
             .as_ref()

@@ -1,6 +1,6 @@
 //! A storm: the defaults of a run whose trials are kills in one life of the data folder, one after the other.
 
-use comeback_model::plan::{Arrivals, Windows};
+use comeback_model::plan::Arrivals;
 use comeback_model::units::Span;
 
 use super::document::{LoadPart, RatePart};
@@ -15,9 +15,6 @@ const SESSIONS: u32 = 8;
 const RATE: f64 = 2_000.0;
 /// A storm measures no times: a cycle whose load a slow server did not take in full is a kill like any other.
 const FLOOR: f64 = 0.01;
-/// The load before the kill and after the recovery, at least: the engine waits until it is enough to tell whether the server serves.
-const PART: Span = Span::from_ms(8);
-const WINDOW: Span = Span::from_ms(2);
 
 impl Document {
     /// The document with the defaults of a storm where it says nothing, if it has one. What it says about the parts of a trial
@@ -57,17 +54,5 @@ impl Document {
         first.at = None;
         first.spread = Some(first.spread.unwrap_or(Span::ZERO));
         Ok(Some(document))
-    }
-}
-
-/// The parts of a cycle.
-pub(super) const fn windows(horizon: Span) -> Windows {
-    Windows {
-        warm_up: WINDOW,
-        baseline: PART,
-        settle: PART,
-        horizon,
-        window: WINDOW,
-        steady_for: WINDOW,
     }
 }

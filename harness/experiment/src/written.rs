@@ -3,23 +3,22 @@
 //! The text is read again before it is handed out. It is refused unless the same plan follows from it, so no part of a plan
 //! can be lost silently. Keys that only repeat a default are left out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
-use comeback_model::plan::fault::{Catalogue, On, OnEvent};
+use comeback_model::plan::fault::Catalogue;
 use comeback_model::plan::secret::MASK;
 use comeback_model::plan::{
-    Aim, Arm, Body, Calibration, Call, Expect, External, Fault, IdentifiedBy, Open, Plan,
-    ReadyProbe, Request, SessionFlow, Target, Windows, Workload,
+    Aim, Arm, Calibration, External, Fault, IdentifiedBy, Open, Plan, ReadyProbe, Target, Workload,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::document::{LoadPart, RetryPart};
-use super::{Document, File, Key, Origin, resolve};
+use super::document::{LoadPart, RetryPart, WindowsPart};
+use super::table::{Part, Unwritable};
+use super::{Document, File, Key, Origin, faults, resolve, session, step};
 
 /// The text of an experiment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,22 +28,6 @@ pub struct Written {
     /// Environment variables of the servers that are not in it, because their values are secrets.
     pub variables: BTreeSet<String>,
 }
-
-/// Why a plan cannot be written as an experiment file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unwritable(String);
-
-impl fmt::Display for Unwritable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the plan cannot be written as an experiment file: {}",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for Unwritable {}
 
 /// Keys that stay although they may repeat a default: they say what the experiment is about.
 const KEPT: [&str; 9] = [
@@ -190,37 +173,6 @@ fn difference(one: &Plan, other: &Plan) -> &'static str {
     }
 }
 
-/// Something of the model as a value: it is written as it is read.
-fn value(of: impl Serialize) -> Result<Value, Unwritable> {
-    Value::try_from(of).map_err(|error| Unwritable(error.to_string()))
-}
-
-/// A table under construction.
-#[derive(Default)]
-struct Part(Table);
-
-impl Part {
-    fn put(&mut self, key: &str, of: impl Serialize) -> Result<(), Unwritable> {
-        self.0.insert(key.to_owned(), value(of)?);
-        Ok(())
-    }
-
-    fn put_some(&mut self, key: &str, of: Option<impl Serialize>) -> Result<(), Unwritable> {
-        of.map_or(Ok(()), |of| self.put(key, of))
-    }
-
-    fn put_some_texts(
-        &mut self,
-        key: &str,
-        texts: &BTreeMap<String, impl Serialize>,
-    ) -> Result<(), Unwritable> {
-        if texts.is_empty() {
-            return Ok(());
-        }
-        self.put(key, texts)
-    }
-}
-
 fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     let mut whole = Part::default();
     whole.put("name", &plan.name)?;
@@ -246,8 +198,8 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
     }
     whole.put("load", load)?;
     match &plan.load.workload {
-        Workload::Sessions(flow) => whole.put("session", session(flow)?)?,
-        Workload::Stateless(one) => whole.put("operation", request(one)?)?,
+        Workload::Sessions(flow) => whole.put("session", session::table(flow)?)?,
+        Workload::Stateless(one) => whole.put("operation", step::table(one)?)?,
     }
     let mut faults = Vec::new();
     for (index, one) in plan.faults.iter().enumerate() {
@@ -263,7 +215,7 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
         }
         match &one.on {
             None => part.put("within", one.within)?,
-            Some(on) => event(&mut part, on)?,
+            Some(on) => faults::put_event(&mut part, on)?,
         }
         part.put("lands_within", one.lands_within)?;
         faults.push(part.0);
@@ -293,21 +245,10 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
         part.put("until_failure", storm.until_failure)?;
         whole.put("storm", part.0)?;
     }
-    whole.put("windows", windows(&plan.windows)?)?;
+    whole.put("windows", WindowsPart::from(&plan.windows))?;
     whole.put("default_gates", false)?;
     whole.put("gate", gates(&plan.gates))?;
     Ok(whole.0)
-}
-
-/// The event that a fault waits for.
-fn event(part: &mut Part, on: &On) -> Result<(), Unwritable> {
-    part.put("on", on.event.name())?;
-    match &on.event {
-        OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => part.put("nth", nth)?,
-        OnEvent::Log(text) => part.put("matches", text)?,
-        OnEvent::Start(into) => part.put("into", into)?,
-    }
-    part.put("comes_within", on.comes_within)
 }
 
 /// The servers of an arm, by their parts of a file.
@@ -398,77 +339,6 @@ fn external(external: &External) -> Result<Part, Unwritable> {
     Ok(part)
 }
 
-fn session(flow: &SessionFlow) -> Result<Table, Unwritable> {
-    let mut part = Part::default();
-    part.put("login", request(&flow.login)?)?;
-    part.put("act", request(&flow.act)?)?;
-    part.put("check", request(&flow.check)?)?;
-    let mut mix = Part::default();
-    mix.put("act", flow.mix.act)?;
-    mix.put("check", flow.mix.check)?;
-    if let Some(logout) = &flow.logout {
-        part.put("logout", request(logout)?)?;
-        mix.put("logout", flow.mix.logout)?;
-    }
-    if let Some(browse) = &flow.browse {
-        part.put("browse", request(browse)?)?;
-        mix.put("browse", flow.mix.browse)?;
-    }
-    part.put("mix", mix.0)?;
-    let steps = flow.more.iter();
-    let steps = steps.map(|(name, step)| Ok((name.clone(), request(step)?)));
-    part.put_some_texts("step", &steps.collect::<Result<_, Unwritable>>()?)?;
-    part.put_some("value", flow.value.as_ref())?;
-    part.put("writes", flow.writes)?;
-    part.put_some("identity", flow.identity.as_ref())?;
-    let page = flow.logged_out_page.as_ref().map(expect).transpose()?;
-    part.put_some("logged_out_page", page)?;
-    Ok(part.0)
-}
-
-fn request(request: &Request) -> Result<Table, Unwritable> {
-    let mut part = Part::default();
-    match &request.call {
-        Call::Http {
-            method,
-            path,
-            headers,
-            body,
-        } => {
-            part.put("request", format!("{method} {path}"))?;
-            part.put_some_texts("headers", headers)?;
-            match body {
-                Some(Body::Json(template)) => part.put("json", template)?,
-                Some(Body::Form(fields)) => part.put("form", fields)?,
-                Some(Body::Text(template)) => part.put("text", template)?,
-                None => {}
-            }
-        }
-        Call::Command(command) => part.put("request", command.words.join(" "))?,
-    }
-    part.put("before", &request.before)?;
-    part.put("follow", request.follow)?;
-    part.put("expect", expect(&request.expect)?)?;
-    part.put_some_texts("capture", &request.capture)?;
-    part.put_some("value", request.value.as_ref())?;
-    Ok(part.0)
-}
-
-fn expect(expect: &Expect) -> Result<Table, Unwritable> {
-    let mut part = Part::default();
-    let statuses = expect.status.iter().map(|range| match range.first {
-        first if first == range.last => Value::from(i64::from(first)),
-        _ => Value::from(range.to_string()),
-    });
-    let statuses: Vec<Value> = statuses.collect();
-    if !statuses.is_empty() {
-        part.put("status", statuses)?;
-    }
-    part.put_some("body", expect.body.as_ref())?;
-    part.put_some_texts("headers", &expect.headers)?;
-    Ok(part.0)
-}
-
 /// What a fault and a surrounding have in common.
 fn fault(fault: &Fault) -> Result<Part, Unwritable> {
     let mut part = Part::default();
@@ -495,25 +365,6 @@ fn aim(aim: Aim) -> String {
         Aim::Store => "store".to_owned(),
         Aim::Cache => "cache".to_owned(),
     }
-}
-
-fn windows(windows: &Windows) -> Result<Table, Unwritable> {
-    let Windows {
-        warm_up,
-        // Said by the first fault.
-        baseline: _,
-        settle,
-        horizon,
-        window,
-        steady_for,
-    } = windows;
-    let mut part = Part::default();
-    part.put("warm_up", warm_up)?;
-    part.put("settle", settle)?;
-    part.put("horizon", horizon)?;
-    part.put("window", window)?;
-    part.put("steady_for", steady_for)?;
-    Ok(part.0)
 }
 
 /// The bounds of each metric: one, or a list.

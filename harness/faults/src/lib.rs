@@ -33,4 +33,4 @@ pub use injection::{
     Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, Sighting, SignalTo, Watch,
 };
 pub use kind::{CutStarts, Injectable, Kind, Unavailable};
-pub use table::{Faults, Listed, list, load, probe};
+pub use table::{Faults, Listed, list, load, plain, probe};

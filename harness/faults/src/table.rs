@@ -100,6 +100,19 @@ pub fn list() -> Vec<Listed> {
     list.collect()
 }
 
+/// The kinds that have no parameters and that any server may have, the default first.
+pub fn plain() -> Vec<&'static str> {
+    let mut generator = SchemaGenerator::default();
+    let plain = TABLE.iter().filter(|row| {
+        let schema = (row.schema)(&mut generator).to_value();
+        let has_none = schema["properties"]
+            .as_object()
+            .is_none_or(|all| all.is_empty());
+        has_none && row.info.is_for_external
+    });
+    plain.map(|row| row.info.name).collect()
+}
+
 /// The first fault or surrounding of a plan that cannot work on this machine, and why.
 ///
 /// # Errors

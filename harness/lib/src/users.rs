@@ -113,19 +113,7 @@ impl Experiment {
 
     /// The session. Steps that were not set yet are blank.
     fn session(&mut self) -> &mut SessionPart {
-        self.document.session.get_or_insert_with(|| SessionPart {
-            login: StepPart::default(),
-            act: StepPart::default(),
-            check: StepPart::default(),
-            logout: None,
-            browse: None,
-            step: Default::default(),
-            value: None,
-            writes: Writes::default(),
-            identity: None,
-            logged_out_page: None,
-            mix: None,
-        })
+        self.document.session.get_or_insert_default()
     }
 
     fn take(&mut self, name: &str, step: Step) -> StepPart {

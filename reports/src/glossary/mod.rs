@@ -6,11 +6,15 @@ mod words;
 
 use serde::Serialize;
 
+use comeback_analysis::summary::Summary;
+
 use crate::arms::RunView;
+use crate::table::Column;
 
 pub(crate) use mark::Marker;
 
 /// A word of the table.
+#[derive(Clone, Copy)]
 struct Word {
     /// As the list has it.
     term: &'static str,
@@ -20,11 +24,14 @@ struct Word {
 }
 
 /// The meaning of a word.
+#[derive(Clone, Copy)]
 enum Meaning {
     /// The same in every run.
     Always(&'static str),
     /// This, where that holds of the run; others have no such thing.
     Where(fn(&RunView<'_>) -> bool, &'static str),
+    /// This, where that holds of its summary.
+    OfColumn(fn(&Summary) -> bool, &'static str),
     /// The sentence for the run.
     Told(fn(&RunView<'_>) -> String),
 }
@@ -34,6 +41,7 @@ impl Meaning {
         match self {
             Self::Always(text) => Some((*text).to_owned()),
             Self::Where(occurs, text) => occurs(run).then(|| (*text).to_owned()),
+            Self::OfColumn(occurs, text) => occurs(run.summary).then(|| (*text).to_owned()),
             Self::Told(tell) => Some(tell(run)),
         }
     }
@@ -53,9 +61,25 @@ pub(crate) struct Definition {
     pub(crate) meaning: String,
 }
 
+/// All words, in the order of the list.
+fn all() -> impl Iterator<Item = Word> {
+    let of_columns = Column::every().filter_map(|column| {
+        let word = column.word()?;
+        Some(Word {
+            term: word.term,
+            forms: word.forms,
+            meaning: Meaning::OfColumn(word.occurs, word.meaning),
+        })
+    });
+    let first = words::FIRST.iter().copied();
+    first
+        .chain(of_columns)
+        .chain(words::FURTHER.iter().copied())
+}
+
 /// The glossary of a run's report.
 pub(crate) fn definitions(run: &RunView<'_>) -> Vec<Definition> {
-    let known = words::ALL.iter().filter_map(|word| {
+    let known = all().filter_map(|word| {
         Some(Definition {
             term: word.term,
             forms: word.forms,
@@ -86,13 +110,13 @@ mod tests {
     #[test]
     fn every_word_has_an_id_and_no_form_is_of_two_words() {
         let mut seen = BTreeSet::new();
-        for word in words::ALL {
+        for word in all() {
             for form in word.forms.iter().chain([&word.term]) {
                 assert!(seen.insert(form.to_lowercase()), "{form}");
             }
         }
-        let ids: BTreeSet<String> = words::ALL.iter().map(|word| id(word.term)).collect();
-        assert_eq!(ids.len(), words::ALL.len());
+        let ids: BTreeSet<String> = all().map(|word| id(word.term)).collect();
+        assert_eq!(ids.len(), all().count());
     }
 
     #[test]

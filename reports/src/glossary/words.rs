@@ -1,4 +1,5 @@
-//! The table of words, in the order of the list. A new word is one entry.
+//! The tables of words, in the order of the list. A new word is one entry. The words of columns stand
+//! between them, and their meanings at the columns.
 
 use comeback_model::plan::fault::Effect;
 
@@ -31,7 +32,7 @@ const fn word_of(
     }
 }
 
-pub(super) static ALL: &[Word] = &[
+pub(super) static FIRST: &[Word] = &[
     word(
         "trial",
         &["trials"],
@@ -235,23 +236,10 @@ pub(super) static ALL: &[Word] = &[
             )
         }),
     },
-    word(
-        "errors during",
-        &["error rate"],
-        "The share of failed operations among those in flight at the crash or due between it and ready. The schedule does not \
-         wait for the server.",
-    ),
-    word(
-        "outage area",
-        &["outage area, median", "slow part"],
-        "Missing goodput after the crash, as equivalent seconds of full outage: failed operations, and correct ones that were \
-         slow. The slow part is the latter.",
-    ),
-    word(
-        "longest gap",
-        &["longest gap, median"],
-        "The longest time between two correct replies, or from the last one to the end of the load.",
-    ),
+];
+
+/// Those that stand behind the words of the columns.
+pub(super) static FURTHER: &[Word] = &[
     word_of(
         |run| run.takes_memory(),
         "kill to exit",
@@ -297,13 +285,6 @@ pub(super) static ALL: &[Word] = &[
         "The load before the fault, after the warm-up. The load after it is compared with this.",
     ),
     word(
-        "action-weighted goodput",
-        &["journeys torn", "torn"],
-        "A journey is everything that a user does in one session, from the login to the logout or the end of the load. One failed \
-         operation from the crash on, or a lost or reset session, tears the whole journey. The figure is the share of operations \
-         in journeys that were not torn. In brackets: its 95 % interval, from six trials on.",
-    ),
-    word(
         "[low, high]",
         &["interval", "95\u{a0}% interval"],
         "An interval of at least 95 % for the median from order statistics; with fewer than six trials there is none (n too \
@@ -339,20 +320,6 @@ pub(super) static ALL: &[Word] = &[
         "inconclusive",
         &[],
         "The evidence does not suffice for a verdict. It is never a pass.",
-    ),
-    word_of(
-        |run| run.summary.arms.iter().any(|arm| arm.blind_time.is_some()),
-        "blind time",
-        &["blind time, median"],
-        "How long clients failed from the crash on while the server's own health check said ready. The check is asked every 20 ms \
-         at most. In brackets: the possible additional time.",
-    ),
-    word_of(
-        |run| run.summary.arms.iter().any(|arm| arm.cache.is_some()),
-        "cache hits",
-        &[],
-        "The share of replies that the shared cache served without asking the server, among all that it had stored or could \
-         store. If it serves another user's content even once, the run fails.",
     ),
     word_of(
         |run| run.analysis.header.plan.count_of_faults() > 1,

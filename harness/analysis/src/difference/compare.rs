@@ -8,7 +8,7 @@ use comeback_statistics as statistics;
 
 use super::seen::{Seen, allowed, detectable, figure_of, has_none, shown};
 use super::{ArmDifference, Difference, MetricDifference, SCHEMA, Shift, Standing};
-use crate::measure::{Analysis, ArmAnalysis};
+use crate::measure::{Analysis, ArmAnalysis, Tally};
 use crate::verdict::baseline::{
     counterpart, is_whole, machine_differences, plan_differences, planned,
 };
@@ -16,7 +16,6 @@ use crate::verdict::clean::without_a_fault;
 use crate::verdict::figure::Missing;
 use crate::verdict::samples::{Base, GateState};
 use crate::verdict::shards::lacking;
-use crate::verdict::tally::Tally;
 use crate::verdict::{
     Check, Outcome, check, did_not_grow, no_control, samples, unrecovered, what_is_missing,
     what_is_never_excused,

@@ -5,10 +5,9 @@ use comeback_statistics as statistics;
 
 use super::Unit as Shown;
 use super::{Counted, MetricValue};
-use crate::measure::ArmAnalysis;
+use crate::measure::{ArmAnalysis, Tally};
 use crate::verdict::contrast::{of_count, of_samples, of_shares, unmet};
 use crate::verdict::figure::Estimate;
-use crate::verdict::tally::Tally;
 use crate::verdict::values::Share;
 use crate::verdict::{contrast, figure, samples};
 

@@ -10,25 +10,7 @@ use super::downtime::outages;
 use super::facts::Facts;
 use super::fate::refusal;
 use super::ledger::Ledger;
-use super::{ArmAnalysis, BeforeTheFault, Cause};
-
-/// The causes of an arm's trials as sentences, each once with the trials that it holds for.
-pub fn causes_of(arm: &ArmAnalysis) -> Vec<String> {
-    let mut trials: BTreeMap<&Cause, Vec<String>> = BTreeMap::new();
-    for trial in &arm.trials {
-        for cause in &trial.causes {
-            trials
-                .entry(cause)
-                .or_default()
-                .push(trial.id.0.to_string());
-        }
-    }
-    let told = trials.into_iter().map(|(cause, trials)| {
-        let noun = if trials.len() == 1 { "trial" } else { "trials" };
-        format!("{} ({noun} {})", cause.sentence(), trials.join(", "))
-    });
-    told.collect()
-}
+use super::{BeforeTheFault, Cause};
 
 /// What the facts of a trial say.
 pub(super) fn causes(

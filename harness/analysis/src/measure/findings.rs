@@ -8,7 +8,7 @@ use super::facts::{Ended, Facts};
 use super::faults;
 use super::ledger::Oddities;
 use super::words::{counted, grouped, last_words, processes, was};
-use super::{ArmAnalysis, BlindTime, CacheTally, LatencyTally, SessionCounts, WriteCounts};
+use super::{BlindTime, CacheTally, LatencyTally, SessionCounts, WriteCounts};
 
 /// The most the generator's own lateness may be at its 99th percentile before latencies carry it visibly.
 const SEND_LAG_MS: f64 = 1.0;
@@ -126,20 +126,6 @@ fn ignored_stop(arm: &Arm, facts: &Facts) -> Vec<String> {
 const ANONYMOUS_KNOWN: &str = "a check by somebody who never logged in is answered like one within a session, so a \
      known session without a write looks like an unknown one: say where replies name the user (identity), or what the page for \
      logged-out users shows (logged_out_page)";
-
-/// That no trial of an arm shows whether a server keeps a session that has just begun.
-const NO_LOGIN_AT_STAKE: &str = "no login was at stake: no session began in the last second before a fault, so the run does not show whether \
-     a session that has just begun is kept; give logout a share of the mix, raise the rate, or let the fault wait for no event";
-
-impl ArmAnalysis {
-    /// That in no trial that counts a session had just begun when a fault was to end its node, if so: that none was lost then says
-    /// nothing of new ones.
-    pub fn without_login_at_stake(&self) -> Option<&'static str> {
-        let mut told = self.faulted().filter_map(|trial| trial.logins_at_stake);
-        let is_so = told.next() == Some(0) && told.all(|logins| logins == 0);
-        is_so.then_some(NO_LOGIN_AT_STAKE)
-    }
-}
 
 /// What the recovery is known by, where that is less than usual.
 fn probe_limits(arm: Option<&Arm>, facts: &Facts) -> impl Iterator<Item = String> {

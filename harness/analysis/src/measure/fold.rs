@@ -167,7 +167,12 @@ impl Run<'_> {
                 let trials = self.facts.trials.iter();
                 let own = trials.filter(|facts| of_trial(facts) == place);
                 let controls = own.filter_map(|facts| controls.get(&facts.id));
-                (place, Usual::of_controls(controls))
+                let controls = controls.filter(|trial| trial.control && trial.void.is_none());
+                let usual = controls.fold(Usual::default(), |usual, control| {
+                    let (errors, latency) = (&control.errors.before, &control.latency.before);
+                    usual.and_control(errors, latency, control.busy.is_some())
+                });
+                (place, usual)
             })
             .collect()
     }

@@ -2,15 +2,12 @@
 //! session for which the server fails in every round, while it answers others, is lost to its user. Called by the sessions.
 
 use comeback_model::operation::{ErrorClass, Operation};
-use comeback_model::plan::Writes;
+use comeback_model::plan::{Load, Writes};
 use comeback_model::units::Elapsed;
 
 use super::caching::{is_anothers_from_cache, is_from_cache};
 use super::fate::{Fate, Refusal, refusal};
 use super::writes::{Balance, Shown};
-
-/// In so many rounds the server must have answered others; a session that fails in fewer may be one that it had no time for.
-const LEAST_FAILURES: usize = 3;
 
 /// The final looks at a session, in their order.
 #[derive(Debug, Default)]
@@ -152,7 +149,8 @@ impl Answers {
 
     fn fate_of_failed(&self, is_alive: bool, answered: &Answered) -> Fate {
         let fails = |answer: &Answer| *answer == Answer::Fails;
-        let beside_others = answered.of_first(self.0.len()) >= LEAST_FAILURES;
+        let rounds = answered.of_first(self.0.len());
+        let beside_others = rounds >= Load::LOOKS_WITHOUT_ANSWER as usize;
         match self.0.iter().all(fails) && beside_others && is_alive {
             true => Fate::Broken,
             false => Fate::Undecided,

@@ -6,6 +6,7 @@
 //! time and with them the return to a [`steady`] state, the [`sessions`], their [`writes`], the [`ledger`] of both and the users' [`journeys`], the effect of each fault ([`injection`]), the
 //! [`findings`] and the reasons to [`void`] a trial. [`crate::summary`] reduces all that to the document other programs read.
 
+mod arm;
 mod attribution;
 mod balancing;
 mod blind;
@@ -46,20 +47,21 @@ mod writes;
 
 use std::collections::BTreeSet;
 
+pub use arm::{Analysis, ArmAnalysis, causes_of};
 pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
-pub use causes::causes_of;
 pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
-pub(crate) use types::is_zero;
+pub use trial::TrialAnalysis;
 pub use types::{
-    Analysis, ArmAnalysis, Attribution, Availability, Balancing, BeforeTheFault, BlindTime,
-    CacheTally, Cause, Chain, Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending,
-    ErrorTally, Extension, FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys,
-    LaidLoss, LastSent, LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack,
-    Retries, Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, TrialAnalysis,
-    Unclear, Void, WhileDown, Windowed, WriteCounts, WritesBeside,
+    Attribution, Availability, Balancing, BeforeTheFault, BlindTime, CacheTally, Cause, Chain,
+    Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally, Extension,
+    FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
+    LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return,
+    SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown, Windowed,
+    WriteCounts, WritesBeside,
 };
+pub(crate) use types::{Tally, is_zero};
 
 use comeback_model::ids::{ArmId, TrialId};
 use comeback_model::journal::Header;

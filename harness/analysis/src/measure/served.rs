@@ -15,7 +15,7 @@ use comeback_statistics::{median, upper_tail};
 use super::caching::is_from_cache;
 use super::facts::Facts;
 use super::load::{Load, Part, latency_us};
-use super::{NotBack, Return, Shortfall, TrialAnalysis, Unclear};
+use super::{ErrorTally, LatencyTally, NotBack, Return, Shortfall, Unclear};
 
 pub(super) use self::told::finding;
 use self::unclear::{Lost, Machine, Waits};
@@ -58,10 +58,10 @@ struct Controls {
 }
 
 impl Controls {
-    fn and(self, trial: &TrialAnalysis) -> Self {
+    fn and(self, is_busy: bool) -> Self {
         Self {
             all: self.all + 1,
-            busy: self.busy + u32::from(trial.busy.is_some()),
+            busy: self.busy + u32::from(is_busy),
         }
     }
 
@@ -77,19 +77,20 @@ impl Controls {
 }
 
 impl Usual {
-    /// Of the control trials of an arm that count.
-    pub(super) fn of_controls<'a>(controls: impl Iterator<Item = &'a TrialAnalysis>) -> Self {
-        let mut usual = Self::default();
-        for control in controls.filter(|trial| trial.control && trial.void.is_none()) {
-            let p50_ms = control.latency.before.quantile_ms(0.5);
-            usual = Self {
-                failed: usual.failed + control.errors.before.failures(),
-                scheduled: usual.scheduled + control.errors.before.scheduled,
-                p50_ms: slower(usual.p50_ms, p50_ms.filter(|ms| ms.is_finite())),
-                controls: usual.controls.and(control),
-            };
+    /// With a control trial of the arm, too, that counts: its operations, their latency, and whether this machine was too busy.
+    pub(super) fn and_control(
+        self,
+        errors: &ErrorTally,
+        latency: &LatencyTally,
+        is_busy: bool,
+    ) -> Self {
+        let p50_ms = latency.quantile_ms(0.5).filter(|ms| ms.is_finite());
+        Self {
+            failed: self.failed + errors.failures(),
+            scheduled: self.scheduled + errors.scheduled,
+            p50_ms: slower(self.p50_ms, p50_ms),
+            controls: self.controls.and(is_busy),
         }
-        usual
     }
 
     /// Of a trial's own baseline.

@@ -11,9 +11,8 @@ use super::samples::{
     Base, GateState, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
     undecided_journeys, without_answers,
 };
-use super::tally::Tally;
 use super::values::{Share, undecided_of};
-use crate::measure::ArmAnalysis;
+use crate::measure::{ArmAnalysis, Tally};
 
 /// Beyond so many trials of an arm nobody looks for a shift's interval, or for a rare loss.
 const MOST_FOR_A_SHIFT: usize = 100;

@@ -4,7 +4,6 @@ use comeback_model::gate::{Gate, Metric};
 use comeback_model::ids::TrialId;
 
 use super::samples::figure;
-use super::tally::counted_in;
 use super::values::{Share, errors_of, share_served, trials_with};
 use crate::measure::{ArmAnalysis, TrialAnalysis};
 
@@ -34,7 +33,7 @@ pub fn by_trial(gate: &Gate, arm: &ArmAnalysis) -> Vec<OfTrial> {
         .into_iter()
         .filter_map(|trial| {
             let figure = match metric {
-                Metric::Count(count) => Some(counted_in(count, trial).found as f64),
+                Metric::Count(count) => Some(trial.tally(count).found as f64),
                 Metric::ErrorRate(part) => share(Share::from(errors_of(part, trial))),
                 Metric::Served(served) => share_served(served, trial).and_then(share),
                 Metric::Latency(_, _) | Metric::Time(_, _) => figure(metric, trial),

@@ -7,9 +7,8 @@ use comeback_statistics as statistics;
 
 use super::figure::{Estimate, pooled, pooled_difference};
 use super::samples::filled;
-use super::tally::{Tally, counted_in};
 use super::values::Share;
-use crate::measure::ArmAnalysis;
+use crate::measure::{ArmAnalysis, Tally};
 
 /// How many trials of each arm there are.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +126,7 @@ pub(crate) fn found(count: Count, arm: &ArmAnalysis) -> Vec<Share> {
 
 fn counted(count: Count, arm: &ArmAnalysis, part: fn(Tally) -> u64) -> Vec<Share> {
     arm.faulted()
-        .map(|trial| counted_in(count, trial))
+        .map(|trial| trial.tally(count))
         .filter(|tally| tally.out_of > 0)
         .map(|tally| Share {
             // A write may be there many times too often, or more often than can be counted: as a share it is

@@ -4,10 +4,12 @@ use comeback_model::gate::{Count, Gate};
 use comeback_model::plan::Workload;
 use comeback_statistics::zero_event_upper_bound;
 
-use super::tally::{self, Tally};
+use super::tally;
 use super::{Check, Outcome, Verdict};
 use crate::measure::words::{counted, grouped, percent};
-use crate::measure::{Analysis, ArmAnalysis, ErrorTally, StormTally, WriteCounts, causes_of};
+use crate::measure::{
+    Analysis, ArmAnalysis, ErrorTally, StormTally, Tally, WriteCounts, causes_of,
+};
 
 /// What broke a gate of an arm: how grave it is, and a clause about the arm.
 pub(super) struct Broken<'a> {

@@ -12,9 +12,9 @@ use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Tally, Untested, example, lost_by, reasons_untested, untested};
+use super::tally::{Untested, example, lost_by, reasons_untested, untested};
 use super::values::{Share, least_share_served, share_served, undecided_of};
-use crate::measure::{ArmAnalysis, TrialAnalysis};
+use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
 /// Whether it counts something of which the arm has a counterexample, be it in a trial that counts for nothing
 /// else.

@@ -27,7 +27,7 @@ pub(crate) mod values;
 
 use comeback_model::gate::Count;
 
-use crate::measure::{Analysis, ArmAnalysis, causes_of, words};
+use crate::measure::{Analysis, ArmAnalysis, Tally, causes_of, words};
 pub use comeback_model::gate::{Gate, GateError};
 use comeback_model::journal::RunLabel;
 
@@ -43,7 +43,7 @@ pub use replace::{Replacement, replacements};
 use samples::{Base, GateState};
 pub use sharpness::sees_with;
 use sharpness::{chance, shows_from};
-use tally::{Tally, clause};
+use tally::clause;
 pub use types::{CAUSE, Check, Outcome, Sharpness, Verdict};
 
 /// A service that never came back, or not for good, holds no demand, and neither does one of which nobody knows whether it did.

@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use comeback_model::gate::{Count, Metric, Time, Unit};
 
 use super::figure::{Estimate, Missing};
-use super::tally::Tally;
 use super::values::{self, Share, errors_of, trials_with};
 use crate::measure::words::counted;
-use crate::measure::{ArmAnalysis, TrialAnalysis};
+use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
 /// The mend for a stored baseline that does not do.
 pub(crate) const REMEASURE: &str = "measure it again beside this one (--remeasure)";

@@ -5,9 +5,8 @@ use comeback_model::gate::{Demand, Gate};
 use comeback_model::journal::Header;
 use comeback_model::shard::ranges;
 
-use super::tally::Tally;
 use super::{Check, Outcome, no_control};
-use crate::measure::ArmAnalysis;
+use crate::measure::{ArmAnalysis, Tally};
 
 /// That shards are missing, and what to do.
 pub(crate) fn lacking(header: &Header) -> Option<String> {

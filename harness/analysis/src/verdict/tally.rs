@@ -6,7 +6,7 @@ use comeback_model::gate::{Count, Demand, Gate};
 use comeback_model::ids::FaultId;
 
 use crate::measure::words::{counted, grouped};
-use crate::measure::{ArmAnalysis, ErrorTally, MetWrites, Return, Time, TrialAnalysis};
+use crate::measure::{ArmAnalysis, MetWrites, Tally, TrialAnalysis};
 
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;
@@ -14,37 +14,18 @@ const COUNTLESS: u64 = 1_000_000_000_000;
 /// The least share of a storm's kills that must meet a write, for it to say that they take nothing.
 const LEAST_MET: f64 = 0.5;
 
-/// What a count found, and what it may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// For certain.
-    pub(crate) found: u64,
-    /// At most, if everything undecided counts.
-    pub(crate) most: u64,
-    /// How many there were to be counted.
-    pub(crate) out_of: u64,
-    /// How many of those gave no answer.
-    pub(crate) undecided: u64,
-    /// How many were acknowledged in sessions whose counter hides whether one of them is lacking.
-    pub(crate) unverifiable: u64,
-    /// How many more there are if each reply was whole that a fault may have cut off.
-    pub(crate) doubted: u64,
-    /// Found for certain in trials that count for nothing else, and out of how many.
-    pub(crate) aside: (u64, u64),
-}
-
 impl Tally {
     /// Over all trials with a fault that count, and beside them what is certain of those whose times do not.
     pub(crate) fn of(count: Count, arm: &ArmAnalysis) -> Self {
         let counted = arm
             .faulted()
-            .map(|trial| counted_in(count, trial))
+            .map(|trial| trial.tally(count))
             .fold(Self::default(), Self::plus);
         let is_certain = count.traits().is_certain_at_any_load;
         let asides = arm
             .faulted_aside()
             .filter(|trial| is_certain || trial.idle_kill.is_some())
-            .map(|trial| counted_in(count, trial));
+            .map(|trial| trial.tally(count));
         let aside = asides
             .filter(|aside| aside.found > 0)
             .fold(Self::default(), Self::plus);
@@ -60,10 +41,7 @@ impl Tally {
         let aside = arm
             .faulted_aside()
             .filter(|_| count.traits().is_certain_at_any_load);
-        let tallies = arm
-            .faulted()
-            .chain(aside)
-            .map(|trial| counted_in(count, trial));
+        let tallies = arm.faulted().chain(aside).map(|trial| trial.tally(count));
         tallies
             .filter(|tally| tally.out_of > 0 || tally.found > 0)
             .fold((0, 0), |(with, of), tally| {
@@ -74,30 +52,6 @@ impl Tally {
     /// A counterexample of any trial, also where nothing was counted.
     pub(crate) const fn found_anywhere(self) -> u64 {
         self.found.saturating_add(self.aside.0)
-    }
-
-    const fn with_doubted(self, doubted: u64) -> Self {
-        Self {
-            most: self.most.saturating_add(doubted),
-            doubted,
-            ..self
-        }
-    }
-
-    /// A server may answer with counters that add up to more than can be counted.
-    pub(crate) const fn plus(self, other: Self) -> Self {
-        Self {
-            found: self.found.saturating_add(other.found),
-            most: self.most.saturating_add(other.most),
-            out_of: self.out_of.saturating_add(other.out_of),
-            undecided: self.undecided.saturating_add(other.undecided),
-            unverifiable: self.unverifiable.saturating_add(other.unverifiable),
-            doubted: self.doubted.saturating_add(other.doubted),
-            aside: (
-                self.aside.0.saturating_add(other.aside.0),
-                self.aside.1.saturating_add(other.aside.1),
-            ),
-        }
     }
 
     /// For people.
@@ -148,91 +102,6 @@ pub(crate) fn holds_whatever_follows(gate: &Gate, arm: &ArmAnalysis) -> bool {
     };
     let at_least = (Tally::of(count, arm).found as f64, f64::INFINITY);
     relation.holds_within(at_least, bound) == Some(true)
-}
-
-/// What a trial adds to it.
-pub(crate) fn counted_in(count: Count, trial: &TrialAnalysis) -> Tally {
-    let (sessions, writes) = (&trial.sessions, &trial.writes);
-    let undecided = sessions.undecided;
-    let of_sessions = |found: u64| Tally {
-        found,
-        most: found.saturating_add(undecided),
-        out_of: sessions.acknowledged,
-        undecided,
-        ..Tally::default()
-    };
-    // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
-    // them, nobody counted.
-    let uncounted = |found: u64, out_of: u64| Tally {
-        found,
-        most: if undecided > 0 { u64::MAX } else { found },
-        out_of,
-        undecided,
-        ..Tally::default()
-    };
-    let failed = |met: &ErrorTally| Tally {
-        found: met.failures(),
-        most: met.failures(),
-        out_of: met.scheduled,
-        ..Tally::default()
-    };
-    // What a session shows too much is seen only where it is still there.
-    let beside = match sessions.survived + sessions.reset {
-        0 => 0,
-        _ => writes.acknowledged,
-    };
-    match count {
-        Count::LostSessions => of_sessions(sessions.lost).with_doubted(sessions.lost_doubted),
-        Count::ResetSessions => of_sessions(sessions.reset).with_doubted(sessions.reset_doubted),
-        // One that was begun after the fault refutes as well, but without any it is no evidence.
-        Count::WrongIdentity => {
-            let earlier = of_sessions(sessions.wrong_identity);
-            let later = sessions.wrong_identity_later;
-            Tally {
-                found: earlier.found.saturating_add(later),
-                most: earlier.most.saturating_add(later),
-                out_of: earlier.out_of.saturating_add(later),
-                ..earlier
-            }
-        }
-        // One that was logged out after the fault refutes as well, but without any it is no evidence.
-        Count::ZombieSessions => uncounted(
-            sessions.honoured_logouts(),
-            sessions.logged_out.saturating_add(sessions.zombie_later),
-        )
-        .with_doubted(sessions.zombie_doubted),
-        Count::LostWrites => {
-            let lost = uncounted(writes.lost, writes.acknowledged);
-            Tally {
-                most: lost.most.saturating_add(writes.unverifiable),
-                unverifiable: writes.unverifiable,
-                ..lost
-            }
-            .with_doubted(writes.lost_doubted)
-        }
-        Count::DuplicatedWrites => uncounted(writes.duplicated, beside),
-        Count::PhantomWrites => uncounted(writes.phantom, beside),
-        Count::InFlightFailed => failed(&trial.in_flight),
-        Count::DrainFailed => failed(&trial.draining),
-        Count::Unrecovered => {
-            let is_down = trial.idle_kill.is_some_and(|kill| kill.not_started);
-            let (found, most) = match (trial.chain.ready, &trial.returned) {
-                (None, _) if is_down => (1, 1),
-                // One correct reply is not a recovery.
-                (Some(Time::At { .. }), Some(Return::ByProbeOnly { .. })) => (0, 1),
-                (_, Some(Return::Not(_))) | (Some(Time::Beyond { .. }), _) => (1, 1),
-                (Some(Time::At { .. }), Some(Return::ForGood) | None) => (0, 0),
-                (None, _) => (0, 1),
-            };
-            Tally {
-                found,
-                most,
-                out_of: 1,
-                undecided: most - found,
-                ..Tally::default()
-            }
-        }
-    }
 }
 
 /// Why that nothing is lost says nothing, where the server never said that it took a write.

@@ -13,9 +13,10 @@ use comeback_model::plan::{Arm, Signal, Stop, Target};
 use comeback_model::said;
 use comeback_model::schedule::Shuffler;
 
-use super::{packaged, unwritable};
+use super::packaged;
 use comeback_engine::EngineError;
 use comeback_engine::readiness::wait_until_ready;
+use comeback_engine::record::RecordError;
 use comeback_host::clock::Clock;
 use comeback_model::endpoint::Endpoint;
 use comeback_supervise::process::{Addresses, Launch, Process};
@@ -30,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Why a procedure did not come to its end.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// A server is the reason.
     Server(String),
     /// The harness is.
@@ -51,7 +52,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// A procedure under way.
-pub(super) struct ClaimContext {
+pub(crate) struct ClaimContext {
     pub(super) seed: Seed,
     pub(super) amount: Amount,
     journal: (PathBuf, RefCell<File>),
@@ -350,4 +351,8 @@ fn weigh(folder: &Path) -> io::Result<u64> {
         };
     }
     Ok(bytes)
+}
+
+fn unwritable(path: &Path, cause: io::Error) -> EngineError {
+    EngineError::Record(RecordError::new(path.to_owned(), cause))
 }

@@ -19,7 +19,7 @@ const REVOCABLE: &str = "token-revocable";
 /// Requests before the first look: code is paged in, buffers are as large as they get.
 const WARM_UP: u64 = 5_000;
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     let mut deployment = context.deployment(arm).await?;
     let server = deployment.open().await?;
     weigh(context, arm, &server).await?;

@@ -37,7 +37,7 @@ pub const PROXY: Packaged = Packaged {
 /// Clients that come and go before the first look: buffers are as large as they get.
 const WARM_UP: u32 = 50;
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     let mut deployment = context.deployment(arm).await?;
     let server = deployment.open().await?;
     weigh(context, arm, &server).await?;

@@ -33,7 +33,7 @@ struct Runner<'a> {
     failed: bool,
 }
 
-pub(super) async fn run(context: &ClaimContext, arms: &[&Arm]) -> Result<(), EngineError> {
+pub(crate) async fn run(context: &ClaimContext, arms: &[&Arm]) -> Result<(), EngineError> {
     let mut runners = Vec::new();
     for arm in arms {
         let runner = Runner::start(context, arm).await;

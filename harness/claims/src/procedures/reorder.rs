@@ -13,7 +13,7 @@ use super::user::Users;
 /// How often each is sent again.
 const TIMES: usize = 2;
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     for round in 0..context.amount.rounds {
         let mut deployment = context.deployment(arm).await?;
         let home = deployment.open().await?;

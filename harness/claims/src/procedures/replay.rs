@@ -7,7 +7,7 @@ use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
 use super::user::{SESSION, Users};
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     for _ in 0..context.amount.rounds {
         let mut deployment = context.deployment(arm).await?;
         let home = deployment.open().await?;

@@ -8,7 +8,7 @@ use super::context::{ClaimContext, Server, Trouble};
 use super::line::Line;
 use super::user::{User, Users};
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     for round in 0..u64::from(context.amount.rounds) {
         let mut deployment = context.deployment(arm).await?;
         let first = deployment.open().await?;

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, arms, bar_of_found, controlled};
 use super::{Chart, Open, Ruled, Ruling, RulingResult, percent_of};
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let token = arms(evidence, "token")?;
     let memory = arms(evidence, "round-robin")?;
     let shared = arms(evidence, "redis")?;

@@ -29,7 +29,7 @@ impl ReplicaReplacement {
     }
 }
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| {
         found.controlled(arm)?;
         Ok(ReplicaReplacement {

@@ -42,7 +42,7 @@ impl<'a> Kept<'a> {
     }
 }
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let arms = [
         the_only(evidence, "token")?,
         the_only(evidence, "sticky")?,

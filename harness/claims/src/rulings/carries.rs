@@ -25,7 +25,7 @@ impl Wire {
     }
 }
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let token = (Growth::of(found, "token")?, Wire::of(found, "token")?);
     let memory = (Growth::of(found, "memory")?, Wire::of(found, "memory")?);
     let more = (token.1.request + token.1.reply) - (memory.1.request + memory.1.reply);

@@ -5,12 +5,12 @@ use comeback_experiment::document::CacheKind;
 use comeback_model::plan::Aim;
 
 /// Servers, each alone, are killed.
-pub(super) fn each_alone() -> Comparison {
+pub(crate) fn each_alone() -> Comparison {
     of(&["token", "token-newkey", "memory", "journal", "redis"])
 }
 
 /// One, two and four replicas; one of them is killed.
-pub(super) fn scaled_out() -> Comparison {
+pub(crate) fn scaled_out() -> Comparison {
     Comparison {
         topology: Some(Topology {
             replicas: vec![1, 2, 4],
@@ -21,17 +21,17 @@ pub(super) fn scaled_out() -> Comparison {
 }
 
 /// One of several replicas is killed.
-pub(super) fn replica_killed() -> Comparison {
+pub(crate) fn replica_killed() -> Comparison {
     replicas(ComparisonFault::default())
 }
 
 /// All replicas are killed at once.
-pub(super) fn replicas_killed() -> Comparison {
+pub(crate) fn replicas_killed() -> Comparison {
     replicas(at(Aim::AllReplicas))
 }
 
 /// All replicas behind a cache are killed at once.
-pub(super) fn cached_replicas_killed() -> Comparison {
+pub(crate) fn cached_replicas_killed() -> Comparison {
     Comparison {
         topology: Some(Topology {
             cache: Some(CacheKind::Builtin),
@@ -42,7 +42,7 @@ pub(super) fn cached_replicas_killed() -> Comparison {
 }
 
 /// The store of several replicas is killed.
-pub(super) fn store_killed() -> Comparison {
+pub(crate) fn store_killed() -> Comparison {
     Comparison {
         servers: names(&["redis"]),
         ..replicas(at(Aim::Store))
@@ -50,17 +50,17 @@ pub(super) fn store_killed() -> Comparison {
 }
 
 /// One of several replicas is paused.
-pub(super) fn paused() -> Comparison {
+pub(crate) fn paused() -> Comparison {
     replicas(kind("pause"))
 }
 
 /// Replicas are restarted, one after the other.
-pub(super) fn restarted() -> Comparison {
+pub(crate) fn restarted() -> Comparison {
     replicas(kind("rolling_restart"))
 }
 
 /// Replicas are replaced by a later version, one after the other.
-pub(super) fn deployed() -> Comparison {
+pub(crate) fn deployed() -> Comparison {
     let fault = ComparisonFault {
         deploy: Some("token-v2".to_owned()),
         ..kind("deploy")

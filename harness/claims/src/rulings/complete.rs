@@ -4,7 +4,7 @@ use super::chart::share_bar;
 use super::thresholds::{ALL, NONE};
 use super::{Chart, Findings, Ruled, Ruling, RulingResult, What, percent_of, share};
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let alone = |arm: &str| {
         found.controlled(arm)?;
         // The first request of a session is its login, which needs none.

@@ -68,7 +68,7 @@ impl Evidence {
         text.lines().map(serde_json::from_str).collect()
     }
 
-    pub(super) fn of(run: usize, arm: &ArmSummary) -> Self {
+    pub(crate) fn of(run: usize, arm: &ArmSummary) -> Self {
         let replicas = arm.nodes.as_ref().map_or(1, |nodes| nodes.replicas);
         // Where several numbers of replicas are compared the name ends with the number.
         let name = arm.name.strip_suffix(&format!("-{replicas}"));

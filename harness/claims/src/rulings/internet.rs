@@ -31,7 +31,7 @@ impl Bearing {
     }
 }
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| Bearing::of(found, arm);
     let (token, memory, shared) = (of("token")?, of("memory")?, of("redis")?);
     let is_lighter = |than: &Bearing| token.idle.value <= LIGHTER * than.idle.value;

@@ -4,7 +4,7 @@ use super::chart::share_bar;
 use super::thresholds::ALL;
 use super::{Chart, Findings, Ruled, Ruling, RulingResult, What, percent_of, share};
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let reordered = |arm: &str| {
         found.controlled(arm)?;
         found.share(arm, What::Reordered)

@@ -7,7 +7,7 @@ use super::{Chart, Findings, Open, Ruled, Ruling, RulingResult, What, percent_of
 /// Of how many exchanges, how many came to their end.
 type Share = (u64, u64);
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let finished = |arm: &str| finished(found, arm);
     let (http, udp, dns) = (finished("token")?, finished("udp-echo")?, finished("dns")?);
     let (ftp, telnet) = (finished("ftp")?, finished("telnet")?);

@@ -5,7 +5,7 @@ use super::facts::middle;
 use super::thresholds::{CLIENT_LIMIT, QUICKER};
 use super::{Bar, Chart, Findings, Open, Ruled, Ruling, RulingResult, What};
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     const STATEFUL: [(&str, &str); 4] = [
         ("memory", "memory"),
         ("buffered", "journal without a sync"),

@@ -38,7 +38,7 @@ impl<'a> Restarted<'a> {
     }
 }
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let server_killed = of_run(evidence, 0);
     let (replica_killed, store_killed) = (of_run(evidence, 1), of_run(evidence, 2));
     let restarted = |name: &str| Restarted::of(&server_killed, name);

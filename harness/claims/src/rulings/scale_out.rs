@@ -4,7 +4,7 @@ use super::evidence::{Evidence, arms, bar_of_found, faulted, lost, of_run, the_o
 use super::thresholds::KEEPS_UP;
 use super::{Chart, Open, Ruled, Ruling, RulingResult, percent_of};
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let (replica_killed, store_killed) = (of_run(evidence, 0), of_run(evidence, 1));
     let memory = arms(&replica_killed, "round-robin")?;
     let sticky = arms(&replica_killed, "sticky")?;

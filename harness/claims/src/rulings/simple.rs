@@ -55,7 +55,7 @@ impl<'a> Record<'a> {
     }
 }
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let of = |name: &str| Record::of(evidence, name);
     let (token, memory, shared) = (of("token")?, of("sticky")?, of("redis")?);
     let (ruling, because) = match (token.failed < memory.failed, token.failed < shared.failed) {

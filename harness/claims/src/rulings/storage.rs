@@ -77,7 +77,7 @@ pub(super) fn slope(found: &Findings, arm: &str, what: What) -> Result<Estimated
 /// Between fewer looks a single step cannot be told from growth.
 const PIECES: usize = 3;
 
-pub(super) fn rule(found: &Findings) -> RulingResult {
+pub(crate) fn rule(found: &Findings) -> RulingResult {
     let of = |arm: &str| Growth::of(found, arm);
     let (token, revocable) = (of("token")?, of("token-revocable")?);
     let (memory, journal, shared) = (of("memory")?, of("journal")?, of("redis")?);

@@ -4,7 +4,7 @@ use super::evidence::{Evidence, bar_of_lost, lost, of_run, the_only};
 use super::thresholds::{ALL, NONE};
 use super::{Chart, Ruled, Ruling, RulingResult, share};
 
-pub(super) fn rule(evidence: &[Evidence]) -> RulingResult {
+pub(crate) fn rule(evidence: &[Evidence]) -> RulingResult {
     let (restarted, replaced) = (of_run(evidence, 0), of_run(evidence, 1));
     let only = |name: &str| the_only(&restarted, name);
     let (token, memory, shared) = (only("token")?, only("sticky")?, only("redis")?);

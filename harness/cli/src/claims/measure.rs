@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use comeback_architectures::{Comparison, lines_of, replica, servers};
 use comeback_claims::{
-    Claim, ClaimRow, Comparisons, Evidence, Experiment, Heading, Inquiry, Procedure, Ruled, Source,
+    Claim, ClaimRow, Comparisons, Evidence, Experiment, Heading, Inquiry, Ruled, Source,
 };
 use comeback_model::ids::Seed;
 
@@ -153,7 +153,7 @@ impl Job<'_> {
                     .map_err(usage)?,
             });
         }
-        if inquiry.procedure == Procedure::Idle {
+        if inquiry.behind_proxy {
             let proxy = comeback_claims::PROXY.arm().target;
             for arm in &mut arms {
                 arm.balancer = Some(proxy.clone());

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use comeback_model::ids::Node;
-use comeback_model::plan::fault::{Effect, Nth, On, OnEvent};
+use comeback_model::plan::fault::{Effect, On};
 use comeback_model::plan::{
     Arm, Arrivals, Body, Calibration, Call, Chaos, External, Fault, Listener, Plan, ReadyProbe,
     Request, Retry, SessionFlow, Storm, Workload,
@@ -547,18 +547,7 @@ fn moment(fault: &Fault, trial: &PlannedTrial, planned: &PlannedInjection, at_s:
             false => format!("at {at_s:.3} s"),
         };
     };
-    let drawn = |nth| {
-        let nth = trial.nth(planned.fault, nth);
-        Nth {
-            least: nth,
-            most: nth,
-        }
-    };
-    let event = match &on.event {
-        OnEvent::Acknowledgement(nth) => OnEvent::Acknowledgement(drawn(*nth)),
-        OnEvent::Sent(nth) => OnEvent::Sent(drawn(*nth)),
-        OnEvent::Log(_) | OnEvent::Start(_) => on.event.clone(),
-    };
+    let event = on.event.drawn(|nth| trial.nth(planned.fault, nth));
     match planned.in_calm {
         true => format!("{event} {at_s:.3} s after recovery"),
         false => format!("{event} after {at_s:.3} s"),

@@ -32,9 +32,10 @@ impl Draft<'_> {
             (None, Some(dialect)) => dialect.spec().example.to_owned(),
             (None, None) => self.flow.map_or_else(|| self.http(), Flow::text),
         });
-        let said = |text: &Option<String>, other: &str| text.as_deref().unwrap_or(other).to_owned();
-        parts.push(said(&asked.faults, FAULT) + CHAOS);
-        parts.push(said(&asked.gates, GATE) + MORE_GATES);
+        let faults = asked.faults.clone().unwrap_or_else(fault);
+        parts.push(faults + CHAOS);
+        let gates = asked.gates.as_deref().unwrap_or(GATE).to_owned();
+        parts.push(gates + MORE_GATES);
         parts.join("\n")
     }
 
@@ -331,11 +332,19 @@ const SESSION: &str = r#"# With sessions, describe one instead, and remove [oper
 # request = "GET /me"
 "#;
 
-const FAULT: &str = r#"[[fault]]
-kind = "kill"         # or terminate, abort, segfault
+/// The default fault, with others that need no more than their name.
+fn fault() -> String {
+    let kinds = comeback_faults::plain();
+    let (first, others) = kinds.split_first().unwrap_or((&"", &[]));
+    let others = others.join(", ");
+    format!(
+        r#"[[fault]]
+kind = "{first}"         # or {others}
 at = "1s"             # the load runs undisturbed first
 spread = "250ms"      # the moment is drawn from this span after it
-"#;
+"#
+    )
+}
 
 const CHAOS: &str = "# [chaos] in place of [[fault]] has the seed draw several in each trial: comeback schema experiment --markdown\n";
 

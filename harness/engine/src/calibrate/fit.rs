@@ -151,14 +151,7 @@ mod tests {
         plan.load.clients = 50;
         plan.load.workers = 1;
         plan.load.timeout = Span::from_secs(2);
-        plan.windows = Windows {
-            warm_up: Span::from_ms(300),
-            baseline: Span::from_secs(1),
-            settle: Span::from_secs(2),
-            horizon: Span::from_secs(30),
-            window: Span::from_ms(100),
-            steady_for: Span::from_secs(1),
-        };
+        plan.windows = Windows::default();
         plan
     }
 

@@ -125,8 +125,8 @@ fn plan() -> Plan {
             baseline: Span::from_ms(300),
             settle: Span::from_ms(100),
             horizon: Span::from_secs(2),
-            window: Span::from_ms(100),
             steady_for: Span::from_ms(50),
+            ..Windows::default()
         },
         gates: Vec::new(),
         storm: None,

@@ -43,6 +43,10 @@ pub enum Bearing {
 /// The fixed properties of a count.
 #[derive(Clone, Copy, Debug)]
 pub struct Traits {
+    /// Its name, by which gates ask for it.
+    pub name: &'static str,
+    /// What it counts.
+    pub meaning: &'static str,
     /// The verb of a sentence such as `lost 3 of 100 sessions`.
     pub verb: &'static str,
     /// One of those that are counted.
@@ -62,8 +66,10 @@ pub struct Traits {
     pub is_never_excused: bool,
 }
 
-/// A part of the sessions that a fault took.
+/// A part of the sessions that a fault took. Each count has a name and a meaning of its own.
 const LOSS: Traits = Traits {
+    name: "",
+    meaning: "",
     verb: "lost",
     noun: "session",
     end: "",
@@ -101,6 +107,20 @@ const FAILED: Traits = Traits {
 };
 
 impl Count {
+    /// All of them, as they are listed.
+    pub const ALL: [Self; 10] = [
+        Self::LostSessions,
+        Self::ResetSessions,
+        Self::WrongIdentity,
+        Self::ZombieSessions,
+        Self::LostWrites,
+        Self::DuplicatedWrites,
+        Self::PhantomWrites,
+        Self::Unrecovered,
+        Self::InFlightFailed,
+        Self::DrainFailed,
+    ];
+
     /// Those that a headline tells.
     pub const GRAVEST_FIRST: [Self; 8] = [
         Self::Unrecovered,
@@ -117,48 +137,70 @@ impl Count {
     pub const fn traits(self) -> Traits {
         use Bearing as B;
         match self {
-            Self::LostSessions => LOSS,
+            Self::LostSessions => Traits {
+                name: "lost_sessions",
+                meaning: "sessions that the server did not know after the fault",
+                ..LOSS
+            },
             Self::ResetSessions => Traits {
+                name: "reset_sessions",
+                meaning: "sessions that are known, with a state older than acknowledged",
                 verb: "set back",
                 borne_on_by: &[B::Writes],
                 ..LOSS
             },
             Self::WrongIdentity => Traits {
+                name: "wrong_identity",
+                meaning: "sessions that were shown another user's content",
                 verb: "showed another user's content to",
                 borne_on_by: &[B::Identity],
                 ..FOREIGN
             },
             Self::ZombieSessions => Traits {
+                name: "zombie_sessions",
+                meaning: "sessions that are honoured after their logout",
                 verb: "honoured",
                 end: " after the logout",
                 borne_on_by: &[B::Zombies],
                 ..FOREIGN
             },
             Self::LostWrites => Traits {
+                name: "lost_writes",
+                meaning: "acknowledged writes that are gone",
                 noun: "write",
                 borne_on_by: &[B::LostSessions, B::Writes],
                 ..LOSS
             },
             Self::DuplicatedWrites => Traits {
+                name: "duplicated_writes",
+                meaning: "writes that are there more than once",
                 noun: "duplicated",
                 ..SURPLUS
             },
             Self::PhantomWrites => Traits {
+                name: "phantom_writes",
+                meaning: "writes that are there, although they were rejected or never sent",
                 noun: "phantom",
                 ..SURPLUS
             },
             // A recovery that was not seen may be late because of the load.
             Self::Unrecovered => Traits {
+                name: "unrecovered",
+                meaning: "faults after which the service did not come back for good",
                 verb: "did not come back for good after",
                 noun: "fault",
                 borne_on_by: &[],
                 ..FAILED
             },
             Self::InFlightFailed => Traits {
+                name: "in_flight_failed",
+                meaning: "operations in flight at the fault that failed",
                 end: " in flight",
                 ..FAILED
             },
             Self::DrainFailed => Traits {
+                name: "drain_failed",
+                meaning: "operations that failed while the server stopped",
                 end: " while it stopped",
                 ..FAILED
             },

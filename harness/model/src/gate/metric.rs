@@ -85,24 +85,30 @@ pub enum Stat {
     Max,
 }
 
-/// Every metric by its name: a new one is a line here and an arm in a match below.
-pub const METRICS: [(&str, Metric); 52] = {
-    use super::count::Count as C;
-    use Metric::{Count, ErrorRate, Latency, Served as S, Time as T};
+/// Every metric by its name: the counts, and the others.
+pub const METRICS: [(&str, Metric); Count::ALL.len() + OTHERS.len()] = {
+    let mut all = [OTHERS[0]; Count::ALL.len() + OTHERS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = match place.checked_sub(Count::ALL.len()) {
+            Some(other) => OTHERS[other],
+            None => {
+                let count = Count::ALL[place];
+                (count.traits().name, Metric::Count(count))
+            }
+        };
+        place += 1;
+    }
+    all
+};
+
+/// The metrics that are no counts: a new one is a line here and an arm in a match below.
+const OTHERS: [(&str, Metric); 42] = {
+    use Metric::{ErrorRate, Latency, Served as S, Time as T};
     use Part::{After, Before, Control, During};
     use Quantile::{P50, P99};
     use Stat::{Max, Median, P95};
     [
-        ("lost_sessions", Count(C::LostSessions)),
-        ("reset_sessions", Count(C::ResetSessions)),
-        ("wrong_identity", Count(C::WrongIdentity)),
-        ("zombie_sessions", Count(C::ZombieSessions)),
-        ("lost_writes", Count(C::LostWrites)),
-        ("duplicated_writes", Count(C::DuplicatedWrites)),
-        ("phantom_writes", Count(C::PhantomWrites)),
-        ("unrecovered", Count(C::Unrecovered)),
-        ("in_flight_failed", Count(C::InFlightFailed)),
-        ("drain_failed", Count(C::DrainFailed)),
         ("availability", S(Served::Availability)),
         ("journey_goodput", S(Served::Journeys)),
         ("error_rate.before", ErrorRate(Before)),
@@ -225,22 +231,7 @@ impl Metric {
     /// What it is, as a noun without its quantile, and without a word on the part of a trial that its name says.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Count(count) => match count {
-                Count::LostSessions => "sessions that the server did not know after the fault",
-                Count::ResetSessions => {
-                    "sessions that are known, with a state older than acknowledged"
-                }
-                Count::WrongIdentity => "sessions that were shown another user's content",
-                Count::ZombieSessions => "sessions that are honoured after their logout",
-                Count::LostWrites => "acknowledged writes that are gone",
-                Count::DuplicatedWrites => "writes that are there more than once",
-                Count::PhantomWrites => {
-                    "writes that are there, although they were rejected or never sent"
-                }
-                Count::Unrecovered => "faults after which the service did not come back for good",
-                Count::InFlightFailed => "operations in flight at the fault that failed",
-                Count::DrainFailed => "operations that failed while the server stopped",
-            },
+            Self::Count(count) => count.traits().meaning,
             Self::ErrorRate(Part::Control) => "failed operations of the control trials",
             Self::ErrorRate(_) => "failed operations",
             Self::Served(Served::Availability) => {

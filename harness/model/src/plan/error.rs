@@ -111,8 +111,8 @@ pub enum Field {
     Get,
     /// The load before the fault, or the arm that another is compared with.
     Baseline,
-    /// The load after the recovery.
-    Settle,
+    /// A length of a part of a trial, by its key; with the other keys that it depends on.
+    Windows(&'static [&'static str]),
     /// How long recovery is waited for.
     Horizon,
 }
@@ -154,7 +154,10 @@ impl Field {
             Self::Mix => "mix",
             Self::Get => "get",
             Self::Baseline => "baseline",
-            Self::Settle => "settle",
+            Self::Windows(keys) => match keys {
+                [key, ..] => key,
+                [] => "windows",
+            },
             Self::Horizon => "horizon",
         }
     }

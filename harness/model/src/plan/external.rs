@@ -168,11 +168,16 @@ impl fmt::Display for External {
     }
 }
 
-/// That a kind of fault is none for a server that somebody else starts.
-pub fn needs_own_start(kind: &str) -> String {
+/// That a kind of fault is none for a server that somebody else starts; `kinds` are some that are.
+pub fn needs_own_start(kind: &str, kinds: &[&str]) -> String {
+    let instead = match kinds {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        [only] => (*only).to_owned(),
+        _ => "a fault that ends or pauses its process".to_owned(),
+    };
     format!(
-        "a {kind} needs a server that Comeback starts itself, and [target] external is started by others: use kill, terminate, \
-         abort, segfault, signal, stop or pause, or name the server's command in place of external"
+        "a {kind} needs a server that Comeback starts itself, and [target] external is started by others: use {instead}, or name the \
+         server's command in place of external"
     )
 }
 

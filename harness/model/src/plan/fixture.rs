@@ -75,11 +75,9 @@ pub fn test_plan() -> Plan {
         calibration: Calibration::Given,
         windows: Windows {
             warm_up: Span::from_ms(200),
-            baseline: Span::from_secs(1),
             settle: Span::from_secs(1),
-            horizon: Span::from_secs(30),
-            window: Span::from_ms(100),
             steady_for: Span::from_ms(500),
+            ..Windows::default()
         },
         storm: None,
         gates: Vec::new(),

@@ -44,6 +44,10 @@ pub struct Load {
 }
 
 impl Load {
+    /// A session that fails in so many looks while the server answers others is broken. One that fails in fewer may be one that it had no
+    /// time for.
+    pub const LOOKS_WITHOUT_ANSWER: u32 = 3;
+
     /// The traffic of an experiment that sets nothing about it.
     pub const fn of(workload: Workload) -> Self {
         Self {

@@ -25,6 +25,7 @@ mod signal;
 mod storm;
 mod target;
 mod validate;
+mod windows;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,7 @@ pub use signal::Signal;
 pub use storm::Storm;
 pub use target::{Attempts, Drain, Listener, Readiness, ReadyProbe, Stop, Target};
 pub use validate::is_token;
+pub use windows::Windows;
 
 /// What shall happen, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -290,21 +292,4 @@ impl Arm {
             None => Node::Replica(0),
         }
     }
-}
-
-/// How long each part of a trial lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Windows {
-    /// Load before anything is measured.
-    pub warm_up: Span,
-    /// Load that everything after the fault is compared with.
-    pub baseline: Span,
-    /// Load after the first correct reply of the new process.
-    pub settle: Span,
-    /// How long recovery may take before it is given up and recorded as beyond this.
-    pub horizon: Span,
-    /// The length w over which goodput, errors and latency are summed for `time to steady`.
-    pub window: Span,
-    /// The length y for which the service must stay as good as its baseline to be steady.
-    pub steady_for: Span,
 }

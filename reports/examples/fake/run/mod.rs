@@ -3,11 +3,10 @@
 
 mod plan;
 mod replicas;
-mod summary;
 mod trial;
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis};
-use comeback_analysis::summary::{SCHEMA, SessionCounts, Summary, WriteCounts};
+use comeback_analysis::summary::{SessionCounts, Summary, WriteCounts, summarize};
 use comeback_analysis::verdict::{Outcome, Verdict};
 use comeback_model::ids::Seed;
 use comeback_model::journal::{Header, Machine};
@@ -16,7 +15,6 @@ use comeback_model::schedule;
 
 use plan::plan;
 pub(crate) use replicas::replicas;
-use summary::summary;
 use trial::arm;
 
 /// A run that never took place.
@@ -24,6 +22,16 @@ pub(crate) struct Fake {
     pub(crate) analysis: Analysis,
     pub(crate) verdict: Verdict,
     pub(crate) summary: Summary,
+}
+
+impl Fake {
+    /// With the summary of what the analysis is by now.
+    fn summarized(self) -> Self {
+        Self {
+            summary: summarize(&self.analysis, &self.verdict),
+            ..self
+        }
+    }
 }
 
 /// What an invented arm does.
@@ -39,7 +47,6 @@ struct Spec {
     /// How many of the trials never recover.
     never: u32,
     skipped: Option<&'static str>,
-    remark: Option<&'static str>,
     finding: Option<&'static str>,
 }
 
@@ -51,7 +58,6 @@ const PLAIN: Spec = Spec {
     ready: 38.0,
     never: 0,
     skipped: None,
-    remark: None,
     finding: None,
 };
 
@@ -88,7 +94,6 @@ pub(crate) fn rich() -> Fake {
             about: "in a file, flushed every 500 ms",
             lost: (0.021, 0.064),
             ready: 640.0,
-            remark: Some("2 trials had fewer than 100 sessions"),
             ..PLAIN
         },
         Spec {
@@ -166,16 +171,15 @@ pub(crate) fn thousand() -> Fake {
         ..PLAIN
     };
     let mut fake = fake("a thousand trials", &[memory, token]);
-    for (arm, summary) in fake.analysis.arms.iter_mut().zip(&mut fake.summary.arms) {
+    for arm in &mut fake.analysis.arms {
         for trial in &mut arm.trials {
             let late = f64::from(trial.id.0 % 97) / 10.0 + 1.0;
             trial.about_harness.push(format!(
                 "the generator itself was up to {late:.1} ms late in 99 % of its operations"
             ));
         }
-        summary.findings = comeback_analysis::summary::findings_of(arm);
     }
-    fake
+    fake.summarized()
 }
 
 /// One arm with one trial.
@@ -208,10 +212,6 @@ pub(crate) fn stateless() -> Fake {
     fake.analysis.header.plan.load.workload =
         Workload::Stateless(Box::new(Request::new("GET", "/")));
     fake.analysis.header.plan.faults[0] = plan::fault("terminate");
-    for arm in &mut fake.summary.arms {
-        arm.sessions = SessionCounts::default();
-        arm.writes = WriteCounts::default();
-    }
     for trial in fake
         .analysis
         .arms
@@ -221,7 +221,7 @@ pub(crate) fn stateless() -> Fake {
         trial.sessions = SessionCounts::default();
         trial.writes = WriteCounts::default();
     }
-    fake
+    fake.summarized()
 }
 
 /// No trial counts.
@@ -240,11 +240,8 @@ pub(crate) fn empty() -> Fake {
         checks: Vec::new(),
         baseline: None,
     };
-    fake.summary.verdict = Outcome::Inconclusive;
-    fake.summary.headline = fake.verdict.headline.clone();
-    fake.summary.reasons = fake.verdict.reasons.clone();
     fake.analysis.incomplete = Some("interrupted in trial 1".to_owned());
-    fake
+    fake.summarized()
 }
 
 fn fake(name: &str, specs: &[Spec]) -> Fake {
@@ -274,32 +271,10 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         checks: Vec::new(),
         baseline: None,
     };
-    let summary = Summary {
-        schema: SCHEMA,
-        name: name.to_owned(),
-        seed: seed.0,
-        started: "2024-06-07T10:30:00Z".to_owned(),
-        verdict: verdict.outcome,
-        headline: verdict.headline.clone(),
-        reasons: verdict.reasons.clone(),
-        gates: verdict.checks.clone(),
-        family: None,
-        machine: machine.clone(),
-        shards: None,
-        label: None,
-        revision: None,
-        extensions: Vec::new(),
-        baseline: None,
-        arms: arms
-            .iter()
-            .zip(specs)
-            .map(|(arm, spec)| summary(arm, spec))
-            .collect(),
-    };
     let header = Header {
         comeback_journal: 1,
         written_by: "comeback 0.1.0".to_owned(),
-        started: summary.started.clone(),
+        started: "2024-06-07T10:30:00Z".to_owned(),
         seed,
         machine,
         schedule: schedule::expand(&plan, seed),
@@ -308,14 +283,15 @@ fn fake(name: &str, specs: &[Spec]) -> Fake {
         label: None,
         revision: None,
     };
+    let analysis = Analysis {
+        header,
+        arms,
+        incomplete: None,
+        extensions: Vec::new(),
+    };
     Fake {
-        analysis: Analysis {
-            header,
-            arms,
-            incomplete: None,
-            extensions: Vec::new(),
-        },
+        summary: summarize(&analysis, &verdict),
+        analysis,
         verdict,
-        summary,
     }
 }

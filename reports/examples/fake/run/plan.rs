@@ -81,9 +81,9 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
             warm_up: Span::from_secs(1),
             baseline: Span::from_secs(3),
             settle: Span::from_secs(5),
-            horizon: Span::from_secs(30),
             window: Span::from_ms(250),
             steady_for: Span::from_secs(2),
+            ..Windows::default()
         },
         calibration: Calibration::Given,
         gates: Vec::new(),

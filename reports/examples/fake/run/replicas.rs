@@ -7,7 +7,6 @@ use comeback_analysis::measure::{
     TrialAnalysis,
 };
 use comeback_analysis::summary::Culprit;
-use comeback_analysis::summary::summarize;
 use comeback_model::ids::Node;
 use comeback_model::plan::Plan;
 
@@ -67,14 +66,7 @@ pub(crate) fn replicas() -> Fake {
             attribute(trial, (replicas, index as u32 % replicas), kept);
         }
     }
-    let whole = summarize(&fake.analysis, &fake.verdict);
-    for (arm, whole) in fake.summary.arms.iter_mut().zip(whole.arms) {
-        arm.attribution = whole.attribution;
-        arm.nodes = whole.nodes;
-        arm.availability = whole.availability;
-        arm.control = whole.control;
-    }
-    fake
+    fake.summarized()
 }
 
 fn specs(family: &'static Family) -> impl Iterator<Item = Spec> {

@@ -28,6 +28,11 @@ pub(super) fn arm(place: usize, spec: &Spec, plan: &Plan, next: &mut u32) -> Arm
         }
         let mut control = trial(&PLAIN, plan, 0, *next);
         control.control = true;
+        control.errors.before = tally(2_400, u64::from(spec.never));
+        control.false_time_to_steady = Some(Time::At {
+            ms: 0.0,
+            error_ms: 0.0,
+        });
         control.chain = Chain::default();
         control.returned = None;
         (control.outage, control.client_outage) = (None, None);
@@ -100,6 +105,11 @@ fn trial(spec: &Spec, plan: &Plan, index: u32, id: u32) -> TrialAnalysis {
             lost: lost_sessions,
             rejected: lost_sessions,
             ambiguous: u64::from(index % 2),
+            undecided: if never && index + 1 == spec.trials {
+                11
+            } else {
+                0
+            },
             ..SessionCounts::default()
         },
         faulted: FaultedSessions {

@@ -40,7 +40,7 @@ const MANY: usize = 6;
 /// Connections that are begun at once: inetd has room for ten.
 const AT_ONCE: usize = 8;
 
-pub(super) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
+pub(crate) async fn run(context: &ClaimContext, arm: &Arm) -> Result<(), Trouble> {
     match arm.name.as_str() {
         "udp-echo" => {
             interrupt(context, arm, |port, number| {

@@ -6,6 +6,7 @@ mod own;
 
 use super::evidence::lost;
 use super::*;
+use crate::table::{CLAIMS, Claim, Experiment};
 use comeback_analysis::summary::CacheSummary;
 
 fn arm(name: &str, replicas: u32) -> Evidence {

@@ -1,6 +1,7 @@
 //! The claims with procedures of their own, each with journals for every way it can come out.
 
 use super::super::*;
+use crate::table::{Claim, Experiment};
 use comeback_model::operation::ErrorClass;
 
 /// What a test journal holds.

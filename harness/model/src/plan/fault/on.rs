@@ -65,6 +65,37 @@ impl OnEvent {
         }
     }
 
+    /// The same event in a trial: how many-th it is was drawn.
+    #[must_use]
+    pub fn drawn(&self, draw: impl Fn(Nth) -> u32) -> Self {
+        let exactly = |nth: &Nth| {
+            let drawn = draw(*nth);
+            Nth {
+                least: drawn,
+                most: drawn,
+            }
+        };
+        match self {
+            Self::Acknowledgement(nth) => Self::Acknowledgement(exactly(nth)),
+            Self::Sent(nth) => Self::Sent(exactly(nth)),
+            Self::Log(_) | Self::Start(_) => self.clone(),
+        }
+    }
+
+    /// Why it cannot come, whatever else the plan says; of a trial's first fault or of a later one, that waits so long.
+    pub(in crate::plan) fn refused(&self, is_first: bool, comes_within: Span) -> Option<String> {
+        match self {
+            Self::Start(_) if is_first => Some(
+                "nothing is started again before the first fault: name a fault that ends the node before this one"
+                    .to_owned(),
+            ),
+            Self::Start(into) if *into >= comes_within => Some(format!(
+                "the fault comes {into} after a start, and is waited for no longer than {comes_within}: raise comes_within"
+            )),
+            Self::Acknowledgement(_) | Self::Sent(_) | Self::Log(_) | Self::Start(_) => None,
+        }
+    }
+
     /// Whether the fault comes right after an acknowledgement was read.
     pub const fn is_acknowledgement(&self) -> bool {
         matches!(self, Self::Acknowledgement(_))

@@ -96,7 +96,7 @@ impl Plan {
             if !matches!(fault.effect, Effect::Ends(_) | Effect::StandsStill(_))
                 || !fault.needs.are_none()
             {
-                broken.add(invalid(Field::FaultKind(id), needs_own_start(kind)));
+                broken.add(invalid(Field::FaultKind(id), needs_own_start(kind, &[])));
                 continue;
             }
             if has_command && matches!(fault.effect, Effect::Ends(_)) {

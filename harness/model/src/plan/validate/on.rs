@@ -23,25 +23,15 @@ impl Plan {
                 ),
             );
         }
-        let name = on.event.name();
-        match &on.event {
-            OnEvent::Acknowledgement(nth) | OnEvent::Sent(nth) => {
-                self.validate_count(id, (name, *nth, on.comes_within))?;
-                self.validate_hit((id, fault), name)
-            }
-            OnEvent::Log(_) => Ok(()),
-            OnEvent::Start(_) if id == FaultId::FIRST => invalid(
-                Field::FaultOn(id),
-                "nothing is started again before the first fault: name a fault that ends the node before this one",
-            ),
-            OnEvent::Start(into) if *into >= on.comes_within => invalid(
-                Field::FaultOn(id),
-                format!(
-                    "the fault comes {into} after a start, and is waited for no longer than {}: raise comes_within",
-                    on.comes_within
-                ),
-            ),
-            OnEvent::Start(_) => Ok(()),
+        if let Some((_, nth)) = on.event.of_load() {
+            let name = on.event.name();
+            self.validate_count(id, (name, nth, on.comes_within))?;
+            return self.validate_hit((id, fault), name);
+        }
+        let is_first = id == FaultId::FIRST;
+        match on.event.refused(is_first, on.comes_within) {
+            Some(problem) => invalid(Field::FaultOn(id), problem),
+            None => Ok(()),
         }
     }
 

@@ -1,40 +1,54 @@
-//! The procedures of claims that no comparison is: servers are started, asked, and stopped, and what is found goes to a
-//! journal of its own, `facts.jsonl`, as it is found. They decide nothing: `rulings` does.
-
-mod clients;
-mod context;
-mod grow;
-mod idle;
-mod interrupt;
-mod line;
-mod packaged;
-mod race;
-mod reorder;
-mod replay;
-mod replica_replacement;
-mod user;
+//! Does a procedure: its journal, its processes, and what is left of it.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
-use crate::rulings::{Fact, FactsError, Findings, Heading, Procedure};
+use crate::rulings::{Fact, FactsError, Findings, Heading};
 use comeback_model::plan::Arm;
 
-use self::context::ClaimContext;
+use super::context::{ClaimContext, Trouble};
 use comeback_engine::campaign;
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::record::RecordError;
 use comeback_engine::{Ended, EngineError};
 use comeback_host::clock::Clock;
 use comeback_host::inside;
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::tag::RunTag;
-pub use idle::PROXY;
-pub use packaged::{Packaged, find as packaged};
 
 /// What was found, in the claim's folder.
 pub const FACTS: &str = "facts.jsonl";
+
+/// What is done with servers that no comparison does.
+#[derive(Clone, Copy, Debug)]
+pub struct Procedure(Way);
+
+type Doing<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + 'a>>;
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// With one server after the other.
+    OfEach(for<'a> fn(&'a ClaimContext, &'a Arm) -> Doing<'a, Trouble>),
+    /// With all of them at a time.
+    OfAll(for<'a> fn(&'a ClaimContext, &'a [&'a Arm]) -> Doing<'a, EngineError>),
+}
+
+impl Procedure {
+    /// With one server after the other.
+    pub(crate) const fn of_each(
+        run: for<'a> fn(&'a ClaimContext, &'a Arm) -> Doing<'a, Trouble>,
+    ) -> Self {
+        Self(Way::OfEach(run))
+    }
+
+    /// With all of them at a time.
+    pub(crate) const fn of_all(
+        run: for<'a> fn(&'a ClaimContext, &'a [&'a Arm]) -> Doing<'a, EngineError>,
+    ) -> Self {
+        Self(Way::OfAll(run))
+    }
+}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
@@ -101,23 +115,16 @@ async fn carry_out(task: &Task<'_>, context: &ClaimContext) -> Result<(), Engine
             None => able.push(arm),
         }
     }
-    if task.procedure == Procedure::Race {
-        return race::run(context, &able).await;
+    match task.procedure.0 {
+        Way::OfAll(run) => run(context, &able).await,
+        Way::OfEach(run) => {
+            for arm in able {
+                (task.follow)(&arm.name);
+                context.record_failure(arm, run(context, arm).await)?;
+            }
+            Ok(())
+        }
     }
-    for arm in able {
-        (task.follow)(&arm.name);
-        let done = match task.procedure {
-            Procedure::Replay => replay::run(context, arm).await,
-            Procedure::Grow => grow::run(context, arm).await,
-            Procedure::Reorder => reorder::run(context, arm).await,
-            Procedure::ReplicaReplacement => replica_replacement::run(context, arm).await,
-            Procedure::Idle => idle::run(context, arm).await,
-            Procedure::Interrupt => interrupt::run(context, arm).await,
-            Procedure::Race => Ok(()),
-        };
-        context.record_failure(arm, done)?;
-    }
-    Ok(())
 }
 
 /// A journal that is not there, or is none.
@@ -156,8 +163,4 @@ pub fn read(folder: &Path) -> Result<Findings, ReadError> {
     let text =
         inside::read_in(folder, FACTS).map_err(|cause| ReadError::File(path.clone(), cause))?;
     Findings::parse(&text).map_err(|cause| ReadError::Facts(path, cause))
-}
-
-fn unwritable(path: &Path, cause: io::Error) -> EngineError {
-    EngineError::Record(RecordError::new(path.to_owned(), cause))
 }
