@@ -12,6 +12,7 @@ use super::color::ColorChoice;
 use super::shard::Asked;
 use crate::console::{Manner, Shown, Volume};
 use comeback_engine::campaign;
+use comeback_engine::needs::Remotes;
 use comeback_experiment::Document;
 use comeback_experiment::choice::whole;
 use comeback_experiment::document::LoadPart;
@@ -103,6 +104,25 @@ impl Size {
         let load = std::mem::take(&mut document.load);
         document.load = load.overridden_by(self.load.clone());
         over(self.horizon, &mut document.windows.horizon);
+    }
+}
+
+/// What only the one who starts a run can allow.
+#[derive(Debug, clap::Args)]
+pub(super) struct Consent {
+    /// Allow load and faults on a server on another machine
+    ///
+    /// For external.address of the experiment file. Use it only if that machine is yours, or its owner agreed.
+    #[arg(long, help_heading = "Fault", hide_short_help = true)]
+    allow_remote: bool,
+}
+
+impl Consent {
+    pub(super) const fn remotes(&self) -> Remotes {
+        match self.allow_remote {
+            true => Remotes::Allowed,
+            false => Remotes::Refused,
+        }
     }
 }
 

@@ -151,7 +151,11 @@ fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
         }
         NodeCall::LookAt(answer) => {
             let killed = Exit::Signal(Signal::Kill.number());
-            let _ = answer.send(Ok((1, Some(killed))));
+            let _ = answer.send(Ok(Looked {
+                pid: 1,
+                exit: Some(killed),
+                not_ended: None,
+            }));
             "look at"
         }
         NodeCall::ConfirmEnd(_, answer) => {

@@ -101,7 +101,7 @@ impl Facts {
         let before = returns.filter(|back| back.at < at);
         let mut named = before.filter_map(|back| match back.evidence {
             Evidence::BootId(boot) => Some(boot),
-            Evidence::SocketOwner(_) => None,
+            Evidence::SocketOwner(_) | Evidence::AfterEnd => None,
         });
         named.next_back().or_else(|| self.boots.get(&node).copied())
     }
@@ -117,7 +117,7 @@ impl Facts {
         let ended = hit.exit.and_then(|_| self.name_of_hit(hit));
         let is_by_the_ended = |back: &Correct| match back.evidence {
             Evidence::BootId(boot) => Some(boot) == ended,
-            Evidence::SocketOwner(_) => false,
+            Evidence::SocketOwner(_) | Evidence::AfterEnd => false,
         };
         let mut returns = self.returns(hit.node).into_iter();
         returns.find(|back| back.at >= hit.at && !is_by_the_ended(back))

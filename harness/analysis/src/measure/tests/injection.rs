@@ -122,6 +122,7 @@ fn confirmed(took_kill: Vec<i32>) -> EventKind {
         node: Node::default(),
         took_kill,
         left: Vec::new(),
+        alive_us: None,
     }
 }
 
@@ -197,6 +198,7 @@ fn a_survivor_is_named_with_its_command() {
         node: Node::default(),
         took_kill: Vec::new(),
         left,
+        alive_us: None,
     };
     let trial = Story::faulted()
         .meanwhile(CUT, confirmed)
