@@ -53,7 +53,12 @@ pub(super) fn chain_of(
     let launched =
         restart.and_then(|restart| Some(seen(restart.launched?, Some(restart.requested))));
     // That it was executed, and that its launcher was, is noticed later than it was so.
-    let executed = restart.map(|restart| seen(restart.executed, Some(restart.requested)));
+    // From outside a start is only seen to accept connections, and the probe may see that first.
+    let accepts = own.accepted.filter(|_| own.is_seen_outside());
+    let executed = restart.map(|restart| {
+        let at = accepts.map_or(restart.executed, |(at, _)| at.min(restart.executed));
+        seen(at.max(restart.requested), Some(restart.requested))
+    });
     let accepted = own
         .accepted
         .map(|(at, last_failed)| seen(at, last_failed.max(own.resumed)));

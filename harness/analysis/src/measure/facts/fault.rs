@@ -66,6 +66,11 @@ impl FaultFacts {
         Some((from, confirmed.since(from)))
     }
 
+    /// Whether its end was seen from outside only.
+    pub(in crate::measure) const fn is_seen_outside(&self) -> bool {
+        self.alive.is_some()
+    }
+
     /// K: it was sent, to the first that it hits.
     pub(in crate::measure) fn sent(&self) -> Option<Elapsed> {
         let requested = self.requests.values().min().copied();

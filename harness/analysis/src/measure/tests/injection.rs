@@ -127,6 +127,33 @@ fn confirmed(took_kill: Vec<i32>) -> EventKind {
 }
 
 #[test]
+fn times_after_an_end_that_was_seen_from_outside_count_from_when_the_server_was_surely_there() {
+    let chain = |alive: Option<u64>| {
+        let mut seen = confirmed(Vec::new());
+        if let EventKind::FaultConfirmed { alive_us, .. } = &mut seen {
+            *alive_us = alive.map(|ms| Elapsed::from_us(ms * 1_000));
+        }
+        let trial = Story::faulted().meanwhile(CUT, seen).trial();
+        (trial.chain.killed, trial.chain.ready, trial.outage)
+    };
+    let Some(Time::At { ms, error_ms }) = chain(None).1 else {
+        panic!("it is back");
+    };
+    let (killed, ready, outage) = chain(Some(CUT - 1));
+    let longer = Time::At {
+        ms: ms + 1.0,
+        error_ms: error_ms + 1.0,
+    };
+    assert_eq!((killed, ready), (Some(-1.0), Some(longer)));
+    // That begins with the fault, which is known.
+    let of = |outage: Option<Time>| match outage {
+        Some(Time::At { ms, .. }) => ms,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(outage), of(chain(None).2));
+}
+
+#[test]
 fn the_effect_is_complete_when_the_last_of_those_addressed_has_ended() {
     let killed = |story: Story| story.trial().chain.killed;
     assert_eq!(killed(Story::faulted()), Some(-2.0));

@@ -14,7 +14,8 @@ impl Arm {
         external.is_some_and(|external| external.kill.is_some())
     }
 
-    fn is_remote(&self) -> bool {
+    /// Whether its server is on another machine.
+    pub fn is_remote(&self) -> bool {
         let external = self.target.external.as_ref();
         external.is_some_and(|external| external.remote().is_some())
     }

@@ -309,10 +309,11 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
                 observed.note(|signs| {
                     signs.try_ended(begun, tried);
                     if let Some((place, stream)) = free.zip(stream) {
+                        let is_again = signs.lines[place] != Line::Never;
                         signs.open(place);
                         held[place] = Some(stream);
                         for (later, due) in due.iter_mut().enumerate().skip(place + 1) {
-                            if signs.lines[later] == Line::Never {
+                            if !is_again && signs.lines[later] == Line::Never {
                                 *due = now + STAGGER;
                             }
                         }
