@@ -17,6 +17,8 @@ struct Machine {
     first: Child,
     pid: u32,
     address: String,
+    /// The same machine's.
+    address_v6: String,
     port: u16,
     folder: tempfile::TempDir,
 }
@@ -53,6 +55,7 @@ impl Machine {
             pid: child.trim().parse().unwrap_or(0),
             first,
             address: format!("{net}.{there}"),
+            address_v6: format!("fd00:{:x}:{number:x}::2", outer % 65_536),
             port: 8_080,
             folder,
         };
@@ -86,6 +89,13 @@ impl Machine {
             machine.end();
             return None;
         }
+        let net = machine.address_v6.trim_end_matches('2').to_owned();
+        // Where there is no IPv6, its test says so.
+        is_done(
+            "ip",
+            &["addr", "add", &format!("{net}1/126"), "dev", &link, "nodad"],
+        );
+        machine.does(&format!("ip addr add {net}2/126 dev eth0 nodad"));
         for (name, text) in [
             ("server.py", include_str!("server.py")),
             ("proxy.py", include_str!("proxy.py")),
@@ -143,9 +153,12 @@ impl Machine {
             let words = self.words(script);
             serde_json::to_string(&words).unwrap()
         };
+        let address = match self.address.contains(':') {
+            true => format!("[{}]", self.address),
+            false => self.address.clone(),
+        };
         format!(
-            "{{ address = \"{}:{}\", kill = {}, restart = {} }}",
-            self.address,
+            "{{ address = \"{address}:{}\", kill = {}, restart = {} }}",
             self.port,
             quoted(kill),
             quoted(restart)
@@ -270,6 +283,41 @@ fn a_kill_command_that_kills_nothing_leaves_it_open_what_the_server_keeps() {
     );
     assert!(reason.contains("the command ended nothing"), "{reason}");
     assert!(told(&run, "fault_confirmed").is_empty());
+}
+
+#[test]
+fn a_command_that_only_closes_the_connections_of_the_server_shows_nothing() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let start = machine.start(&machine.address, machine.port, "memory", "60");
+    machine.begin(&start);
+    let drops = machine.kill().replace("-9", "-USR1");
+    let run = run(&experiment(&machine.external(&drops, &start), ""));
+    assert_eq!(run.code(), 3, "{}", run.printed());
+    let missed = told(&run, "fault_missed");
+    let reason = missed[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("closed together, but the next one was accepted"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_server_on_another_machine_may_have_an_address_of_ipv6() {
+    let Some(mut machine) = Machine::new() else {
+        return;
+    };
+    machine.address = machine.address_v6.clone();
+    if !is_there_or_skipped("IPv6", std::net::UdpSocket::bind("[::1]:0").is_ok()) {
+        return;
+    }
+    let start = journal(&machine);
+    machine.begin(&start);
+    let run = run(&experiment(&machine.external(&machine.kill(), &start), ""));
+    if ended_with(&run, 0) {
+        assert_seen_from_outside(&run);
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
-"""A server of sessions. Words: address, port, where it keeps them (a file, or `memory`), and after how many seconds it closes idle connections."""
-import http.server, json, os, sys, threading
+"""A server of sessions. Words: address, port, where it keeps them (a file, or `memory`), and after how many seconds it closes idle connections.
+
+SIGUSR1 has it close all connections, and live on.
+"""
+import http.server, json, os, signal, socket, sys, threading
 
 address, port, kept, idle = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 visits, lock = {}, threading.Lock()
@@ -58,8 +61,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    address_family = __import__('socket').AF_INET6 if ':' in address else __import__('socket').AF_INET
+    address_family = socket.AF_INET6 if ':' in address else socket.AF_INET
     request_queue_size = 128
+    connections = set()
+
+    def process_request(self, request, client):
+        self.connections.add(request)
+        super().process_request(request, client)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
 
+def drop_connections(*_):
+    for connection in list(Server.connections):
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+signal.signal(signal.SIGUSR1, drop_connections)
 Server((address, port), Handler).serve_forever()
