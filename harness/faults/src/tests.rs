@@ -18,7 +18,7 @@ use rustix::process::{Pid, kill_process_group};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Call, FaultError, Faults, Injection, NodeCall, Target, load};
+use super::{Call, FaultError, Faults, Injection, Looked, NodeCall, Target, load};
 
 const NODES: [Node; 2] = [Node::Replica(0), Node::Replica(1)];
 
