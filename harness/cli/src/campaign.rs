@@ -16,6 +16,7 @@ use crate::console::{Manner, Progress};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
+use comeback_engine::needs::Remotes;
 use comeback_runs::Hooks;
 use comeback_supervise::tag::RunTag;
 
@@ -32,6 +33,8 @@ pub(super) struct RunOptions<'a> {
     pub(super) preflight: bool,
     /// The experiment's file, which annotations point to.
     pub(super) file: Option<&'a str>,
+    /// Whether servers on other machines may be reached.
+    pub(super) remotes: Remotes,
 }
 
 /// Runs a plan, judges it, writes and shows its report.
@@ -55,7 +58,7 @@ pub(super) fn measure(
     // A baseline may have added arms.
     plan.validate()
         .map_err(|error| CliError::Usage(error.to_string()))?;
-    setup::check_servers(&mut plan)?;
+    setup::check_servers(&mut plan, options.remotes)?;
     setup::check_limits(&plan)?;
     check_extension(&plan)?;
     ci::check_junit(&output.told)?;

@@ -8,6 +8,7 @@ mod variants;
 
 use comeback_analysis::verdict::{Gate, Outcome};
 use comeback_architectures::{Comparison, Size};
+use comeback_engine::needs::Remotes;
 use comeback_faults::Faults;
 use comeback_model::ids::Seed;
 use comeback_model::plan::Plan;
@@ -89,6 +90,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         shard,
         preflight: false,
         file: None,
+        remotes: Remotes::Refused,
     };
     campaign::run(plan, seed, &options)
 }

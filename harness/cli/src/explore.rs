@@ -13,6 +13,7 @@ use comeback_analysis::verdict::Outcome;
 use comeback_engine::Acts;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
+use comeback_engine::needs::Remotes;
 use comeback_experiment::choice::whole;
 use comeback_model::ids::Seed;
 use comeback_model::plan::fault::DiskModel;
@@ -67,7 +68,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (mut plan, seed) = args.described.resolve_on_disk(args.disk)?;
     check(&plan)?;
-    setup::check_servers(&mut plan)?;
+    setup::check_servers(&mut plan, Remotes::Refused)?;
     setup::check_limits(&plan)?;
     let seed = options::seed(seed)?;
     let document = explore(&plan, seed, args)?;

@@ -33,6 +33,7 @@ use self::recording::{Forms, Inferred, Writer};
 use super::experiment::TargetArgs;
 use super::{CliError, say};
 use comeback_engine::discover::{DiscoverError, Discovered, discover};
+use comeback_engine::needs::Remotes;
 use comeback_experiment::document::Words;
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
@@ -277,7 +278,7 @@ pub(super) fn in_custody<T>(
     let mut plan = resolve(&document, &origin, &Faults)
         .map_err(super::experiment::usage)?
         .plan;
-    super::setup::check_servers(&mut plan)?;
+    super::setup::check_servers(&mut plan, Remotes::Refused)?;
     let tag = RunTag::new()?;
     let folder = std::env::temp_dir().join(format!("comeback-{purpose}-{}", tag.as_str()));
     let custody = Custody::begin(Host::Program, &tag, &folder)?;

@@ -11,6 +11,7 @@ use super::color::ColorChoice;
 use super::shard::Asked;
 use crate::console::{Manner, Shown, Volume};
 use comeback_engine::campaign;
+use comeback_engine::needs::Remotes;
 use comeback_experiment::Document;
 use comeback_experiment::choice::whole;
 use comeback_experiment::document::{LoadPart, WindowsPart};
@@ -97,6 +98,25 @@ impl Size {
         document.load = load.overridden_by(self.load.clone());
         let windows = std::mem::take(&mut document.windows);
         document.windows = windows.overridden_by(self.windows.clone());
+    }
+}
+
+/// What only the one who starts a run can allow.
+#[derive(Debug, clap::Args)]
+pub(super) struct Consent {
+    /// Allow load and faults on a server on another machine
+    ///
+    /// For external.address of the experiment file. Use it only if that machine is yours, or its owner agreed.
+    #[arg(long, help_heading = "Fault", hide_short_help = true)]
+    allow_remote: bool,
+}
+
+impl Consent {
+    pub(super) const fn remotes(&self) -> Remotes {
+        match self.allow_remote {
+            true => Remotes::Allowed,
+            false => Remotes::Refused,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use comeback_model::shard::Shard;
 use super::baseline::{self, BaselineArgs};
 use super::campaign::RunOptions;
 use super::experiment::parse_variable;
-use super::options::Output;
+use super::options::{Consent, Output};
 use super::{CliError, campaign};
 use comeback_runs::finish::kept;
 
@@ -32,6 +32,8 @@ pub(super) struct Args {
     run: PathBuf,
     #[command(flatten)]
     secrets: Secrets,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     output: Output,
 }
@@ -72,6 +74,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         shard: shard_of(header)?,
         preflight: false,
         file: None,
+        remotes: args.consent.remotes(),
     };
     let plan = args.secrets.fill_in(&header.plan)?;
     campaign::run(plan, header.seed, &options)

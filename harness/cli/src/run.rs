@@ -9,7 +9,7 @@ use super::against::{self, AgainstArgs};
 use super::baseline::BaselineArgs;
 use super::campaign::RunOptions;
 use super::experiment::{What, chooses_no_rate, usage};
-use super::options::{self, Options};
+use super::options::{self, Consent, Options};
 use super::shard::Sharing;
 use super::{CliError, campaign};
 use comeback_experiment::resolve;
@@ -57,6 +57,8 @@ pub(super) struct Args {
     /// The check takes a few users through the flow, and ends the run at once if a reply is not as described.
     #[arg(long, help_heading = "Load and trials", hide_short_help = true)]
     no_preflight: bool,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     options: Options,
     /// The server and its arguments; replaces the file's command
@@ -115,6 +117,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         shard,
         preflight: !args.no_preflight,
         file: file.as_deref(),
+        remotes: args.consent.remotes(),
     };
     campaign::run(resolved.plan, seed, &options)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use comeback_architectures::servers;
 use comeback_engine::campaign::{self, TooFewFiles};
-use comeback_engine::needs;
+use comeback_engine::needs::{self, Remotes};
 use comeback_model::plan::Plan;
 
 use super::{CliError, console, targets};
@@ -27,9 +27,9 @@ pub(super) fn end_at_once() {
     std::process::exit(130);
 }
 
-pub(super) fn check_servers(plan: &mut Plan) -> Result<(), CliError> {
+pub(super) fn check_servers(plan: &mut Plan, remotes: Remotes) -> Result<(), CliError> {
     servers::check_plan(plan).map_err(targets::refuse)?;
-    needs::check_arms(&mut plan.arms).map_err(|wrong| CliError::Usage(wrong.join("\n")))
+    needs::check_arms(&mut plan.arms, remotes).map_err(|wrong| CliError::Usage(wrong.join("\n")))
 }
 
 /// Whether its faults can work on this machine, and its clients may have as many connections as they want.

@@ -15,7 +15,7 @@ use comeback_supervise::tag::RunTag;
 use serde::Serialize;
 
 use super::experiment::Described;
-use super::options;
+use super::options::{self, Consent};
 use super::{CliError, print, print_aside, say};
 
 const EXAMPLES: &str = r#"Examples:
@@ -40,6 +40,8 @@ const EXAMPLES: &str = r#"Examples:
 pub(super) struct Args {
     #[command(flatten)]
     described: Described,
+    #[command(flatten)]
+    consent: Consent,
     /// Print a line for each step, and requests only where one fails
     #[arg(long, conflicts_with = "json", help_heading = "Results")]
     brief: bool,
@@ -73,7 +75,7 @@ struct Report {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let (mut plan, seed) = args.described.resolve()?;
-    super::setup::check_servers(&mut plan)?;
+    super::setup::check_servers(&mut plan, args.consent.remotes())?;
     super::setup::check_limits(&plan)?;
     let seed = options::seed(seed)?;
     if !args.json {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comeback_analysis::verdict::Outcome;
+use comeback_engine::needs::Remotes;
 use comeback_faults::Faults;
 use serde::Serialize;
 
@@ -86,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
 fn check(path: &Path) -> Result<String, CliError> {
     let file = experiment::read_alone(path)?;
     let mut plan = file.resolve(&Faults).map_err(experiment::refuse)?.plan;
-    setup::check_servers(&mut plan).map_err(|error| match error {
+    setup::check_servers(&mut plan, Remotes::LeftAlone).map_err(|error| match error {
         CliError::Usage(problem) => CliError::Usage(format!("{}: {problem}", path.display())),
         other => other,
     })?;
@@ -99,7 +100,12 @@ fn check(path: &Path) -> Result<String, CliError> {
     let trials = (plan.trials + plan.controls) as usize * arms;
     let plural = if arms == 1 { "" } else { "s" };
     Ok(format!(
-        "can be run: {arms} arm{plural}, {trials} trials, {} gates{}",
+        "can be run{}: {arms} arm{plural}, {trials} trials, {} gates{}",
+        if plan.is_remote() {
+            " with --allow-remote"
+        } else {
+            ""
+        },
         plan.gates.len(),
         printable(&skipped.concat()),
     ))

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "external/remote.rs"]
+mod remote;
 mod support;
 
 use std::fmt::Write as _;

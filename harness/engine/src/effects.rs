@@ -12,7 +12,7 @@ use super::nodes::{Hold, Running, reply};
 use super::on as events;
 use super::seams::{On, Process};
 use super::words::called;
-use comeback_faults::{Act, ActError, ActMethod, FaultError, NodeCall};
+use comeback_faults::{Act, ActError, ActMethod, FaultError, Looked, NodeCall};
 
 /// Carries out a fault's call for a node.
 pub(super) fn act<S>(
@@ -34,7 +34,12 @@ pub(super) fn act<S>(
         }
         NodeCall::LookAt(answer) => {
             let exit = process.exit().map(|(exit, _)| exit);
-            reply(answer, Ok((process.pid(), exit)));
+            let looked = Looked {
+                pid: process.pid(),
+                exit,
+                not_ended: process.why_not_ended(),
+            };
+            reply(answer, Ok(looked));
         }
         NodeCall::ConfirmEnd(took_kill, answer) => {
             reply(answer, Ok(confirm_end(trial, fault, running, took_kill)?));
@@ -69,15 +74,20 @@ fn confirm_end<S>(
     let at = at.unwrap_or_else(|| trial.site.clock.now());
     let node = process.node();
     let pid = process.pid();
-    let evidence = process
-        .exit()
-        .map(|(exit, _)| format!("process {pid} {exit}"));
+    let outside = process.seen_outside();
+    let evidence = match &outside {
+        Some(outside) => Some(outside.evidence.clone()),
+        None => process
+            .exit()
+            .map(|(exit, _)| format!("process {pid} {exit}")),
+    };
     let confirmed = EventKind::FaultConfirmed {
         fault,
         node,
         evidence: evidence.unwrap_or_default(),
         took_kill,
         left,
+        alive_us: outside.map(|outside| outside.alive),
     };
     trial.record_at(at, confirmed);
     note_effect(trial, (fault, node), at, true);

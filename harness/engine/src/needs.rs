@@ -28,17 +28,28 @@ pub const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
 #[derive(Clone, Copy, Debug)]
 struct Known(&'static str, &'static str);
 
+/// Whether load and faults may go to servers on other machines. A plan cannot allow it: whoever starts a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remotes {
+    /// A plan with one is refused.
+    Refused,
+    /// They may.
+    Allowed,
+    /// Nothing is sent to any server: none is looked at.
+    LeftAlone,
+}
+
 /// Sees that every arm can be started, before anything is. An arm that lacks nothing but a server that can be
 /// installed is skipped, with the reason, where another arm can run.
 ///
 /// # Errors
 /// With the problem of each arm, if one cannot run for any other reason, or none can run.
-pub fn check_arms(arms: &mut [Arm]) -> Result<(), Vec<String>> {
+pub fn check_arms(arms: &mut [Arm], remotes: Remotes) -> Result<(), Vec<String>> {
     let mut wrong = Vec::new();
     let mut lacking = Vec::new();
     let mut can_run = false;
     for (place, arm) in arms.iter().enumerate() {
-        match check(arm) {
+        match check(arm, remotes) {
             _ if arm.skip.is_some() => {}
             Ok(()) => can_run = true,
             Err(Unfit::Lacks(reason)) => lacking.push((place, reason)),
@@ -61,7 +72,7 @@ pub fn check_arms(arms: &mut [Arm]) -> Result<(), Vec<String>> {
 /// Skips every arm that cannot be started, with the reason.
 pub fn skip_unfit(arms: &mut [Arm]) {
     for arm in arms.iter_mut().filter(|arm| arm.skip.is_none()) {
-        if let Err(Unfit::Lacks(reason) | Unfit::Wrong(reason)) = check(arm) {
+        if let Err(Unfit::Lacks(reason) | Unfit::Wrong(reason)) = check(arm, Remotes::Refused) {
             arm.skip = Some(reason);
         }
     }
@@ -97,11 +108,11 @@ enum Unfit {
     Wrong(String),
 }
 
-fn check(arm: &Arm) -> Result<(), Unfit> {
+fn check(arm: &Arm, remotes: Remotes) -> Result<(), Unfit> {
     comeback_load::check_support(arm.target.protocol)
         .map_err(|error| Unfit::Wrong(error.to_string()))?;
     if let Some(external) = &arm.target.external {
-        return check_external(external).map_err(Unfit::Wrong);
+        return check_external(external, remotes).map_err(Unfit::Wrong);
     }
     let parts = [
         ("", Some(&arm.target)),
@@ -127,11 +138,21 @@ fn check(arm: &Arm) -> Result<(), Unfit> {
 }
 
 /// Whether a server that somebody else starts is there, and what starts it again.
-fn check_external(external: &External) -> Result<(), String> {
+fn check_external(external: &External, remotes: Remotes) -> Result<(), String> {
+    let remote = external.remote();
+    if let Some(address) = remote.filter(|_| remotes == Remotes::Refused) {
+        return Err(format!(
+            "external.address: {address} is another machine, and load and faults on a machine of others do harm there: if it is yours, or its \
+             owner agreed, add --allow-remote to the command. An experiment file cannot allow it"
+        ));
+    }
     for (key, command) in [("restart", &external.restart), ("kill", &external.kill)] {
         if let Some(words) = command {
             external::check_program(words).map_err(|error| format!("{key}: {error}"))?;
         }
+    }
+    if remote.is_some() && remotes == Remotes::LeftAlone {
+        return Ok(());
     }
     external::check(external).map_err(|error| error.to_string())
 }

@@ -17,7 +17,7 @@ use comeback_model::units::{Elapsed, Span};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::control::{Question, Seen};
-use crate::supervise::external::{ExternalProcess, Next};
+use crate::supervise::external::{ExternalProcess, Next, RemoteProcess};
 use crate::supervise::hints;
 use crate::supervise::process::Process;
 
@@ -100,6 +100,33 @@ impl Begun for ExternalProcess {
 
     fn hint_from_sockets(&self, _endpoint: &Endpoint) -> Option<String> {
         self.missing().map(|missing| missing.to_string())
+    }
+}
+
+impl Begun for RemoteProcess {
+    fn begun(&self) -> Elapsed {
+        self.requested()
+    }
+
+    /// Its output goes elsewhere.
+    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(std::future::pending())
+    }
+
+    async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
+        loop {
+            if let Next::Exited(exit, at) = self.next().await? {
+                return Ok((exit, at));
+            }
+        }
+    }
+
+    fn hint_after_exit(&self, _exit: Exit) -> Option<String> {
+        None
+    }
+
+    fn hint_from_sockets(&self, _endpoint: &Endpoint) -> Option<String> {
+        self.missing()
     }
 }
 

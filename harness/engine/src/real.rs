@@ -10,6 +10,7 @@ use comeback_model::units::{Elapsed, Span};
 
 use self::external::Watches;
 use self::own::Own;
+use self::remote::Remotes;
 use super::health::HealthWatch;
 use super::pressure::PressureWatch;
 use super::readiness::{self, NotReady, Ready};
@@ -30,6 +31,7 @@ use comeback_faults::{ActError, Disk};
 
 mod external;
 mod own;
+mod remote;
 mod started;
 
 pub(super) use started::Started;
@@ -41,6 +43,8 @@ pub(super) struct Real {
     clock: Clock,
     /// The servers that somebody else starts.
     watches: Watches,
+    /// And those on other machines.
+    remotes: Remotes,
 }
 
 impl Real {
@@ -50,6 +54,7 @@ impl Real {
             tag: site.tag.clone(),
             clock: site.clock,
             watches: Watches::default(),
+            remotes: Remotes::default(),
         }
     }
 }
@@ -74,6 +79,11 @@ impl Processes for Real {
 
     fn start(&self, launch: Launch<'_>) -> Result<Started, StartError> {
         if let Some(external) = &launch.target.external {
+            if external.remote().is_some() {
+                let begun = self.remotes.begin(external, launch);
+                let begun = begun.map_err(|cause| StartError::External { cause })?;
+                return Ok(Started::Remote(Box::new(begun)));
+            }
             let begun = self.watches.begin(external, launch);
             let begun = begun.map_err(|cause| StartError::External { cause })?;
             return Ok(Started::External(Box::new(begun)));
@@ -92,6 +102,9 @@ impl Processes for Real {
         let asked = (readiness, endpoint, boot_header);
         match process {
             Started::Own(own) => readiness::wait_for(&mut own.process, asked, self.clock).await,
+            Started::Remote(remote) => {
+                readiness::wait_for(remote.as_mut(), asked, self.clock).await
+            }
             Started::External(external) => {
                 let ready = readiness::wait_for(external.as_mut(), asked, self.clock);
                 let ready = ready.await?;
@@ -112,13 +125,16 @@ impl Processes for Real {
     }
 
     fn owners(&self, endpoint: &Endpoint) -> io::Result<Vec<Owner>> {
+        if let Some(owner) = self.remotes.owner(endpoint.tcp_address()) {
+            return Ok(vec![owner]);
+        }
         let mut owners = ownership::listeners(endpoint, &self.tag)?;
         self.watches.place(endpoint.port, &mut owners);
         Ok(owners)
     }
 
     fn older_than_us(&self, endpoint: &Endpoint) -> Option<Survivor> {
-        if self.watches.at(endpoint.port).is_some() {
+        if self.watches.at(endpoint.port).is_some() || self.remotes.has(endpoint.tcp_address()) {
             return None;
         }
         ownership::older_than_us(endpoint, &self.tag)
@@ -138,10 +154,16 @@ impl Processes for Real {
     }
 
     fn unbegun(&self, place: Place) -> Option<String> {
+        if let Some(remote) = self.remotes.of(place) {
+            return remote.unbegun(place);
+        }
         self.watches.of(place)?.unbegun(place)
     }
 
     fn members_before(&self, place: Place) -> Vec<i32> {
+        if self.remotes.of(place).is_some() {
+            return Vec::new();
+        }
         match self.watches.of(place) {
             Some(watch) => watch.members_before(place),
             None => self.tag.members_before(place),
@@ -149,6 +171,9 @@ impl Processes for Real {
     }
 
     fn old_processes(&self, place: Place, strays: bool) -> Vec<OldProcess> {
+        if self.remotes.of(place).is_some() {
+            return Vec::new();
+        }
         match self.watches.of(place) {
             Some(watch) => watch.old_processes(place),
             None => ownership::old_processes(&self.tag, place, strays),

@@ -23,6 +23,7 @@ use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, See
 use crate::load::{LoadError, Looked, Opened, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use crate::supervise::disk::Laying;
+use crate::supervise::external::SeenOutside;
 use crate::supervise::one_shot::OneShotCommand;
 use crate::supervise::output::OnLine;
 use crate::supervise::ownership::Owner;
@@ -162,6 +163,16 @@ pub(super) trait Process {
 
     /// Why its end, which nobody asked for, says nothing of it, if that is so: the run itself may have caused it.
     fn displaced(&self) -> Option<&str> {
+        None
+    }
+
+    /// How its end was seen, where only its connections told.
+    fn seen_outside(&self) -> Option<SeenOutside> {
+        None
+    }
+
+    /// Why its end was not seen although something was to end it, where that is more than that its process runs.
+    fn why_not_ended(&self) -> Option<String> {
         None
     }
 

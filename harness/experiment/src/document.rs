@@ -120,12 +120,14 @@ pub struct ExternalPart {
     pub systemd_unit: Option<String>,
     /// The port of 127.0.0.1 that it listens on. Its process is the one that listens there, unless `pid_file` or `systemd_unit` names it.
     pub port: Option<u16>,
-    /// The same as `port`, as an address such as `127.0.0.1:8080`.
+    /// The same as `port`, as an address such as `127.0.0.1:8080`. An IPv4 or IPv6 address of another machine, such as `10.0.0.5:8080` or
+    /// `[fd00::5]:8080`, needs `--allow-remote` on the command line and the command `kill`. No process is seen there: the server is known
+    /// by its address alone, and its end by its connections.
     pub address: Option<String>,
     /// Program and arguments that start it again after a fault, without a shell. Default: its own supervisor does.
     pub restart: Option<Words>,
     /// Program and arguments that end it, without a shell, in place of the signal of a kill. T0 is when its process is seen to be gone.
-    /// Default: SIGKILL is sent to it.
+    /// Default: SIGKILL is sent to it. A server on another machine needs this, such as `["ssh", "HOST", "pkill", "-KILL", "shop"]`.
     pub kill: Option<Words>,
 }
 

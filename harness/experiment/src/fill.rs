@@ -1,5 +1,6 @@
 //! The servers of a document as those of a plan, with every default.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use comeback_model::plan::{
@@ -246,10 +247,14 @@ impl ExternalPart {
         let of_address = match &self.address {
             None => None,
             Some(address) => match port_of(address) {
-                Ok(port) => Some(port),
+                Ok((host, port)) => Some((host, port)),
                 Err(what) => return invalid(Some("address"), what),
             },
         };
+        let (remote, of_address) = (
+            of_address.and_then(|(remote, _)| remote),
+            of_address.map(|(_, port)| port),
+        );
         let port = match (self.port, of_address) {
             (Some(port), Some(other)) if port != other => {
                 return invalid(
@@ -272,6 +277,13 @@ impl ExternalPart {
             }
             (pid_file, unit) => pid_file.as_ref().or(unit.as_ref()),
         };
+        if let (Some(address), Some(_)) = (remote, named) {
+            let what = format!(
+                "{address} is another machine, where no process is seen from here: the server is known by its address alone. Remove \
+                 pid_file and systemd_unit, or run Comeback on that machine"
+            );
+            return invalid(Some("address"), what);
+        }
         let port = match (port, named) {
             (Some(0), _) => {
                 return invalid(
@@ -295,7 +307,7 @@ impl ExternalPart {
             fill_here(text, here).map_err(|what| (vec!["external", part], what))
         };
         let by = match (&self.pid_file, &self.systemd_unit) {
-            (None, None) => IdentifiedBy::Port,
+            (None, None) => remote.map_or(IdentifiedBy::Port, IdentifiedBy::Address),
             (None, Some(unit)) => IdentifiedBy::Unit(unit.clone()),
             (Some(path), _) => match PathBuf::from(fill("pid_file", path)?) {
                 path if path.is_absolute() => IdentifiedBy::PidFile(path),
@@ -329,20 +341,50 @@ impl ExternalPart {
     }
 }
 
-/// The port of an address of this machine.
-fn port_of(address: &str) -> Result<u16, String> {
+/// The port of an address, and the address itself if it is none of this machine.
+fn port_of(address: &str) -> Result<(Option<IpAddr>, u16), String> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let Ok(port) = port.parse() else {
         return Err(format!(
-            "{address:?} has no port: write 127.0.0.1 and a port, such as 127.0.0.1:8080"
+            "{address:?} has no port: write 127.0.0.1 and a port, such as 127.0.0.1:8080, or of another machine 10.0.0.5:8080 or [fd00::5]:8080"
         ));
     };
-    match host {
-        "127.0.0.1" | "localhost" => Ok(port),
-        _ => Err(format!(
-            "{host} is not 127.0.0.1: only a server on this machine is tested, and it must listen there (or on 0.0.0.0)"
-        )),
+    if host == "localhost" {
+        return Ok((None, port));
     }
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let literal = match bare {
+        Some(bare) => bare.parse().map(IpAddr::V6).ok(),
+        None => host.parse().map(IpAddr::V4).ok(),
+    };
+    let Some(literal) = literal.map(|literal: IpAddr| literal.to_canonical()) else {
+        return Err(format!(
+            "{host:?} is no address: write an IPv4 address, or an IPv6 address in brackets, such as 10.0.0.5:8080 or [fd00::5]:8080; a \
+             name may lead to another server at each look"
+        ));
+    };
+    if literal == Ipv4Addr::LOCALHOST {
+        return Ok((None, port));
+    }
+    let what = match literal {
+        _ if literal.is_loopback() => {
+            "is this machine's own, and the only address of this machine at which a server is found is 127.0.0.1: have the server listen \
+             there (or on 0.0.0.0), and write that"
+        }
+        _ if literal.is_unspecified() => {
+            "stands for every address of a machine: write one at which the server is reached, such as 127.0.0.1"
+        }
+        _ if literal.is_multicast() || literal == Ipv4Addr::BROADCAST => {
+            "is the address of many machines: write that of one server"
+        }
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            "leads nowhere without the name of an interface: write another address of that machine"
+        }
+        _ => return Ok((Some(literal), port)),
+    };
+    Err(format!("{host} {what}"))
 }
 
 impl DeployPart {

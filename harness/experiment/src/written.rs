@@ -333,7 +333,10 @@ fn external(external: &External) -> Result<Part, Unwritable> {
     if let IdentifiedBy::Unit(unit) = &external.by {
         part.put("systemd_unit", unit)?;
     }
-    part.put("port", external.port)?;
+    match external.remote() {
+        Some(_) => part.put("address", external.address().to_string())?,
+        None => part.put("port", external.port)?,
+    }
     part.put_some("restart", external.restart.as_ref())?;
     part.put_some("kill", external.kill.as_ref())?;
     Ok(part)

@@ -90,9 +90,9 @@ impl Kind for CrashLoop {
             tokio::time::sleep(self.into_start.into()).await;
             let (mut running, mut ended) = (Vec::new(), Vec::new());
             for node in on.nodes() {
-                match on.look_at(*node).await? {
-                    (_, None) => running.push(*node),
-                    (_, Some(_)) => ended.push(*node),
+                match on.look_at(*node).await?.exit {
+                    None => running.push(*node),
+                    Some(_) => ended.push(*node),
                 }
             }
             if !running.is_empty() {

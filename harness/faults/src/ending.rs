@@ -8,7 +8,7 @@ use comeback_model::units::Span;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
-use crate::injection::{Ended, FaultError, Injection};
+use crate::injection::{Ended, FaultError, Injection, Looked};
 
 /// How long the others may take to end after the process that was started, where the signal is neither a kill nor a
 /// stop: what it ends is gone by then, and what is there does not heed it.
@@ -151,7 +151,18 @@ impl Waited {
         let signal = self.ending.signal;
         let means = on.means(signal);
         let missed = |problem| Err(FaultError::Missed(problem));
-        match on.look_at(self.node).await? {
+        let Looked {
+            pid,
+            exit,
+            not_ended,
+        } = on.look_at(self.node).await?;
+        if let (None, Some(why)) = (exit, not_ended) {
+            return missed(format!(
+                "the end of the server was not seen within {} after {means}: {why}",
+                on.confirm_within()
+            ));
+        }
+        match (pid, exit) {
             (pid, None) if self.is_by_itself => missed(format!(
                 "process {pid} was about to end by itself when {means} was to be sent to it"
             )),

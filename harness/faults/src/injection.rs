@@ -85,6 +85,17 @@ pub struct SignalTo {
     pub reach: Reach,
 }
 
+/// The state of a node's process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// Its id.
+    pub pid: i32,
+    /// How it ended, if it has.
+    pub exit: Option<Exit>,
+    /// Why no end of it was seen, where it is on another machine.
+    pub not_ended: Option<String>,
+}
+
 /// A call of a fault for one node.
 #[derive(Debug)]
 pub enum NodeCall {
@@ -94,8 +105,8 @@ pub enum NodeCall {
     TakeNewcomers(Answer<bool>),
     /// Kills the processes that got a signal and have not ended. Returns their ids.
     KillRest(Answer<Vec<i32>>),
-    /// The process's id, and how it ended, if it has.
-    LookAt(Answer<(i32, Option<Exit>)>),
+    /// The state of its process.
+    LookAt(Answer<Looked>),
     /// Puts on record that the node has ended by the fault, and which processes only SIGKILL ended; when the last of it did.
     ConfirmEnd(Vec<i32>, Answer<Elapsed>),
     /// Sends SIGSTOP.
@@ -243,8 +254,8 @@ impl Injection {
         self.ask(node, NodeCall::KillRest).await
     }
 
-    /// The id of a node's process, and how it ended if it has.
-    pub async fn look_at(&self, node: Node) -> Result<(i32, Option<Exit>), FaultError> {
+    /// The state of a node's process.
+    pub async fn look_at(&self, node: Node) -> Result<Looked, FaultError> {
         self.ask(node, NodeCall::LookAt).await
     }
 

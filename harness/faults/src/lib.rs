@@ -30,7 +30,7 @@ mod tests;
 
 pub use act::{Act, ActError, ActMethod, Disk, Target};
 pub use injection::{
-    Answer, Call, Calls, Ended, FaultError, Injection, NodeCall, Sighting, SignalTo, Watch,
+    Answer, Call, Calls, Ended, FaultError, Injection, Looked, NodeCall, Sighting, SignalTo, Watch,
 };
 pub use kind::{CutStarts, Injectable, Kind, Unavailable};
 pub use table::{Faults, Listed, list, load, plain, probe};

@@ -100,7 +100,7 @@ async fn freeze(on: &Injection, node: Node, deadline: Instant) -> Result<Elapsed
             return Ok(at);
         }
         if Instant::now() >= deadline {
-            let (pid, _) = on.look_at(node).await?;
+            let pid = on.look_at(node).await?.pid;
             // The trial ends here; its stop needs them to go on.
             on.thaw(node).await?;
             let within = on.confirm_within();

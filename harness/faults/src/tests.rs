@@ -18,7 +18,7 @@ use rustix::process::{Pid, kill_process_group};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Call, FaultError, Faults, Injection, NodeCall, Target, load};
+use super::{Call, FaultError, Faults, Injection, Looked, NodeCall, Target, load};
 
 const NODES: [Node; 2] = [Node::Replica(0), Node::Replica(1)];
 
@@ -151,7 +151,11 @@ fn say_yes(call: NodeCall, now: Elapsed) -> &'static str {
         }
         NodeCall::LookAt(answer) => {
             let killed = Exit::Signal(Signal::Kill.number());
-            let _ = answer.send(Ok((1, Some(killed))));
+            let _ = answer.send(Ok(Looked {
+                pid: 1,
+                exit: Some(killed),
+                not_ended: None,
+            }));
             "look at"
         }
         NodeCall::ConfirmEnd(_, answer) => {

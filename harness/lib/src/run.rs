@@ -16,7 +16,7 @@ use super::place::{self, Turn};
 use super::report::Report;
 use comeback_engine::campaign::{self, Host, TooFewFiles};
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::needs;
+use comeback_engine::needs::{self, Remotes};
 use comeback_engine::{Ended, Measured, choose};
 use comeback_experiment::Resolved;
 use comeback_host::program;
@@ -176,7 +176,11 @@ fn check(plan: &mut Plan) -> Result<(), Error> {
         }
     }
     if problems.is_empty() {
-        problems.extend(needs::check_arms(&mut plan.arms).err().unwrap_or_default());
+        problems.extend(
+            needs::check_arms(&mut plan.arms, Remotes::Refused)
+                .err()
+                .unwrap_or_default(),
+        );
     }
     if let Some(arm) = verdict::arm_without_baseline(plan) {
         problems.push(format!(

@@ -194,7 +194,7 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
     } else {
         "http"
     };
-    Ok((client, format!("{scheme}://127.0.0.1:{}", endpoint.port)))
+    Ok((client, format!("{scheme}://{}", endpoint.tcp_address())))
 }
 
 #[cfg(feature = "http2")]

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use comeback_model::event::Evidence;
+use comeback_model::event::{ELSEWHERE, Evidence};
 use comeback_model::ids::BootId;
 use comeback_model::operation::Step;
 use comeback_model::plan::Load;
@@ -201,8 +201,9 @@ impl<'a> Probe<'a> {
     /// # Errors
     /// If the kernel has no timer for it, TLS cannot be had, or the flow is none.
     pub fn new(setup: ProbeSetup<'a>) -> io::Result<Self> {
-        let flow =
-            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let flow = Flow::new(&setup.load.workload, setup.endpoint.port)
+            .map_err(io::Error::other)?
+            .sent_to(setup.endpoint.tcp_address());
         let flow = flow.knowing(setup.known.clone());
         let wanted = wanted_of(&setup, &flow);
         let work = setup.work.clone();
@@ -511,6 +512,7 @@ impl<'a> Probe<'a> {
                 format!("{problem}, though the reply carries a new boot id ({boot})"),
                 false,
             )),
+            (None, Owner::New(ELSEWHERE)) => Ok(recovered(Evidence::AfterEnd, None)),
             (None, Owner::New(pid)) => Ok(recovered(Evidence::SocketOwner(pid), None)),
             (None, Owner::Old(problem) | Owner::Unknown(problem)) => Err(not_new(problem, false)),
             (_, Owner::Unseen(problem)) => Err(not_new(problem, true)),

@@ -1,6 +1,6 @@
-//! TLS to a target on this machine. Any certificate is accepted, because it is the target's own.
+//! TLS to a target. Any certificate is accepted, because it is the target's own.
 //!
-//! The harness measures whether the target comes back, not its identity. Do not use this to reach another machine.
+//! The harness measures whether the target comes back, not its identity. So nothing secret may be sent through it to another machine.
 //! Without the feature `tls`, `without_tls.rs` stands in this module's place.
 
 use std::io;

@@ -168,8 +168,9 @@ struct Worker {
 
 impl Worker {
     fn new(setup: Setup, index: u32, (sink, trigger): (Sink, Trigger)) -> io::Result<Self> {
-        let flow =
-            Flow::new(&setup.load.workload, setup.endpoint.port).map_err(io::Error::other)?;
+        let flow = Flow::new(&setup.load.workload, setup.endpoint.port)
+            .map_err(io::Error::other)?
+            .sent_to(setup.endpoint.tcp_address());
         let keyed = setup.retry.is_some_and(|retry| retry.idempotency_key);
         let flow = flow.with_idempotency_keys(keyed).among(setup.users);
         let flow = flow.knowing(trigger.known().clone());

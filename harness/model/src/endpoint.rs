@@ -3,7 +3,7 @@
 //! Values only; `supervise` resolves one from a plan, and `load` and `supervise` connect to it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::plan::Protocol;
@@ -13,8 +13,10 @@ use crate::plan::Protocol;
 pub struct Endpoint {
     /// Its protocol.
     pub protocol: Protocol,
-    /// What `{port}` stands for: a port of 127.0.0.1, where it listens unless there is a socket. Requests
-    /// name it as their host in either case.
+    /// Its address: 127.0.0.1, unless somebody else starts it on another machine.
+    pub host: IpAddr,
+    /// What `{port}` stands for: a port of its address, where it listens unless there is a socket. Requests
+    /// name both as their host in either case.
     pub port: u16,
     /// The Unix socket it listens on, where it has one.
     pub socket: Option<PathBuf>,
@@ -25,6 +27,7 @@ impl Endpoint {
     pub const fn tcp(protocol: Protocol, port: u16) -> Self {
         Self {
             protocol,
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port,
             socket: None,
         }
@@ -33,6 +36,12 @@ impl Endpoint {
     /// The port of 127.0.0.1 alone, for those who only look who is there: no protocol is spoken.
     pub fn at(port: u16) -> Self {
         Self::tcp(Protocol::default(), port)
+    }
+
+    /// The same at another address.
+    #[must_use]
+    pub fn on_host(self, host: IpAddr) -> Self {
+        Self { host, ..self }
     }
 
     /// The same on a Unix socket.
@@ -46,7 +55,7 @@ impl Endpoint {
 
     /// The TCP address; who has a socket is not reached there.
     pub fn tcp_address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::new(self.host, self.port)
     }
 
     /// Whether TLS comes first.
@@ -58,6 +67,7 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.socket {
+            None if self.host != Ipv4Addr::LOCALHOST => write!(f, "{}", self.tcp_address()),
             None => write!(f, "port {}", self.port),
             Some(path) => write!(f, "socket {}", path.display()),
         }

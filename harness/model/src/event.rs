@@ -3,7 +3,7 @@
 mod parts;
 
 pub use crate::plan::fault::Mark;
-pub use parts::{Evidence, Exit, ExitCause, Met, MetWrite, OldProcess, Phase, Survivor};
+pub use parts::{ELSEWHERE, Evidence, Exit, ExitCause, Met, MetWrite, OldProcess, Phase, Survivor};
 
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +171,9 @@ pub enum EventKind {
         /// Processes of that start that live on, and are left alone.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         left: Vec<Survivor>,
+        /// When it was last known to be there, where its end is seen from outside only: it ended between then and the event's time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alive_us: Option<Elapsed>,
     },
     /// A fault did something to a node other than by signals, and its effect was seen.
     FaultActed {

@@ -19,6 +19,7 @@ mod user;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use comeback_model::operation::{ErrorClass, Outcome, ShownWrites, Step};
 use comeback_model::plan::{Request, SessionFlow, Workload, Writes};
@@ -172,7 +173,14 @@ impl ReplyMeaning {
 }
 
 impl Flow {
-    /// Makes a workload's requests ready to be sent to `port`.
+    /// The same, sent to another address than 127.0.0.1.
+    #[must_use]
+    pub fn sent_to(mut self, address: SocketAddr) -> Self {
+        self.host = address.to_string();
+        self
+    }
+
+    /// Makes a workload's requests ready to be sent to `port` of 127.0.0.1.
     ///
     /// # Errors
     /// If a template, a place or a pattern of it is none, or a step names another that is not there.

@@ -32,6 +32,7 @@ mod commanded;
 mod find;
 mod kinds;
 mod process;
+mod remote;
 mod restart;
 mod shot;
 mod systemd;
@@ -40,6 +41,7 @@ use self::before::Before;
 use self::commanded::Commanded;
 use self::find::{Program, descendants, descends, find, told};
 pub use process::{Begin, ExternalProcess, Next};
+pub use remote::{RemoteProcess, RemoteShot, RemoteWatch, SeenOutside};
 pub use restart::check_program;
 pub use shot::ExternalShot;
 
@@ -180,9 +182,14 @@ impl std::error::Error for NotFound {}
 /// # Errors
 /// With the reason why not, and the mend.
 pub fn check(external: &External) -> Result<(), NotFound> {
+    if external.remote().is_some() {
+        return remote::check(external);
+    }
     let found = find(external, systemd::main_pid).map_err(|missing| {
         let mend = match &external.by {
-            IdentifiedBy::Port => "start the server first, or correct external.port",
+            IdentifiedBy::Port | IdentifiedBy::Address(_) => {
+                "start the server first, or correct external.port"
+            }
             IdentifiedBy::Unit(_) => {
                 "start the unit first, or correct external.systemd_unit and external.port; its main process must be the one that listens"
             }
@@ -227,7 +234,7 @@ pub fn check_restarts(external: &External, endings: &[Ending]) -> Result<(), Not
     }
     match &external.by {
         IdentifiedBy::Unit(unit) => systemd::check_restarts(unit, endings),
-        IdentifiedBy::PidFile(_) | IdentifiedBy::Port => Ok(()),
+        IdentifiedBy::PidFile(_) | IdentifiedBy::Port | IdentifiedBy::Address(_) => Ok(()),
     }
 }
 

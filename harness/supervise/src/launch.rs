@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use comeback_model::ids::{Incarnation, Node, TrialId};
-use comeback_model::plan::Target;
+use comeback_model::plan::{External, Target};
 
 use super::roster::Place;
 use super::tag::RunTag;
@@ -350,7 +350,10 @@ pub fn resolve_endpoint(
     data: &Path,
     node: Node,
 ) -> Result<Endpoint, StartError> {
-    let endpoint = Endpoint::tcp(target.protocol, port);
+    let mut endpoint = Endpoint::tcp(target.protocol, port);
+    if let Some(remote) = target.external.as_ref().and_then(External::remote) {
+        endpoint = endpoint.on_host(remote);
+    }
     let Some(template) = &target.socket else {
         return Ok(endpoint);
     };

@@ -77,6 +77,7 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, trial: &TrialAnalysis) -> TrialRow 
     let evidence = trial.chain.evidence.map(|evidence| match evidence {
         Evidence::BootId(_) => "boot id".to_owned(),
         Evidence::SocketOwner(_) => "socket owner".to_owned(),
+        Evidence::AfterEnd => "seen end".to_owned(),
     });
     let fault = match (trial.control, &trial.void) {
         (_, Some(_)) => "void".to_owned(),

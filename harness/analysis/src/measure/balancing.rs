@@ -76,7 +76,7 @@ fn came_back(facts: &Facts, load: &Load<'_>, hit: &Hit) -> Result<Time, &'static
         Evidence::BootId(boot) => {
             operation.boot == Some(boot) && (!is_same_process || was_sent_to_it(operation))
         }
-        Evidence::SocketOwner(_) => {
+        Evidence::SocketOwner(_) | Evidence::AfterEnd => {
             operation.replica.map(Node::Replica) == Some(node) && was_sent_to_it(operation)
         }
     };

@@ -34,8 +34,14 @@ pub(super) fn chain_of(
     returned: Option<&Return>,
 ) -> Chain {
     let own = facts.of_fault(fault).filter(|_| !facts.control);
-    let Some((own, confirmed)) = own.and_then(|own| Some((own, own.effect_confirmed()?))) else {
+    let Some((own, (from, unsure))) = own.and_then(|own| Some((own, own.counted_from()?))) else {
         return Chain::default();
+    };
+    let confirmed = from + unsure;
+    // A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.
+    let seen = |at: Elapsed, not_yet: Option<Elapsed>| Time::At {
+        ms: at.ms_after(from),
+        error_ms: (at.since(not_yet.unwrap_or(confirmed)) + unsure).as_ms(),
     };
     let beyond = || {
         let (given_up, _) = own.given_up.as_ref()?;
@@ -44,21 +50,25 @@ pub(super) fn chain_of(
         })
     };
     let restart = facts.restarted(fault);
-    let launched = restart
-        .and_then(|restart| Some(seen(confirmed, restart.launched?, Some(restart.requested))));
+    let launched =
+        restart.and_then(|restart| Some(seen(restart.launched?, Some(restart.requested))));
     // That it was executed, and that its launcher was, is noticed later than it was so.
-    let executed =
-        restart.map(|restart| seen(confirmed, restart.executed, Some(restart.requested)));
+    // From outside a start is only seen to accept connections, and the probe may see that first.
+    let accepts = own.accepted.filter(|_| own.is_seen_outside());
+    let executed = restart.map(|restart| {
+        let at = accepts.map_or(restart.executed, |(at, _)| at.min(restart.executed));
+        seen(at.max(restart.requested), Some(restart.requested))
+    });
     let accepted = own
         .accepted
-        .map(|(at, last_failed)| seen(confirmed, at, last_failed.max(own.resumed)));
+        .map(|(at, last_failed)| seen(at, last_failed.max(own.resumed)));
     let correct = facts.correct_of(fault);
     let ready = correct.map(|correct| match returned {
         // A program that nobody had asked for yet, or that stood still, cannot have answered, whether a probe failed
         // before or not.
         Some(Return::ForGood | Return::ByProbeOnly { .. }) | None => {
             let requested = restart.map(|restart| restart.requested.min(correct.at));
-            seen(confirmed, correct.at, correct.last_failed.max(requested))
+            seen(correct.at, correct.last_failed.max(requested))
         }
         // Not back for good is not back, not until the load's end.
         Some(Return::Not(_)) => {
@@ -73,7 +83,7 @@ pub(super) fn chain_of(
         killed: own
             .sent()
             .filter(|_| !own.degrades)
-            .map(|sent| sent.ms_after(confirmed)),
+            .map(|sent| sent.ms_after(from)),
         spread: own.spread_ms(),
         exit: own.injected().and_then(|(_, exit)| exit),
         launched,
@@ -144,12 +154,4 @@ pub(super) fn outage_of(chain: &Chain, span: FaultSpan) -> Option<Time> {
     let outage = chain.ready?.plus(-chain.killed?);
     let outage = outage.plus(-span.out.ms_after(span.sent));
     Some(outage.less_sure(span.surely_out.ms_after(span.out)))
-}
-
-/// A time after T0, which may have been true since `not_yet`, or since T0 when nothing denies it.
-fn seen(confirmed: Elapsed, at: Elapsed, not_yet: Option<Elapsed>) -> Time {
-    Time::At {
-        ms: at.ms_after(confirmed),
-        error_ms: at.since(not_yet.unwrap_or(confirmed)).as_ms(),
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use comeback_model::event::Survivor;
 use comeback_model::ids::{BootId, Incarnation};
 use comeback_model::operation::{ErrorClass, Operation, Step};
-use comeback_model::plan::Plan;
+use comeback_model::plan::{Arm, Plan};
 use comeback_model::units::{Elapsed, Span};
 
 use super::facts::Facts;
@@ -327,7 +327,8 @@ fn answered_by_others(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> 
     if !plan.is_external() || left_some {
         return None;
     }
-    let absences = facts.absences();
+    let arm = plan.arms.get(facts.arm.0 as usize);
+    let absences = facts.absences(arm.is_some_and(Arm::is_remote));
     let is_within = |operation: &&&Operation| {
         let mut absences = absences.iter();
         let asked = operation.asked();

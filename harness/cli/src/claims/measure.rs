@@ -18,7 +18,7 @@ use comeback_claims::{FACTS, Task};
 use comeback_engine::Ended;
 use comeback_engine::campaign::Host;
 use comeback_engine::interrupt::Interrupt;
-use comeback_engine::needs;
+use comeback_engine::needs::{self, Remotes};
 use comeback_faults::Faults;
 use comeback_host::machine;
 use comeback_runs::finish::{judge_and_draw, write_artifact};
@@ -114,7 +114,7 @@ impl Job<'_> {
     /// Whether a run can be measured here, without measuring anything.
     fn check(run: &Comparison) -> Result<(), CliError> {
         let mut plan = compare::plan(run.clone(), |_| {})?;
-        setup::check_servers(&mut plan)?;
+        setup::check_servers(&mut plan, Remotes::Refused)?;
         setup::check_limits(&plan)
     }
 
@@ -126,6 +126,7 @@ impl Job<'_> {
             shard: None,
             preflight: false,
             file: None,
+            remotes: Remotes::Refused,
         };
         match campaign::measure(plan, Seed(self.seed), &options)?.1 {
             Ended::Complete => Ok(()),

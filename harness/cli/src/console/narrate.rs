@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use comeback_model::event::{Event, EventKind, Evidence, ExitCause, Mark, Met, MetWrite};
+use comeback_model::event::{
+    ELSEWHERE, Event, EventKind, Evidence, ExitCause, Mark, Met, MetWrite,
+};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
 use comeback_model::plan::fault::ordinal;
@@ -150,12 +152,18 @@ impl Narrator {
                 incarnation,
                 pid,
                 ..
-            } => format!(
-                "{}start {} executed as process {pid}{}",
-                self.of(*node),
-                incarnation.0,
-                self.after(event.at)
-            ),
+            } => {
+                let seen = match *pid {
+                    ELSEWHERE => "accepts connections".to_owned(),
+                    pid => format!("executed as process {pid}"),
+                };
+                format!(
+                    "{}start {} {seen}{}",
+                    self.of(*node),
+                    incarnation.0,
+                    self.after(event.at)
+                )
+            }
             EventKind::TargetReady { node, boot } => match boot {
                 Some(_) => format!("{}ready; it names its start", self.of(*node)),
                 None => format!("{}ready; known by its socket", self.of(*node)),
@@ -216,6 +224,7 @@ impl Narrator {
                 node,
                 took_kill,
                 left,
+                alive_us: _,
             } => {
                 let killed = match took_kill.as_slice() {
                     [] => String::new(),
@@ -374,6 +383,7 @@ impl Narrator {
                 let by = match evidence {
                     Evidence::BootId(_) => "its boot id".to_owned(),
                     Evidence::SocketOwner(pid) => format!("process {pid}, owner of the socket"),
+                    Evidence::AfterEnd => "the seen end of the old one".to_owned(),
                 };
                 format!(
                     "first correct reply of the new process, known by {by}, probe {probes}{}",

@@ -251,6 +251,13 @@ fn tell_external(page: &mut Page, external: &External, pause: &str) {
     if let Some(words) = &external.kill {
         page.line("", &format!("ended by: {}", words.join(" ")));
     }
+    if external.remote().is_some() {
+        page.line(
+            "",
+            "no process of it is seen: it has ended (T0) when the connections that are held to it were closed and a new one was refused; \
+             times contain how late that may have been seen",
+        );
+    }
     page.line(
         "",
         &format!("{again}; never stopped by Comeback, and left running at the end"),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use comeback_engine::needs::Remotes;
 use comeback_engine::{Reach, Tried};
 use comeback_experiment::File;
 use comeback_faults::Faults;
@@ -249,7 +250,7 @@ impl Writer<'_> {
     /// Takes a user through the flow.
     fn walk(&self, flow: &Flow) -> Result<Option<Tried>, CliError> {
         let mut plan = self.plan(flow)?;
-        setup::check_servers(&mut plan)?;
+        setup::check_servers(&mut plan, Remotes::Refused)?;
         // The first requests to a cold server may take long, and nothing is measured here.
         plan.load.timeout = plan.load.timeout.max(PATIENCE);
         let tried = try_out::walk(&plan, options::seed(None)?, Reach::FirstStart)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use comeback_analysis::measure::Analysis;
 use comeback_analysis::verdict::{Outcome, Verdict};
 use comeback_engine::Ended;
+use comeback_engine::needs::Remotes;
 use comeback_model::event::EventKind;
 use comeback_model::ids::{Seed, TrialId};
 use comeback_runs::finish::judge;
@@ -99,6 +100,7 @@ impl Job<'_> {
             shard: None,
             preflight: false,
             file: None,
+            remotes: Remotes::Refused,
         };
         match campaign::measure(bug.plan(server)?, Seed(seed), &options)? {
             (_, Ended::Interrupted) => Err(CliError::Interrupted),

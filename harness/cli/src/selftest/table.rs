@@ -3,7 +3,7 @@
 use comeback_analysis::measure::Cause;
 use comeback_architectures::{Comparison, ComparisonFault, RetryBy, Size, Variants};
 use comeback_engine::campaign::check_faults;
-use comeback_engine::needs;
+use comeback_engine::needs::{self, Remotes};
 use comeback_experiment::document::{RatePart, StopPart};
 use comeback_model::gate::Gate;
 use comeback_model::plan::{Aim, Plan};
@@ -317,7 +317,8 @@ impl Bug {
     pub(super) fn missing(&self) -> Result<Option<String>, CliError> {
         let mut plan = self.plan(self.server)?;
         let faults = check_faults(&plan);
-        let checked = needs::check_arms(&mut plan.arms).map_err(|wrong| wrong.join("; "));
+        let checked =
+            needs::check_arms(&mut plan.arms, Remotes::Refused).map_err(|wrong| wrong.join("; "));
         Ok(faults.and(checked).err())
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use comeback_analysis::measure::Analysis;
 use comeback_analysis::verdict::{Outcome, Verdict};
 use comeback_engine::Ended;
+use comeback_engine::needs::Remotes;
 use comeback_experiment::write_plan;
 use comeback_faults::Faults;
 use comeback_model::ids::Seed;
@@ -33,6 +34,7 @@ pub(super) struct Candidates<'a> {
     begun: Instant,
     budget: Duration,
     quiet: bool,
+    remotes: Remotes,
     /// How many runs there were.
     runs: u32,
     /// The newest run, if it failed and nothing is decided yet.
@@ -49,6 +51,7 @@ impl<'a> Candidates<'a> {
             begun: Instant::now(),
             budget: Duration::MAX,
             quiet: false,
+            remotes: Remotes::Refused,
             runs: 0,
             failed: None,
         }
@@ -62,6 +65,11 @@ impl<'a> Candidates<'a> {
     /// Whether nothing is said of each try.
     pub(super) fn quiet(self, quiet: bool) -> Self {
         Self { quiet, ..self }
+    }
+
+    /// Whether servers on other machines may be reached.
+    pub(super) fn reaching(self, remotes: Remotes) -> Self {
+        Self { remotes, ..self }
     }
 
     /// The run that is kept.
@@ -115,6 +123,7 @@ impl Runs for Candidates<'_> {
             shard: None,
             preflight: false,
             file: None,
+            remotes: self.remotes,
         };
         let (folder, ended) = campaign::measure(plan.clone(), seed, &options)?;
         let shown = match ended {

@@ -25,6 +25,7 @@ use serde::Serialize;
 use self::candidates::Candidates;
 use self::reduce::{Effort, Failure, Reduced, Try, first_candidates, reduce};
 use super::baseline::Stored;
+use super::options::Consent;
 use super::replay::Secrets;
 use super::{CliError, ci, init, print, print_aside, say};
 
@@ -62,6 +63,8 @@ pub(super) struct Args {
     tries: u32,
     #[command(flatten)]
     secrets: Secrets,
+    #[command(flatten)]
+    consent: Consent,
     /// The new experiment file [default: smallest.toml in a new folder beside RUN]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -200,7 +203,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     };
     let mut runs = Candidates::of(stored.analysis(), failure, &folder)
         .within(args.budget.into())
-        .quiet(args.quiet);
+        .quiet(args.quiet)
+        .reaching(args.consent.remotes());
     let before = Size::of(&plan);
     let (found, ended) = reduce((plan, stored.header().seed), failure, effort, &mut runs);
     let file = match found.came_again {

@@ -28,7 +28,63 @@ const CASES: &[Case] = &[
     (
         "external = { address = \"192.0.2.1:80\" }",
         "",
-        &["192.0.2.1 is not 127.0.0.1"],
+        &["it is on another machine, where Comeback can send no signal"],
+    ),
+    (
+        "external = { address = \"192.0.2.1:80\", kill = [\"touch\", \"started\"] }",
+        "",
+        &["192.0.2.1 is another machine", "add --allow-remote"],
+    ),
+    (
+        "external = { address = \"[2001:db8::1]:80\", kill = [\"touch\", \"started\"] }",
+        "",
+        &["2001:db8::1 is another machine", "add --allow-remote"],
+    ),
+    (
+        "external = { address = \"shop.example:80\" }",
+        "",
+        &[
+            "\"shop.example\" is no address",
+            "10.0.0.5:8080 or [fd00::5]:8080",
+        ],
+    ),
+    (
+        "external = { address = \"[::1]:80\" }",
+        "",
+        &["[::1] is this machine's own", "is 127.0.0.1"],
+    ),
+    (
+        "external = { address = \"0.0.0.0:80\" }",
+        "",
+        &["stands for every address of a machine"],
+    ),
+    (
+        "external = { address = \"224.0.0.1:80\" }",
+        "",
+        &["is the address of many machines"],
+    ),
+    (
+        "external = { address = \"[fe80::1]:80\" }",
+        "",
+        &["leads nowhere without the name of an interface"],
+    ),
+    (
+        "external = { address = \"192.0.2.1:80\", pid_file = \"/run/app.pid\" }",
+        "",
+        &[
+            "192.0.2.1 is another machine, where no process is seen",
+            "Remove pid_file and systemd_unit",
+        ],
+    ),
+    (
+        "external = { address = \"192.0.2.1:80\", kill = [\"true\"] }",
+        "[fault]\nkind = \"pause\"\n",
+        &["a pause needs a process on this machine", "external.kill"],
+    ),
+    (
+        "external = { address = \"192.0.2.1:80\", kill = [\"true\"] }",
+        "[fault]\nkind = \"terminate\"\n",
+        &["a terminate needs a process on this machine"],
     ),
     (
         "external = { address = \"127.0.0.1\" }",

@@ -10,7 +10,7 @@ use comeback_model::units::Elapsed;
 
 use super::own::Own;
 use crate::seams::{End, On, Process, SeenEnd, Shot};
-use crate::supervise::external::ExternalProcess;
+use crate::supervise::external::{ExternalProcess, RemoteProcess, SeenOutside};
 use crate::supervise::output::OnLine;
 use comeback_faults::{Act, ActError, ActMethod};
 
@@ -21,14 +21,17 @@ pub(crate) enum Started {
     Own(Box<Own>),
     /// Somebody else did.
     External(Box<ExternalProcess>),
+    /// Somebody else did, on another machine.
+    Remote(Box<RemoteProcess>),
 }
 
-/// Hands a call on to either.
+/// Hands a call on to whichever it is.
 macro_rules! either {
     ($started:expr, $process:ident => $call:expr) => {
         match $started {
             Started::Own($process) => $call,
             Started::External($process) => $call,
+            Started::Remote($process) => $call,
         }
     };
 }
@@ -84,6 +87,14 @@ impl Process for Started {
 
     fn displaced(&self) -> Option<&str> {
         either!(self, process => Process::displaced(process.as_ref()))
+    }
+
+    fn seen_outside(&self) -> Option<SeenOutside> {
+        either!(self, process => Process::seen_outside(process.as_ref()))
+    }
+
+    fn why_not_ended(&self) -> Option<String> {
+        either!(self, process => Process::why_not_ended(process.as_ref()))
     }
 
     async fn next_end(&mut self) -> io::Result<End> {

@@ -6,6 +6,9 @@ use crate::ids::{BootId, ClientId, FaultId, Incarnation, Node};
 use crate::plan::Signal;
 use crate::units::Elapsed;
 
+/// The process id that stands for a process on another machine.
+pub const ELSEWHERE: i32 = 0;
+
 /// A process that lives on although the fault ended the one that started it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Survivor {
@@ -227,4 +230,7 @@ pub enum Evidence {
     BootId(BootId),
     /// The listening socket belongs to this process of the new incarnation, and to no older one.
     SocketOwner(i32),
+    /// It is on another machine, whose processes are not seen: the request was sent when the old process had been seen to end, and nobody
+    /// listened.
+    AfterEnd,
 }

@@ -673,6 +673,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
                 pid: number,
                 command: text.clone(),
             }],
+            alive_us: Some(Elapsed::from_us(7)),
         },
         EventKind::TargetPaused {
             evidence: String::new(),

@@ -1,6 +1,7 @@
 //! Servers that somebody else starts.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ const HOW: [&str; 34] = [
 pub struct External {
     /// How its process is found.
     pub by: IdentifiedBy,
-    /// The port of 127.0.0.1 that it listens on.
+    /// The port that it listens on: of 127.0.0.1, or of its address on another machine.
     pub port: u16,
     /// What starts it again, as a command: program and arguments, no shell. Default: its own supervisor does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,7 @@ pub struct External {
     pub kill: Option<Vec<String>>,
 }
 
-/// How the process of a server that somebody else starts is found. In either case it must listen at the address.
+/// How the process of a server that somebody else starts is found. In each case it must listen at the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentifiedBy {
@@ -75,12 +76,28 @@ pub enum IdentifiedBy {
     Unit(String),
     /// It listens on the port.
     Port,
+    /// It is on another machine, where no process of it is seen: it is whoever listens at this address.
+    Address(IpAddr),
 }
 
 impl External {
+    /// Its address, where that is one of another machine.
+    pub const fn remote(&self) -> Option<IpAddr> {
+        match self.by {
+            IdentifiedBy::Address(address) => Some(address),
+            IdentifiedBy::PidFile(_) | IdentifiedBy::Unit(_) | IdentifiedBy::Port => None,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        SocketAddr::new(self.remote().unwrap_or(here), self.port)
+    }
+
     pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
-        let is_named_alike = self.by != IdentifiedBy::Port && self.by == other.by;
-        self.port == other.port || is_named_alike
+        let is_named = matches!(self.by, IdentifiedBy::PidFile(_) | IdentifiedBy::Unit(_));
+        self.address() == other.address() || (is_named && self.by == other.by)
     }
 }
 
@@ -97,13 +114,18 @@ impl Arm {
             IdentifiedBy::PidFile(path) => (path.to_str(), None),
             // systemctl takes a name without a suffix for a service's.
             IdentifiedBy::Unit(unit) => (Some(unit.as_str()), unit.strip_suffix(".service")),
-            IdentifiedBy::Port => (None, None),
+            IdentifiedBy::Port | IdentifiedBy::Address(_) => (None, None),
         };
+        let address = external.remote().map(|address| address.to_string());
         let port = external.port.to_string();
         let nameless = |(place, word): (usize, &String)| {
             let mut word = word.clone();
             if let Some(identity) = identity {
                 word = word.replace(identity, SERVER);
+            }
+            if let Some(address) = &address {
+                let is_of_an_address = |c: char| c.is_ascii_hexdigit() || c == '.';
+                word = without(&word, address, is_of_an_address);
             }
             word = without(&word, &port, |c| c.is_ascii_digit());
             if place >= VERBS {
@@ -164,8 +186,21 @@ impl fmt::Display for External {
                 self.port
             ),
             IdentifiedBy::Port => write!(f, "the process that listens on 127.0.0.1:{}", self.port),
+            IdentifiedBy::Address(_) => write!(
+                f,
+                "the server at {}, on another machine: its end is seen by its connections",
+                self.address()
+            ),
         }
     }
+}
+
+/// That a kind of fault is none for a server on another machine.
+pub fn needs_process_here(kind: &str) -> String {
+    format!(
+        "a {kind} needs a process on this machine, and the server of external.address is on another one: use kill, with external.kill \
+         as the command that ends the server"
+    )
 }
 
 /// That a kind of fault is none for a server that somebody else starts; `kinds` are some that are.
@@ -222,6 +257,26 @@ mod tests {
         let base = waits("stop", 8_080, "docker stop web-8080");
         assert!(!base.ends_as(&waits("kill", 8_081, "docker kill web-8081")));
         assert!(arm("old", 8_080, None).ends_as(&arm("new", 8_081, None)));
+    }
+
+    #[test]
+    fn servers_on_other_machines_are_ended_alike_but_for_their_addresses() {
+        let at = |name: &str, address: &str, kill: &str| {
+            let mut arm = arm(name, 8_080, Some(kill));
+            if let Some(external) = &mut arm.target.external {
+                external.by = IdentifiedBy::Address(address.parse().expect("an address"));
+            }
+            arm
+        };
+        let old = at("old", "10.0.0.1", "ssh 10.0.0.1 pkill -9 shop");
+        assert!(old.ends_as(&at("new", "10.0.0.10", "ssh 10.0.0.10 pkill -9 shop")));
+        assert!(!old.ends_as(&at("new", "10.0.0.1", "ssh 10.0.0.10 pkill -9 shop")));
+        let external = |arm: &Arm| arm.target.external.clone().expect("it is one");
+        let there = external(&at("new", "fd00::1", "true"));
+        assert_eq!(there.address().to_string(), "[fd00::1]:8080");
+        // The port alone is no place.
+        assert!(!external(&old).is_at_place_of(&there));
+        assert!(external(&old).is_at_place_of(&external(&at("new", "10.0.0.1", "true"))));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use crate::units::Span;
 pub use calibration::{Borne, Calibrated, Calibration, Fitted, LoadStep, Open};
 pub use chaos::Chaos;
 pub use error::{Field, Part, PlanError};
-pub use external::{External, IdentifiedBy, needs_own_start};
+pub use external::{External, IdentifiedBy, needs_own_start, needs_process_here};
 pub use extract::{Extract, ExtractError};
 pub use fault::{Aim, DiskModel, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]

@@ -74,7 +74,7 @@ pub(super) fn find(
     let endpoint = Endpoint::at(port);
     let holders = ownership::holders(&endpoint).map_err(unreadable)?;
     let named = match &external.by {
-        IdentifiedBy::Port => None,
+        IdentifiedBy::Port | IdentifiedBy::Address(_) => None,
         IdentifiedBy::PidFile(path) => Some((path.display().to_string(), pid_in(path)?)),
         // Nothing is asked while nobody listens: to ask takes its time.
         IdentifiedBy::Unit(_) if holders.sockets.is_empty() => None,

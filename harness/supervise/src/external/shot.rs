@@ -41,7 +41,7 @@ impl KillCommand {
         })
     }
 
-    fn begin(&mut self) -> io::Result<()> {
+    pub(super) fn begin(&mut self) -> io::Result<()> {
         let under_way = self.under_way.clone();
         // Before it can have ended the server: a restart waits for it.
         under_way.begin();

@@ -19,6 +19,8 @@ pub(in crate::measure) struct FaultFacts {
     pub(super) signalled: bool,
     /// Its effect was confirmed, on each node that it hit: the node ended so, stood still, or went on under worse conditions.
     pub(super) faulted: BTreeMap<Node, (Elapsed, Option<Exit>)>,
+    /// When what it ended was last known to be there, where the end was seen from outside only.
+    pub(super) alive: Option<Elapsed>,
     /// Processes of each node that a stop had to kill, for they did not end in their time of grace.
     pub(in crate::measure) took_kill: BTreeMap<Node, Vec<i32>>,
     /// Those that stood still may go on, or the conditions are as before.
@@ -54,6 +56,19 @@ impl FaultFacts {
     /// T0: its effect was complete.
     pub(in crate::measure) fn effect_confirmed(&self) -> Option<Elapsed> {
         self.injected().map(|(at, _)| at)
+    }
+
+    /// The moment that times after the fault count from, and by how much the end may have come later: T0, but for an end that was seen from
+    /// outside. There it is the last moment at which the server was surely there, so that no time is told too short.
+    pub(in crate::measure) fn counted_from(&self) -> Option<(Elapsed, Span)> {
+        let confirmed = self.effect_confirmed()?;
+        let from = self.alive.map_or(confirmed, |alive| alive.min(confirmed));
+        Some((from, confirmed.since(from)))
+    }
+
+    /// Whether its end was seen from outside only.
+    pub(in crate::measure) const fn is_seen_outside(&self) -> bool {
+        self.alive.is_some()
     }
 
     /// K: it was sent, to the first that it hits.

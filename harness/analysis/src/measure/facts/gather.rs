@@ -475,8 +475,10 @@ impl Facts {
                 node,
                 took_kill,
                 left,
+                alive_us,
             } => {
                 let own = self.fault_mut(*fault);
+                own.alive = own.alive.max(*alive_us);
                 if let Some((ended, _)) = own.faulted.get_mut(node) {
                     *ended = at.max(*ended);
                 }

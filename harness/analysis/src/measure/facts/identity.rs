@@ -100,7 +100,7 @@ impl Facts {
         for correct in back {
             match correct.evidence {
                 Evidence::BootId(boot) => names.insert(boot),
-                Evidence::SocketOwner(_) => return None,
+                Evidence::SocketOwner(_) | Evidence::AfterEnd => return None,
             };
         }
         Some(names).filter(|_| self.unexpected.is_empty())

@@ -54,8 +54,9 @@ impl Facts {
     }
 
     /// When a node had no process by a fault: from each end by it until a process of the next start had begun, if one did. Others of
-    /// its group may end later than the first of them.
-    pub(in crate::measure) fn absences(&self) -> Vec<(Elapsed, Option<Elapsed>)> {
+    /// its group may end later than the first of them. Of a server on another machine nobody knows when its process had begun, but it had
+    /// not when its start was begun.
+    pub(in crate::measure) fn absences(&self, is_remote: bool) -> Vec<(Elapsed, Option<Elapsed>)> {
         let faulted = |node: &Node, by: &Option<FaultId>| {
             let own = by.and_then(|by| self.faults.get(&by)?.faulted.get(node));
             own.filter(|(_, exit)| exit.is_some() && !self.control)
@@ -63,7 +64,10 @@ impl Facts {
         let absence = |(node, end, by): &(Node, Elapsed, Option<FaultId>)| {
             let (all_ended, _) = faulted(node, by)?;
             let starts = self.restarts.iter().filter(|(of, _)| of == node);
-            let starts = starts.map(|(_, restart)| restart.executed);
+            let starts = starts.map(|(_, restart)| match is_remote {
+                true => restart.requested,
+                false => restart.executed,
+            });
             let next = starts.filter(|start| start >= end).min();
             let is_of_this_end = next.is_none_or(|next| *all_ended <= next);
             let from = match is_of_this_end {
@@ -101,7 +105,7 @@ impl Facts {
         let before = returns.filter(|back| back.at < at);
         let mut named = before.filter_map(|back| match back.evidence {
             Evidence::BootId(boot) => Some(boot),
-            Evidence::SocketOwner(_) => None,
+            Evidence::SocketOwner(_) | Evidence::AfterEnd => None,
         });
         named.next_back().or_else(|| self.boots.get(&node).copied())
     }
@@ -117,7 +121,7 @@ impl Facts {
         let ended = hit.exit.and_then(|_| self.name_of_hit(hit));
         let is_by_the_ended = |back: &Correct| match back.evidence {
             Evidence::BootId(boot) => Some(boot) == ended,
-            Evidence::SocketOwner(_) => false,
+            Evidence::SocketOwner(_) | Evidence::AfterEnd => false,
         };
         let mut returns = self.returns(hit.node).into_iter();
         returns.find(|back| back.at >= hit.at && !is_by_the_ended(back))

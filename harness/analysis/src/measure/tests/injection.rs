@@ -122,7 +122,35 @@ fn confirmed(took_kill: Vec<i32>) -> EventKind {
         node: Node::default(),
         took_kill,
         left: Vec::new(),
+        alive_us: None,
     }
+}
+
+#[test]
+fn times_after_an_end_that_was_seen_from_outside_count_from_when_the_server_was_surely_there() {
+    let chain = |alive: Option<u64>| {
+        let mut seen = confirmed(Vec::new());
+        if let EventKind::FaultConfirmed { alive_us, .. } = &mut seen {
+            *alive_us = alive.map(|ms| Elapsed::from_us(ms * 1_000));
+        }
+        let trial = Story::faulted().meanwhile(CUT, seen).trial();
+        (trial.chain.killed, trial.chain.ready, trial.outage)
+    };
+    let Some(Time::At { ms, error_ms }) = chain(None).1 else {
+        panic!("it is back");
+    };
+    let (killed, ready, outage) = chain(Some(CUT - 1));
+    let longer = Time::At {
+        ms: ms + 1.0,
+        error_ms: error_ms + 1.0,
+    };
+    assert_eq!((killed, ready), (Some(-1.0), Some(longer)));
+    // That begins with the fault, which is known.
+    let of = |outage: Option<Time>| match outage {
+        Some(Time::At { ms, .. }) => ms,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(outage), of(chain(None).2));
 }
 
 #[test]
@@ -197,6 +225,7 @@ fn a_survivor_is_named_with_its_command() {
         node: Node::default(),
         took_kill: Vec::new(),
         left,
+        alive_us: None,
     };
     let trial = Story::faulted()
         .meanwhile(CUT, confirmed)

@@ -415,6 +415,7 @@ fn of_a_fault() -> impl Strategy<Value = EventKind> {
                 node,
                 took_kill: Vec::new(),
                 left: Vec::new(),
+                alive_us: None,
             },
             8 => EventKind::TargetExecuted {
                 node,

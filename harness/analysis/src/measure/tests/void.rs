@@ -433,6 +433,7 @@ fn a_correct_reply_while_no_process_of_an_external_server_was_there_spoils_the_t
             pid: 7,
             command: "worker".to_owned(),
         }],
+        alive_us: None,
     };
     let left = own(&[CUT + 10]).meanwhile(CUT, left);
     assert_eq!(of_others(left).trial().void, None);

@@ -1,7 +1,7 @@
 //! What a plan cannot ask of servers that somebody else starts.
 
 use super::super::error::{Broken, Field, PlanError, invalid};
-use super::super::external::needs_own_start;
+use super::super::external::{needs_own_start, needs_process_here};
 use super::super::fault::{Effect, Ending, FaultWords, Reach};
 use super::super::{Arm, Listener, Plan, ReadyProbe};
 
@@ -12,6 +12,12 @@ impl Arm {
     fn has_kill_command(&self) -> bool {
         let external = self.target.external.as_ref();
         external.is_some_and(|external| external.kill.is_some())
+    }
+
+    /// Whether its server is on another machine.
+    pub fn is_remote(&self) -> bool {
+        let external = self.target.external.as_ref();
+        external.is_some_and(|external| external.remote().is_some())
     }
 }
 
@@ -39,6 +45,11 @@ impl Plan {
     /// Whether its servers are started by somebody else. They are all, or none.
     pub fn is_external(&self) -> bool {
         self.arms.iter().any(|arm| arm.target.external.is_some())
+    }
+
+    /// Whether any of its servers is on another machine.
+    pub fn is_remote(&self) -> bool {
+        self.arms.iter().any(Arm::is_remote)
     }
 
     /// What needs a start by the harness, a folder of its own or a proxy cannot be asked of a server that somebody else starts.
@@ -96,7 +107,15 @@ impl Plan {
             if !matches!(fault.effect, Effect::Ends(_) | Effect::StandsStill(_))
                 || !fault.needs.are_none()
             {
-                broken.add(invalid(Field::FaultKind(id), needs_own_start(kind, &[])));
+                let why = match self.is_remote() && !matches!(fault.effect, Effect::Replaces) {
+                    true => needs_process_here(kind),
+                    false => needs_own_start(kind, &[]),
+                };
+                broken.add(invalid(Field::FaultKind(id), why));
+                continue;
+            }
+            if self.is_remote() && kind != KILL {
+                broken.add(invalid(Field::FaultKind(id), needs_process_here(kind)));
                 continue;
             }
             if has_command && matches!(fault.effect, Effect::Ends(_)) {
@@ -203,6 +222,12 @@ fn validate_arm(arm: &Arm) -> Result<(), String> {
     }
     if target.folder.is_some() {
         return refuse("it is started by others, so no folder is its own: remove --against");
+    }
+    if arm.is_remote() && !arm.has_kill_command() {
+        return refuse(
+            "it is on another machine, where Comeback can send no signal: say how it is ended, such as kill = [\"ssh\", \"HOST\", \
+             \"systemctl\", \"kill\", \"--signal=KILL\", \"shop.service\"]",
+        );
     }
     if target.socket.is_some() {
         return refuse("it is found and asked at a port of 127.0.0.1: remove socket");
