@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use comeback_model::endpoint::Endpoint;
@@ -19,6 +20,12 @@ type Seen = Arc<Mutex<Vec<Vec<String>>>>;
 
 /// Knows everybody, and keeps every connection.
 fn serve() -> (u16, Seen) {
+    serve_unless(&Arc::default())
+}
+
+/// The same, but closes the connection of a look while this is set.
+fn serve_unless(is_down: &Arc<AtomicBool>) -> (u16, Seen) {
+    let is_down = Arc::clone(is_down);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let seen = Seen::default();
@@ -26,10 +33,12 @@ fn serve() -> (u16, Seen) {
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
             noted.lock().expect("no holder panicked").push(Vec::new());
-            let noted = Arc::clone(&noted);
+            let (noted, is_down) = (Arc::clone(&noted), Arc::clone(&is_down));
             std::thread::spawn(move || {
                 answer(stream, |line| {
+                    let is_look = line == "GET /me";
                     noted.lock().expect("no holder panicked")[number].push(line);
+                    !(is_look && is_down.load(Ordering::Acquire))
                 })
             });
         }
@@ -37,8 +46,8 @@ fn serve() -> (u16, Seen) {
     (port, seen)
 }
 
-/// Answers the requests of a connection until the client closes it.
-fn answer(mut stream: TcpStream, note: impl Fn(String)) {
+/// Answers the requests of a connection until the client closes it, or one is not to be answered.
+fn answer(mut stream: TcpStream, takes: impl Fn(String) -> bool) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     loop {
         let mut head = String::new();
@@ -54,7 +63,9 @@ fn answer(mut stream: TcpStream, note: impl Fn(String)) {
         });
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).expect("the whole body");
-        note(head.split(' ').take(2).collect::<Vec<_>>().join(" "));
+        if !takes(head.split(' ').take(2).collect::<Vec<_>>().join(" ")) {
+            return;
+        }
         let length = PAGE.len();
         let reply = format!(
             "HTTP/1.1 200 OK\r\nset-cookie: id=1\r\ncontent-length: {length}\r\n\r\n{PAGE}"
@@ -93,9 +104,8 @@ fn setup(port: u16, keep_alive: bool, flow: SessionFlow) -> Setup {
     }
 }
 
-/// The requests of each connection, where each logout has a look before it.
-async fn requests_of_each_connection(keep_alive: bool) -> Vec<Vec<String>> {
-    let (port, seen) = serve();
+/// A load that logs out and nothing else, with a look before each logout.
+async fn load_of_logouts(port: u16, keep_alive: bool) -> Generator {
     let only_out = Mix {
         act: 0,
         check: 0,
@@ -111,18 +121,44 @@ async fn requests_of_each_connection(keep_alive: bool) -> Vec<Vec<String>> {
     load.trigger().look_before_logouts();
     load.open().await.expect("the worker lives");
     load.run(setup.clock.now());
+    load
+}
+
+fn count(seen: &Seen, request: &str) -> usize {
+    let seen = seen.lock().expect("no holder panicked");
+    let requests = seen.iter().flatten();
+    requests.filter(|line| *line == request).count()
+}
+
+async fn until_seen(seen: &Seen, request: &str, least: usize) {
     let enough = async {
-        let count = || {
-            let seen = seen.lock().expect("no holder panicked");
-            let requests = seen.iter().flatten();
-            requests.filter(|line| *line == "POST /logout").count()
-        };
-        while count() < 3 {
+        while count(seen, request) < least {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     let enough = tokio::time::timeout(PATIENCE, enough).await;
-    enough.expect("users log out");
+    enough.expect("users ask for it");
+}
+
+/// A logout is the last that a session can tell. If nobody learned what became of it before, nobody would.
+#[tokio::test]
+async fn a_user_whose_look_is_not_answered_looks_again_and_does_not_log_out() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let (port, seen) = serve_unless(&is_down);
+    let mut load = load_of_logouts(port, true).await;
+    until_seen(&seen, "GET /me", 6).await;
+    assert_eq!(count(&seen, "POST /logout"), 0);
+    is_down.store(false, Ordering::Release);
+    until_seen(&seen, "POST /logout", 1).await;
+    load.stop().await.expect("the worker lives");
+    load.finish().expect("the worker ends");
+}
+
+/// The requests of each connection, where each logout has a look before it.
+async fn requests_of_each_connection(keep_alive: bool) -> Vec<Vec<String>> {
+    let (port, seen) = serve();
+    let mut load = load_of_logouts(port, keep_alive).await;
+    until_seen(&seen, "POST /logout", 3).await;
     load.stop().await.expect("the worker lives");
     load.finish().expect("the worker ends");
     let seen = seen.lock().expect("no holder panicked");

@@ -220,7 +220,7 @@ impl Trigger {
     }
 
     /// Waits until it is known when the first fault that may take logins away is planned. Without one, for ever.
-    pub(super) async fn planned_fault(&self) -> Elapsed {
+    pub async fn planned_fault(&self) -> Elapsed {
         let mut planned = self.0.planned.subscribe();
         match planned.wait_for(Option::is_some).await.map(|at| *at) {
             Ok(Some(at)) => at,

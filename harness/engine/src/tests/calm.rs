@@ -115,3 +115,32 @@ async fn a_trial_without_a_fault_is_as_long_as_the_quiet_times_of_one_with() {
     let (fault, stopped) = (told.entered(Phase::Fault)[0], told.entered(Phase::Stop)[0]);
     assert!(stopped.since(fault) >= Span::from_ms(2 * 700 + 100));
 }
+
+/// Newcomers are those whose logins the first fault may take that ends something, be it in a calm.
+#[tokio::test(start_paused = true)]
+async fn newcomers_come_before_the_first_fault_that_may_take_their_logins() {
+    let before = |told: &Told| told.deeds("newcomers have come before");
+    let paused = || one_replica().fault("pause", &json!({ "lasts": "50ms" }), Aim::Replica(0));
+    let told = killed_thrice().run().await;
+    let [planned] = before(&told)[..] else {
+        panic!("{:?}", before(&told));
+    };
+    let (killed, _) = told.exits(REPLICA_0)[0];
+    assert!(planned <= killed && killed < planned + Span::from_ms(20));
+    let told = paused()
+        .then_in_calm(QUIET, "kill", Aim::Replica(0))
+        .run()
+        .await;
+    let [planned] = before(&told)[..] else {
+        panic!("{:?}", before(&told));
+    };
+    let (killed, _) = told.exits(REPLICA_0)[0];
+    assert!(
+        planned <= killed && killed < planned + Span::from_ms(20),
+        "{planned:?} {killed:?}"
+    );
+    // Where nothing ends, they come before the first fault.
+    let told = paused().run().await;
+    let injected = told.entered(Phase::Fault)[0];
+    assert_eq!(before(&told), [injected]);
+}

@@ -508,3 +508,57 @@ fn of_a_fault_that_no_trial_came_to_nothing_holds_though_so_many_may_be_unrecove
     let said = "the fault 'again' came in no trial that counts";
     check_twice(&Twice(journal), &gates, Outcome::Inconclusive, said);
 }
+
+impl Twice {
+    /// Its second fault meets no write.
+    fn idle_at_the_second(mut self) -> Self {
+        let operations = &mut self.0.operations;
+        operations.retain(|operation| operation.client != ClientId(5_000));
+        self
+    }
+
+    /// A write that is acknowledged at this moment is absent at the end.
+    fn forgets_the_write_of(self, at: u64) -> Self {
+        self.asks(7_000, Step::Act, at, |_| {})
+            .asks(7_000, Step::ReadBack, 4_300, |look| look.value = Some(0))
+    }
+
+    #[track_caller]
+    fn check_against(&self, base: &Self, text: &str, outcome: Outcome, said: &str) {
+        let verdict = judge(&analyze(&self.0), &[gate(text)], Some(&analyze(&base.0)));
+        assert_eq!(verdict.outcome, outcome, "{verdict:?}");
+        let has = verdict.reasons.iter().any(|reason| reason.contains(said));
+        assert!(has || said.is_empty(), "{verdict:?}");
+    }
+}
+
+/// A baseline that proves nothing for another reason excuses no arm whose second fault met no write.
+#[test]
+fn an_arm_is_excused_by_its_baseline_only_where_both_prove_nothing_for_the_same_reason() {
+    let gate = "lost_writes <= baseline";
+    let said = "no write was in flight at the fault 'again' in any trial";
+    let loses = || twice(&[Finds(1); 3]).forgets_the_write_of(3_200);
+    let base = loses().forgets_the_write_of(3_600);
+    loses().check_against(&base, gate, Outcome::Pass, "");
+    let idle = loses().idle_at_the_second();
+    idle.check_against(&base, gate, Outcome::Inconclusive, said);
+    idle.check_against(&loses(), gate, Outcome::Inconclusive, said);
+    // Like is compared with like.
+    idle.check_against(&idle, gate, Outcome::Pass, "");
+}
+
+/// What an arm lost by a fault is not worse than a baseline where that fault met no write.
+#[test]
+fn an_arm_is_worse_only_by_a_fault_that_its_baseline_was_tested_by() {
+    let gate = "lost_writes <= baseline";
+    let whole = || twice(&[Finds(1); 3]);
+    let said = "in the baseline no write was in flight at the fault 'again' in any trial";
+    // Acknowledged after the recovery from the first fault: the second took it.
+    let loses = whole().forgets_the_write_of(3_200);
+    loses.check_against(&whole(), gate, Outcome::Fail, "");
+    let idle = whole().idle_at_the_second();
+    loses.check_against(&idle, gate, Outcome::Inconclusive, said);
+    // Whose own second fault met none, either, is worse by what it lost all the same.
+    let as_idle = loses.clone().idle_at_the_second();
+    as_idle.check_against(&idle, gate, Outcome::Fail, "");
+}

@@ -17,6 +17,8 @@ use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen, Work};
 use crate::load::{LoadError, Looked, OneWrite, Opened, Passed, Setup, Tally, Trigger};
 use crate::record::Recorder;
+use futures_util::FutureExt;
+
 use crate::seams::{Book, Checkup, Load, Probe, Traffic};
 
 impl Traffic for Mock {
@@ -143,6 +145,10 @@ impl Load for MockLoad {
 
     async fn stop(&mut self) -> Result<Tally, LoadError> {
         self.note("load stops");
+        if let Some(at) = self.trigger.planned_fault().now_or_never() {
+            let deed = (at, "newcomers have come before".to_owned());
+            self.deeds.borrow_mut().push(deed);
+        }
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         Ok(Tally::default())
     }
