@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             count = visits.get(user)
         if more:
             # Longer than the kill command takes, so that a write is in flight at the end.
-            time.sleep(0.1)
+            time.sleep(0.04)
         self.reply(401, {}) if count is None else self.reply(200, {'user': user, 'visits': count})
 
     def do_GET(self):
