@@ -522,6 +522,21 @@ mod tests {
     }
 
     #[test]
+    fn a_server_on_another_machine_is_written_with_its_address() {
+        for address in ["10.0.0.5:8080", "[fd00::5]:8080"] {
+            let external = format!("{{ address = \"{address}\", kill = [\"end-it\"] }}");
+            let plan = plan_of(&format!("[target]\nexternal = {external}\n"));
+            assert!(plan.is_remote());
+            let written = check(&plan).text;
+            assert!(written.contains(address), "{written}");
+            assert_eq!(plan_of(&written).arms, plan.arms);
+        }
+        // Written in another way, it is this machine.
+        let here = "[target]\nexternal = { address = \"[::ffff:127.0.0.1]:80\" }\n";
+        assert!(!plan_of(here).is_remote());
+    }
+
+    #[test]
     fn every_stored_plan_is_written_as_a_file_and_read_as_it_was() {
         let lines = include_str!("../../cli/tests/data/plans.jsonl").lines();
         let mut checked = 0;

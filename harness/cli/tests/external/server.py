@@ -2,7 +2,7 @@
 
 SIGUSR1 has it close all connections, and live on.
 """
-import http.server, json, os, signal, socket, sys, threading
+import http.server, json, os, signal, socket, sys, threading, time
 
 address, port, kept, idle = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 visits, lock = {}, threading.Lock()
@@ -43,6 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if user in visits and more:
                 put(user, visits[user] + more)
             count = visits.get(user)
+        if more:
+            # Longer than the kill command takes, so that a write is in flight at the end.
+            time.sleep(0.04)
         self.reply(401, {}) if count is None else self.reply(200, {'user': user, 'visits': count})
 
     def do_GET(self):
