@@ -25,8 +25,6 @@ use crate::supervise::scratch::remove_tree;
 const TRY_FOR: Span = Span::from_secs(3);
 /// Between two of them.
 const TRY_PAUSE: Duration = Duration::from_millis(300);
-/// Before a run, a server that takes longer than this to be up is not started once more.
-const QUICK_START: Span = Span::from_secs(5);
 
 /// What was seen of one arm.
 #[derive(Debug)]
@@ -59,8 +57,7 @@ pub struct EndedEarly {
 pub enum Reach {
     /// To the check by nobody, on the first start.
     FirstStart,
-    /// Before a run: two users on the first start, of which one logs out; and where the target starts quickly, another one after a
-    /// restart.
+    /// Before a run: two users on the first start, of which one logs out, and another one after a restart.
     BeforeRun,
     /// Through a restart, to the check after the logout.
     Restart,
@@ -108,11 +105,8 @@ impl Trial<'_, Real> {
         interrupt: &mut Interrupt,
         tried: &mut Tried,
     ) -> Result<(), Early> {
-        let clock = self.site.clock;
         let mut nodes = TrialLoop::new(self, interrupt, mpsc::unbounded_channel());
-        let begun = clock.now();
         nodes.start_all().await?;
-        let took = clock.now().since(begun);
         let walk = nodes.run(self.walk_when_it_works(false)).await??;
         tried.first = walk.steps;
         // Where even this does not fit, nothing else is asked.
@@ -126,7 +120,7 @@ impl Trial<'_, Real> {
         drop(nodes);
         let is_asked = match reach {
             Reach::FirstStart => false,
-            Reach::BeforeRun => fits && took <= QUICK_START,
+            Reach::BeforeRun => fits,
             Reach::Restart => true,
         };
         // What somebody else started is not stopped to be tried.

@@ -517,15 +517,30 @@ impl Twice {
         self
     }
 
-    /// A write that is acknowledged at this moment is absent at the end.
+    /// A write that is acknowledged at this moment, in a session of its own, is absent at the end.
     fn forgets_the_write_of(self, at: u64) -> Self {
-        self.asks(7_000, Step::Act, at, |_| {})
-            .asks(7_000, Step::ReadBack, 4_300, |look| look.value = Some(0))
+        let client = 10_000 + at as u32;
+        self.asks(client, Step::Login, at - 50, |_| {})
+            .asks(client, Step::Act, at, |_| {})
+            .asks(client, Step::ReadBack, 4_300, |look| look.value = Some(0))
     }
 
     #[track_caller]
     fn check_against(&self, base: &Self, text: &str, outcome: Outcome, said: &str) {
-        let verdict = judge(&analyze(&self.0), &[gate(text)], Some(&analyze(&base.0)));
+        let [mut then, mut now] = [base, self].map(|run| run.0.clone());
+        "then".clone_into(&mut then.header.started);
+        for run in [&mut then, &mut now] {
+            run.header.machine = super::baseline::machine();
+        }
+        // Twenty such crashes: one decides no difference.
+        let [now, then] = [now, then].map(|run| {
+            let mut analysis = analyze(&run);
+            let arm = &mut analysis.arms[0];
+            let crash = arm.faulted().next().unwrap().clone();
+            arm.trials.extend(std::iter::repeat_n(crash, 19));
+            analysis
+        });
+        let verdict = judge(&now, &[gate(text)], Some(&then));
         assert_eq!(verdict.outcome, outcome, "{verdict:?}");
         let has = verdict.reasons.iter().any(|reason| reason.contains(said));
         assert!(has || said.is_empty(), "{verdict:?}");
