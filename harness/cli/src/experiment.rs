@@ -212,9 +212,10 @@ impl What {
         Ok((document, origin))
     }
 
-    /// Has the rate measured where none is said: nobody knows what a server bears. The reference servers bear the default.
+    /// Has the rate measured where none is said: nobody knows what a server bears. The reference servers bear the default, and a server that
+    /// somebody else starts may be used by others meanwhile.
     pub(super) fn leave_rate_open(document: &mut Document) {
-        if chooses_no_rate(document) {
+        if chooses_no_rate(document) && !document.is_external() {
             document.load.rate = Some(RatePart::Auto);
         }
     }
@@ -277,7 +278,6 @@ pub(super) fn read_alone(path: &Path) -> Result<File, CliError> {
     })
 }
 
-/// Whether this command starts a server of this program.
 /// Whether nobody chose the rate, and one of the servers is not this program's. A storm has a rate of its own.
 pub(super) fn chooses_no_rate(document: &Document) -> bool {
     let is_own = |target: &TargetPart| {

@@ -79,11 +79,12 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
+    let has_default_rate = chooses_no_rate(&document);
     // Shards must all have the same rate.
-    let has_default_rate = shard.is_some() && chooses_no_rate(&document);
     if shard.is_none() {
         What::leave_rate_open(&mut document);
     }
+    let has_default_rate = has_default_rate && document.load.rate.is_none();
     let compares = args.against.is_asked() || args.baseline.baseline.is_some();
     if document.storm.is_some() && compares {
         let what = "--storm: a storm looks for a loss of one server and compares it with nothing: remove --against and --baseline";
@@ -100,10 +101,17 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     let shard = sharing.choose()?;
     output.tell_default_gates(&resolved.default_gates);
     if has_default_rate {
+        let why = match shard.is_some() {
+            true => {
+                "of a shard: all shards need the same rate. A run without --shard measures what the server can do"
+            }
+            false => {
+                "for a server that others start and may use: `rate = \"auto\"` below [load] in the file measures what it can do"
+            }
+        };
+        let rate = resolved.plan.load.rate;
         output.tell(&format!(
-            "rate: {}/s, the default of a shard: all shards need the same rate. A run without --shard measures what the server can do, and \
-             --rate gives a number",
-            resolved.plan.load.rate
+            "rate: {rate}/s, the default {why}, and --rate gives a number"
         ));
     }
     let seed = options::seed(size.seed.map(Seed).or(resolved.seed))?;

@@ -75,6 +75,7 @@ fn confirm_end<S>(
     let node = process.node();
     let pid = process.pid();
     let outside = process.seen_outside();
+    let is_elsewhere = outside.is_some();
     let evidence = match &outside {
         Some(outside) => Some(outside.evidence.clone()),
         None => process
@@ -90,6 +91,9 @@ fn confirm_end<S>(
         alive_us: outside.map(|outside| outside.alive),
     };
     trial.record_at(at, confirmed);
+    if let Some(trigger) = trial.trigger.get().filter(|_| is_elsewhere) {
+        trigger.note_end_elsewhere();
+    }
     note_effect(trial, (fault, node), at, true);
     Ok(at)
 }

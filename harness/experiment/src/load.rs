@@ -21,8 +21,8 @@ pub struct LoadPart {
     pub sessions: Option<u32>,
     /// Operations per second of all users together, or `"auto"`: before the first trial it is measured how much the server bears, and
     /// half of that is offered, from 5 to 200. With several arms, the slowest decides. Sessions, time-out and horizon are fitted, too, where
-    /// they are not given. Default: `"auto"`; 200 for a shard, and for the reference servers.
-    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions, or auto", long_help = "Operations per second of all sessions together, or auto: it is measured before the first trial how much the server bears, and half of that is offered, from 5 to 200. Sessions, time-out and horizon are fitted, too, where they are not given [default: auto; 200 for a shard or a reference server]"))]
+    /// they are not given. Default: `"auto"`; 200 for a shard, for external servers, and for the reference servers.
+    #[cfg_attr(feature = "flags", arg(long, value_name = "R", help = "Operations per second of all sessions, or auto", long_help = "Operations per second of all sessions together, or auto: it is measured before the first trial how much the server bears, and half of that is offered, from 5 to 200. Sessions, time-out and horizon are fitted, too, where they are not given [default: auto; 200 for a shard, an external or a reference server]"))]
     pub rate: Option<RatePart>,
     /// How the operations are spread over time: like independent users (`poisson`) or evenly (`constant`). Default: `poisson`.
     #[cfg_attr(feature = "flags", arg(long, value_parser = parser::<Arrivals>(), hide_short_help = true, help = "How the operations are spread over time [default: poisson]"))]

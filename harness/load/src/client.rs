@@ -100,6 +100,8 @@ pub(super) struct Client {
     shared: Rc<Shared>,
     waits: Rc<Waits>,
     connection: Option<Connection>,
+    /// So many ends of a server on another machine had been seen when it connected last.
+    ends_elsewhere: u32,
     /// Its requests go around the cache.
     around: bool,
     backoff: Span,
@@ -131,6 +133,7 @@ impl Client {
             shared,
             waits,
             connection: None,
+            ends_elsewhere: 0,
             around: false,
             backoff: Span::ZERO,
             not_before: Elapsed::default(),
@@ -482,7 +485,10 @@ impl Client {
         if clock.now() > latest_start {
             return Err(ErrorClass::Unsent);
         }
+        let ends = self.shared.trigger.ends_elsewhere();
+        let had_seen = std::mem::replace(&mut self.ends_elsewhere, ends);
         if let Some(mut connection) = self.connection.take()
+            && had_seen == ends
             && !connection.is_stale(&self.shared.scratch)
         {
             return Ok(connection);

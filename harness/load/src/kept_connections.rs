@@ -180,6 +180,29 @@ async fn a_client_that_keeps_its_connection_sends_everything_over_one() {
     assert_eq!(connections.len(), 1, "{connections:?}");
 }
 
+/// A process that closes its listener and works on with its connections would answer for the one that took its place.
+#[tokio::test]
+async fn after_the_end_of_a_server_elsewhere_nobody_asks_over_an_older_connection() {
+    let (port, seen) = serve();
+    let mut load = load_of_logouts(port, true).await;
+    until_seen(&seen, "POST /logout", 3).await;
+    load.trigger().note_end_elsewhere();
+    let connections = || seen.lock().expect("no holder panicked").clone();
+    let is_new = async {
+        while connections().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let is_new = tokio::time::timeout(PATIENCE, is_new).await;
+    is_new.expect("it connects anew");
+    let before = connections()[0].len();
+    until_seen(&seen, "POST /logout", count(&seen, "POST /logout") + 2).await;
+    assert_eq!(connections()[0].len(), before);
+    assert_eq!(connections().len(), 2);
+    load.stop().await.expect("the worker lives");
+    load.finish().expect("the worker ends");
+}
+
 #[tokio::test]
 async fn a_fault_waits_for_the_own_request_of_an_act_and_not_for_one_before_it() {
     let (port, seen) = serve();

@@ -261,6 +261,7 @@ impl Generator {
         looks: u32,
         until: Elapsed,
     ) -> Result<Looked, LoadError> {
+        self.trigger.known().begin_looks();
         let mut answered = 0;
         let mut patience = LOOK_PAUSE;
         let mut has_witness = false;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -74,6 +74,8 @@ struct Inner {
     failed: AtomicU64,
     /// The fault comes: a session is looked at once more before its user ends it.
     looks: AtomicBool,
+    /// So many ends were seen of a server on another machine.
+    ends_elsewhere: AtomicU32,
     /// When the first fault that may take logins away is planned, once that is known.
     planned: watch::Sender<Option<Elapsed>>,
     /// What the clients know of the bodies of pages and the names of users.
@@ -214,6 +216,16 @@ impl Trigger {
         &self.0.known
     }
 
+    /// A server on another machine was seen to end: who asks from now on uses no older connection. A process that lives on with them would
+    /// answer in the place of the new one.
+    pub fn note_end_elsewhere(&self) {
+        self.0.ends_elsewhere.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn ends_elsewhere(&self) -> u32 {
+        self.0.ends_elsewhere.load(Ordering::Acquire)
+    }
+
     /// The first fault that may take logins away is planned for this moment, or would be: newcomers log in right before it.
     pub fn plan_fault(&self, at: Elapsed) {
         self.0.planned.send_replace(Some(at));
@@ -231,6 +243,7 @@ impl Trigger {
     /// No longer: a new trial begins, and its fault is far.
     pub(super) fn forget(&self) {
         self.0.counting.forget();
+        self.0.known.end_looks();
         self.0.looks.store(false, Ordering::Release);
     }
 

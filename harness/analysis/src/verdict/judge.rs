@@ -3,6 +3,7 @@
 use comeback_model::gate::{
     Allowance, Count, Demand, Gate, Metric, Part, Relation, Served, Stat, Unit,
 };
+use comeback_model::ids::FaultId;
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
@@ -12,7 +13,7 @@ use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Untested, example, lost_by, reasons_untested, untested};
+use super::tally::{Untested, example, lost_beside, reasons_untested, untested};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
@@ -125,15 +126,17 @@ fn at_stake(
         let mut open = reasons.into_iter();
         open.find(|(kind, _)| other.iter().all(|(shared, _)| shared != kind))
     };
-    let may_explain = |(kind, _): &(Untested, String)| match kind {
-        Untested::MetNothing => true,
-        Untested::Idle(choice) => lost_by(count, arm, *choice),
-        Untested::NeverAcknowledged | Untested::WrongBeside | Untested::MetTooLittle => false,
+    let idle_of = |(kind, _): &(Untested, String)| match kind {
+        Untested::Idle(choice) => Some(*choice),
+        _ => None,
     };
+    let idle: Vec<FaultId> = of_base.iter().filter_map(idle_of).collect();
+    let may_explain =
+        |(kind, _): &(Untested, String)| matches!(kind, Untested::Idle(_) | Untested::MetNothing);
     let why = match &judged {
         GateState::Holds if !is_found(arm) => own.into_iter().next().map(|(_, why)| why),
         GateState::Holds => without(own, &of_base).map(|(_, why)| why),
-        GateState::Broken(found) if !is_found(base) => {
+        GateState::Broken(found) if !is_found(base) && !lost_beside(count, arm, &idle) => {
             let of_base = of_base.into_iter().filter(may_explain).rev().collect();
             without(of_base, &own).map(|(_, why)| format!("{found}; in the baseline {why}"))
         }

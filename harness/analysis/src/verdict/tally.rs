@@ -149,12 +149,12 @@ pub(crate) fn reasons_untested(count: Count, arm: &ArmAnalysis) -> Vec<(Untested
         .collect()
 }
 
-/// Whether something was lost by a fault of this choice, or by several that it is one of.
-pub(crate) fn lost_by(count: Count, arm: &ArmAnalysis, choice: FaultId) -> bool {
+/// Whether something was lost by faults of other choices than these alone.
+pub(crate) fn lost_beside(count: Count, arm: &ArmAnalysis, choices: &[FaultId]) -> bool {
     let in_trial = |trial: &TrialAnalysis| {
-        let is_chosen = |id: &FaultId| {
-            let mut faults = trial.faults.iter();
-            faults.any(|fault| fault.id == *id && fault.choice.0 == choice)
+        let is_other = |id: &FaultId| {
+            let fault = trial.faults.iter().find(|fault| fault.id == *id);
+            fault.is_some_and(|fault| !choices.contains(&fault.choice.0))
         };
         let mut laid = trial.laid.iter();
         laid.any(|loss| {
@@ -162,7 +162,7 @@ pub(crate) fn lost_by(count: Count, arm: &ArmAnalysis, choice: FaultId) -> bool 
                 Count::LostWrites => loss.writes,
                 _ => loss.sessions,
             };
-            lost > 0 && loss.faults.iter().any(is_chosen)
+            lost > 0 && loss.faults.iter().all(is_other)
         })
     };
     arm.faulted().any(in_trial)

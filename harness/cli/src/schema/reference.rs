@@ -384,7 +384,7 @@ mod tests {
             "| `percent` | whole number | 50 | Of a `cpu_quota`.",
             "| `percent` | whole number from 0 to 255 | 100 | Of a `network`.",
             "| `lasts` | [time](#times-and-sizes) | 1s | Of a `pause`.",
-            "| `rate` | number or `\"auto\"` | `\"auto\"`; 200 for a shard, and for the reference servers |",
+            "| `rate` | number or `\"auto\"` | `\"auto\"`; 200 for a shard, for external servers, and for the reference servers |",
         ] {
             assert!(page.contains(row), "{row}\n{page}");
         }

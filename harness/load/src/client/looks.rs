@@ -58,7 +58,8 @@ impl Former {
     }
 
     /// One that its user ended, or the server by refusing it.
-    pub(super) fn ended(session: (u32, Session), refused: bool) -> Self {
+    pub(super) fn ended(mut session: (u32, Session), refused: bool) -> Self {
+        session.1.note_over();
         Self {
             ended: true,
             refused,

@@ -171,7 +171,7 @@ impl Flow {
             turn.redirects = self.request_of(turn).follow;
             return Ok(None);
         }
-        if self.lacks_its_body(turn.step, (place, request), looked.reply) {
+        if self.lacks_its_body(turn.step, session, (place, request), looked.reply) {
             return Err(unknown(ErrorClass::WrongAnswer, Why::Empty));
         }
         match &self.session {
@@ -191,6 +191,7 @@ impl Flow {
     fn lacks_its_body(
         &self,
         step: Step,
+        session: &Session,
         (place, request): (usize, &step::CompiledRequest),
         reply: &Reply<'_>,
     ) -> bool {
@@ -202,7 +203,8 @@ impl Flow {
         };
         let is_page = match (&self.session, step) {
             (None, _) | (Some(_), Step::Get) => true,
-            (Some(rules), Step::Check) => !shows(rules),
+            // The page of a user who has done nothing yet may be empty.
+            (Some(rules), Step::Check) => !shows(rules) && session.has_changed(),
             // A look may be at a session that was logged out, whose page may be empty.
             (Some(_), Step::Login | Step::Act | Step::Logout | Step::ReadBack) => false,
         };
@@ -272,7 +274,6 @@ impl Flow {
         match (turn.step, named) {
             (Step::Login, Named::Own | Named::Unsaid) => {
                 session.begin_at(counter.unwrap_or(0));
-                session.note_begin(self.known.is_learned());
                 if named == Named::Own {
                     self.learn_name(rules, user, looked);
                 }
@@ -362,12 +363,14 @@ impl Flow {
         let mut own = Vec::new();
         let written = self.templates.write(name, &values, &mut own);
         if written.is_ok() && found.as_bytes() == own {
-            match self.is_taken_from_another(turn.step, name, &found, (user, session)) {
+            match self.is_shared_now(turn.step, name, &found, (user, session)) {
                 true => Named::Another,
                 false => Named::Own,
             }
         } else if self.is_another_users(name, &found, &values)
-            || self.is_anothers_by_login(&found, user, session, looked.reply.cookies)
+            // A server that begins a session anew may give it a name that somebody had before the fault, and shows nothing of his.
+            || (!session.is_replaced_by(looked.reply.cookies)
+                && self.known.is_name_of_another(&found, user))
         {
             Named::Another
         } else {
@@ -375,36 +378,17 @@ impl Flow {
         }
     }
 
-    /// Whether a login showed this name to another user alone. A server that begins a session anew may give it a name that somebody had
-    /// before the fault, and shows nothing of his.
-    fn is_anothers_by_login(
-        &self,
-        found: &str,
-        user: User,
-        session: &Session,
-        cookies: &[String],
-    ) -> bool {
-        match session.is_replaced_by(cookies) {
-            true => self.known.is_taken_from_another(found, user),
-            false => self.known.is_name_of_another(found, user),
-        }
-    }
-
-    /// Whether the server gave the user this name though another one's session from before the fault goes on under it.
-    fn is_taken_from_another(
+    /// Whether a final look shows this name of the user's own to another user, too: the server gave it to both.
+    fn is_shared_now(
         &self,
         step: Step,
         name: &Text,
         found: &str,
         (user, session): (User, &Session),
     ) -> bool {
-        if !matches!(name, Text::Rendered(_)) || !self.known.is_learned() {
-            return false;
-        }
-        if step != Step::Login && session.is_from_before_the_fault() {
-            self.known.note_living(found, user);
-        }
-        self.known.is_taken_from_another(found, user)
+        let is_given = matches!(name, Text::Rendered(_));
+        let is_look = step == Step::ReadBack && !session.is_over();
+        is_given && is_look && self.known.is_shown_to_another(found, user)
     }
 
     /// Notes whose name it is that a login shows, where a template gives it: that of another user may hold what only the server knows.

@@ -1,5 +1,5 @@
 //! What all clients of a trial and its probes know together, so that they call the same reply wrong: how often pages of which nothing is
-//! said were empty before the fault, and whose names logins showed.
+//! said were empty before the fault, whose names logins showed, and to whom final looks show them.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::user::User;
 
-/// So many replies must have had a body for the first one without to be wrong, and so many users a name of their own for a login that
-/// shows one of these to be.
+/// So many replies must have had a body for the first one without to be wrong, and so many users a name of their own for one that two of
+/// them are shown to be.
 const LEAST: u32 = 10;
-/// Empty pages in a row are wrong where chance would show so many with this probability or less.
+/// Empty pages are wrong where chance would show so many with this probability or less.
 const BY_CHANCE: f64 = 1e-9;
+/// So many standard deviations may the share of empty pages have been larger before the fault than it was seen to be.
+const DEVIATIONS: f64 = 6.0;
 
 /// What is known of bodies and names. A clone knows, and learns, the same.
 #[derive(Clone, Debug, Default)]
@@ -28,10 +30,16 @@ struct Parts {
 }
 
 /// How often a page was there and how often it was empty.
-#[derive(Debug, Default)]
-struct Page {
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
     full: u32,
     empty: u32,
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    before: Counted,
+    since: Counted,
     /// So many were empty one after the other since the fault.
     in_a_row: i32,
 }
@@ -50,8 +58,6 @@ enum Had {
 struct Owners {
     before: Had,
     since: Had,
-    /// A session from before the fault shows it still to the one who had it.
-    lives: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,17 +68,50 @@ struct Names {
     single: u32,
     /// Two users had the same one before the fault.
     is_one_shared: bool,
+    /// To whom final looks show names, while these are made: nobody logs in or out then.
+    shown: Option<HashMap<u64, u32>>,
+}
+
+impl Counted {
+    fn count(&mut self, is_empty: bool) {
+        let counted = if is_empty {
+            &mut self.empty
+        } else {
+            &mut self.full
+        };
+        *counted = counted.saturating_add(1);
+    }
+
+    fn all(self) -> f64 {
+        f64::from(self.full) + f64::from(self.empty)
+    }
 }
 
 impl Page {
-    /// With an empty page: whether it is wrong. The share of empty ones is taken for larger than it was (Laplace's rule of succession).
+    /// With an empty page: whether it is wrong.
     fn is_wrong_empty(&mut self) -> bool {
-        let Self { full, empty, .. } = *self;
+        let Self { before, since, .. } = *self;
         self.in_a_row = self.in_a_row.saturating_add(1);
-        let share = f64::from(empty + 1) / f64::from(full + empty + 2);
-        let was_never = empty == 0 && full >= LEAST;
-        full > 0 && (was_never || share.powi(self.in_a_row) <= BY_CHANCE)
+        // By Laplace's rule of succession.
+        let share = f64::from(before.empty + 1) / (before.all() + 2.0);
+        let was_never = before.empty == 0 && before.full >= LEAST;
+        let is_row = share.powi(self.in_a_row) <= BY_CHANCE;
+        let deviation = (share * (1.0 - share) / (before.all() + 2.0)).sqrt();
+        let most = share + DEVIATIONS * deviation;
+        before.full > 0 && (was_never || is_row || are_too_many(since, most))
     }
+}
+
+/// Whether chance shows so many empty pages at this share of empty ones hardly ever, by Chernoff's bound of the binomial tail.
+fn are_too_many(since: Counted, share: f64) -> bool {
+    let all = since.all();
+    let (is, full) = (f64::from(since.empty) / all, f64::from(since.full) / all);
+    if is <= share || share >= 1.0 {
+        return false;
+    }
+    let part = |is: f64, of: f64| if is > 0.0 { is * (is / of).ln() } else { 0.0 };
+    let distance = part(is, share) + part(full, 1.0 - share);
+    (-all * distance).exp() <= BY_CHANCE
 }
 
 impl Had {
@@ -91,7 +130,7 @@ impl Known {
         self.0.is_learned.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_learned(&self) -> bool {
+    fn is_learned(&self) -> bool {
         self.0.is_learned.load(Ordering::Acquire)
     }
 
@@ -100,13 +139,15 @@ impl Known {
     pub fn note_page(&self, place: usize, is_empty: bool) -> bool {
         let mut pages = lock(&self.0.pages);
         let page = pages.entry(place).or_default();
-        match (self.is_learned(), is_empty) {
-            (false, true) => page.empty = page.empty.saturating_add(1),
-            (false, false) => page.full = page.full.saturating_add(1),
-            (true, true) => return page.is_wrong_empty(),
-            (true, false) => page.in_a_row = 0,
+        if !self.is_learned() {
+            page.before.count(is_empty);
+            return false;
         }
-        false
+        page.since.count(is_empty);
+        if !is_empty {
+            page.in_a_row = 0;
+        }
+        is_empty && page.is_wrong_empty()
     }
 
     /// Notes whose name a login showed.
@@ -125,30 +166,35 @@ impl Known {
         names.is_one_shared |= has == Had::Several;
     }
 
-    /// Notes that a session from before the fault shows this name still, to its user.
-    pub(super) fn note_living(&self, name: &str, user: User) {
-        if let Some(owners) = lock(&self.0.names).owners.get_mut(&hash_of(name)) {
-            owners.lives |= owners.before == Had::One(user.number);
-        }
-    }
-
     /// Whether others alone had this name: one before the fault, one since, or both. One that several had at a time says nothing.
     pub(super) fn is_name_of_another(&self, name: &str, user: User) -> bool {
         let names = lock(&self.0.names);
         let owners = names.owners.get(&hash_of(name));
-        let Owners { before, since, .. } = owners.copied().unwrap_or_default();
+        let Owners { before, since } = owners.copied().unwrap_or_default();
         let is_anothers = |had| matches!(had, Had::One(one) if one != user.number);
         let fits = |had| had == Had::Nobody || is_anothers(had);
         fits(before) && fits(since) && (before, since) != (Had::Nobody, Had::Nobody)
     }
 
-    /// Whether this name, which a login gave the user, is that of another one whose session goes on. Where users shared names before the
-    /// fault, or few had one, that says nothing.
-    pub(super) fn is_taken_from_another(&self, name: &str, user: User) -> bool {
-        let names = lock(&self.0.names);
-        let owners = names.owners.get(&hash_of(name));
-        let is_anothers = |owners: &Owners| owners.lives && owners.before != Had::One(user.number);
-        !names.is_one_shared && names.single >= LEAST && owners.is_some_and(is_anothers)
+    /// The final looks begin: nobody logs in or out any more, and no fault comes.
+    pub fn begin_looks(&self) {
+        lock(&self.0.names).shown.get_or_insert_default();
+    }
+
+    /// The final looks are over: another trial begins on the same data.
+    pub fn end_looks(&self) {
+        lock(&self.0.names).shown = None;
+    }
+
+    /// With the own name of a user, as a final look at a session shows it that has not ended: whether another user was shown it, too. Two
+    /// users are in one account then. Where users shared names before the fault, or few had one, that says nothing.
+    pub(super) fn is_shown_to_another(&self, name: &str, user: User) -> bool {
+        let mut names = lock(&self.0.names);
+        let is_told = !names.is_one_shared && names.single >= LEAST;
+        let Some(shown) = names.shown.as_mut().filter(|_| is_told) else {
+            return false;
+        };
+        *shown.entry(hash_of(name)).or_insert(user.number) != user.number
     }
 }
 

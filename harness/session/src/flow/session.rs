@@ -26,8 +26,8 @@ pub struct Session {
     other_base: Option<u64>,
     /// Changes that may have been applied without an acknowledgement.
     slack: u64,
-    /// It began after the fault.
-    is_late: bool,
+    /// Its user ended it, or the server refused it.
+    is_over: bool,
     /// The server may have re-created it, and its replies would not show that.
     in_doubt: bool,
     /// What became of each write, where writes carry values of their own.
@@ -105,13 +105,18 @@ impl Session {
         self.in_doubt
     }
 
-    /// Notes whether it begins after the fault.
-    pub(super) const fn note_begin(&mut self, is_late: bool) {
-        self.is_late = is_late;
+    /// Notes that its user ended it, or the server by refusing it.
+    pub const fn note_over(&mut self) {
+        self.is_over = true;
     }
 
-    pub(super) const fn is_from_before_the_fault(&self) -> bool {
-        !self.is_late
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether a change of it was acknowledged.
+    pub(super) fn has_changed(&self) -> bool {
+        self.acknowledged > 0 || self.writes.contains(&Write::Acknowledged)
     }
 
     /// The counter that the session begins with.

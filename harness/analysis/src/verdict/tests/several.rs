@@ -7,6 +7,7 @@ use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
 use comeback_model::plan::fault::{Effect as FaultEffect, Ending};
 use comeback_model::units::{Elapsed, Span};
 
+use super::baseline::machine;
 use super::*;
 
 /// What `run` demands of users with sessions where nobody says anything.
@@ -530,7 +531,7 @@ impl Twice {
         let [mut then, mut now] = [base, self].map(|run| run.0.clone());
         "then".clone_into(&mut then.header.started);
         for run in [&mut then, &mut now] {
-            run.header.machine = super::baseline::machine();
+            run.header.machine = machine();
         }
         // Twenty such crashes: one decides no difference.
         let [now, then] = [now, then].map(|run| {
