@@ -463,7 +463,7 @@ fn the_server_of_these_files_would_have_left_a_trace() {
     let folder = folder();
     std::fs::write(folder.path().join("x.toml"), SERVER).unwrap();
     let output = Command::new(PROGRAM)
-        .args(["run", "x.toml", "--trials", "1"])
+        .args(["run", "x.toml", "--trials", "1", "--rate", "200"])
         .current_dir(folder.path())
         .output()
         .unwrap();
