@@ -15,7 +15,9 @@ fn planted_regressions_fail_for_their_own_reasons() {
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/regression.toml");
     let file = file.to_str().expect("a path is text");
-    let run = run(&["run", file, "--seed", "5", "--quiet", "--out", "out"]);
+    // From nine trials on, one start that other work delays does not decide the interval of a median.
+    let words = ["run", file, "--seed", "5", "--trials", "9", "--quiet"];
+    let run = run(&[&words[..], &["--out", "out"]].concat());
     if !ended_with(&run, 1) {
         return;
     }
@@ -31,11 +33,12 @@ fn planted_regressions_fail_for_their_own_reasons() {
     assert_eq!(outcome("memory-sessions", "lost_sessions"), Outcome::Fail);
     assert_eq!(outcome("slow-start", "lost_sessions"), Outcome::Pass);
     let slow = outcome("slow-start", "time_to_ready");
-    if slow == Outcome::Inconclusive && how_busy().is_some() {
+    let was_busy = || how_busy().is_some() || run.printed().contains("too busy to judge times");
+    if slow == Outcome::Inconclusive && was_busy() {
         // Starts that scatter as much as the regression is long say nothing of it.
         return;
     }
-    assert_eq!(slow, Outcome::Fail);
+    assert_eq!(slow, Outcome::Fail, "{}", run.printed());
     // Moving sessions costs no time: on a busy machine it may be open, but no alarm.
     let moved = outcome("memory-sessions", "time_to_ready");
     assert_ne!(moved, Outcome::Fail, "{}", run.printed());
