@@ -28,6 +28,10 @@ enum Flow {
     Once,
     /// Replies name the user, and show which writes there are.
     Listed,
+    /// As `Named`, and users look at a page that is the same for all.
+    Browsing,
+    /// The server says at the login who the user is, and users log out.
+    Called,
     /// Replies name nobody and show no counter; sessions are only looked at.
     ReadOnly,
     /// The user's name is taken from the address.
@@ -63,6 +67,15 @@ impl Flow {
             Self::Listed => format!(
                 "[session]\nvalue = \"/items\"\nwrites = \"list\"\n{name}{login}{act}json = {{ item = \"{{{{ write }}}}\" }}\n{check}"
             ),
+            Self::Browsing => format!(
+                "[session]\nvalue = \"/visits\"\n{name}mix = {{ act = 40, check = 20, browse = 40 }}\n{login}{act}{check}\
+                 [session.browse]\nrequest = \"GET /\"\n"
+            ),
+            Self::Called => format!(
+                "[session]\nvalue = \"/visits\"\nidentity = {{ at = \"/user\", name = \"{{{{ account }}}}\" }}\n\
+                 mix = {{ act = 50, check = 40, logout = 10 }}\n{login}capture = {{ account = \"/user\" }}\n{act}{check}\
+                 [session.logout]\nrequest = \"POST /logout\"\n"
+            ),
             Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
             Self::Echoed => format!(
                 "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
@@ -93,8 +106,8 @@ impl Flow {
 }
 
 use Flow::{
-    Booted, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static, Terminated,
-    Unexpecting,
+    Booted, Browsing, Called, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static,
+    Terminated, Unexpecting,
 };
 
 /// What loses something, and how users see it.
@@ -148,7 +161,8 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("errors-at-once", &[Named, Stateless]),
     ("silent-at-once", &[Named]),
     ("flaps", &[Named, Stateless]),
-    ("empty-later", &[Stateless, Unexpecting]),
+    ("empty-later", &[Stateless, Unexpecting, Browsing]),
+    ("one-account-later", &[Called]),
     ("is-slow", &[Named, Stateless]),
     ("only-logs-in", &[Named]),
     ("cannot-show", &[Named]),
@@ -188,6 +202,8 @@ const HONEST: &[Flow] = &[
     Terminated,
     Once,
     Listed,
+    Browsing,
+    Called,
     ReadOnly,
     Stateless,
     Unexpecting,

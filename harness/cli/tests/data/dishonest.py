@@ -262,6 +262,13 @@ class EmptyLater(Honest):
         return self.reply("" if self.again else "welcome")
 
 
+class OneAccount(Honest):
+    """After a restart every login leads into the same account."""
+
+    def login(self, user):
+        return super().login("first" if self.again else user)
+
+
 class AlwaysTwice(Honest):
     def visit(self, sid, session):
         super().visit(sid, session)
@@ -644,6 +651,7 @@ BEHAVIOURS = {
     "silent-at-once": after_restart(silence),
     "flaps": after_restart(flaps),
     "empty-later": EmptyLater,
+    "one-account-later": OneAccount,
     "is-slow": after_restart(slowly),
     "only-logs-in": after_restart(only_logins),
     "cannot-show": after_restart(all_but_checks),
