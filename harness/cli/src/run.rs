@@ -79,12 +79,11 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
     } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
-    let has_default_rate = chooses_no_rate(&document);
     // Shards must all have the same rate.
     if shard.is_none() {
         What::leave_rate_open(&mut document);
     }
-    let has_default_rate = has_default_rate && document.load.rate.is_none();
+    let has_default_rate = chooses_no_rate(&document);
     let compares = args.against.is_asked() || args.baseline.baseline.is_some();
     if document.storm.is_some() && compares {
         let what = "--storm: a storm looks for a loss of one server and compares it with nothing: remove --against and --baseline";

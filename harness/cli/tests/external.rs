@@ -251,6 +251,18 @@ fn told(run: &Run, kind: &str) -> Vec<Value> {
     events.filter(|event| event["type"] == kind).collect()
 }
 
+/// No session and no write was lost.
+fn assert_kept_all(run: &Run) {
+    let summary = run.summary();
+    let arm = &summary.arms[0];
+    assert_eq!(
+        (arm.sessions.lost, arm.writes.lost),
+        (0, 0),
+        "{}",
+        run.printed()
+    );
+}
+
 /// Each faulted trial met a process, which ended by the signal, and another one came in its place.
 fn assert_replaced(run: &Run) {
     for confirmed in told(run, "fault_confirmed") {
@@ -277,14 +289,7 @@ fn a_server_under_a_loop_is_found_by_its_port_killed_and_left_running() {
     let run = run(&experiment(&server.by_port(), ""));
     if ended_with(&run, 0) {
         assert_replaced(&run);
-        let summary = run.summary();
-        let arm = &summary.arms[0];
-        assert_eq!(
-            (arm.sessions.lost, arm.writes.lost),
-            (0, 0),
-            "{}",
-            run.printed()
-        );
+        assert_kept_all(&run);
     }
     assert!(server.answers(), "{}", run.printed());
 }

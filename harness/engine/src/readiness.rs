@@ -44,12 +44,16 @@ pub struct Ready {
 pub(super) trait Begun {
     /// Since when it is waited for.
     fn begun(&self) -> Elapsed;
-    /// Ends with the wanted line of its output.
-    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>>;
+    /// Ends with the wanted line of its output. That of a server which others start goes elsewhere.
+    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(std::future::pending())
+    }
     /// Ends with it.
     fn exited(&mut self) -> impl Future<Output = io::Result<(Exit, Elapsed)>>;
     /// A hint after its early end.
-    fn hint_after_exit(&self, exit: Exit) -> Option<String>;
+    fn hint_after_exit(&self, _exit: Exit) -> Option<String> {
+        None
+    }
     /// A hint when it is not reached.
     fn hint_from_sockets(&self, endpoint: &Endpoint) -> Option<String>;
 }
@@ -81,21 +85,12 @@ impl Begun for ExternalProcess {
         self.requested()
     }
 
-    /// Its output goes elsewhere.
-    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(std::future::pending())
-    }
-
     async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
         loop {
             if let Next::Exited(exit, at) = self.next().await? {
                 return Ok((exit, at));
             }
         }
-    }
-
-    fn hint_after_exit(&self, _exit: Exit) -> Option<String> {
-        None
     }
 
     fn hint_from_sockets(&self, _endpoint: &Endpoint) -> Option<String> {
@@ -108,21 +103,12 @@ impl Begun for RemoteProcess {
         self.requested()
     }
 
-    /// Its output goes elsewhere.
-    fn line(&self) -> Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(std::future::pending())
-    }
-
     async fn exited(&mut self) -> io::Result<(Exit, Elapsed)> {
         loop {
             if let Next::Exited(exit, at) = self.next().await? {
                 return Ok((exit, at));
             }
         }
-    }
-
-    fn hint_after_exit(&self, _exit: Exit) -> Option<String> {
-        None
     }
 
     fn hint_from_sockets(&self, _endpoint: &Endpoint) -> Option<String> {

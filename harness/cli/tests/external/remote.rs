@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use super::support::{self, CONTRACT_SESSION, Run, ended_with, is_there_or_skipped, unfolded};
-use super::{told, wait_until};
+use super::{assert_kept_all, told, wait_until};
 
 /// Another machine: its first process ends when the test does, as its input is over then. The kernel ends all others with that, and
 /// removes the network when nobody is in it.
@@ -255,14 +255,7 @@ fn what_a_server_on_another_machine_writes_down_outlives_its_end() {
     let run = run(&experiment(&machine.external(&machine.kill(), &start), ""));
     if ended_with(&run, 0) {
         assert_seen_from_outside(&run);
-        let summary = run.summary();
-        let arm = &summary.arms[0];
-        assert_eq!(
-            (arm.sessions.lost, arm.writes.lost),
-            (0, 0),
-            "{}",
-            run.printed()
-        );
+        assert_kept_all(&run);
     }
 }
 

