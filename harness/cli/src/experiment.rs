@@ -239,7 +239,7 @@ impl What {
             }
             document.target.command = Some(Words(command.to_vec()));
         }
-        self.target.apply_to(&mut document.target);
+        document.target = document.target.overridden_by(&self.target.to_part());
         self.retry.apply_to(document);
         self.storm.apply_to(document).map_err(CliError::Usage)?;
         if !self.faults.is_empty() {

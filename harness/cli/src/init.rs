@@ -34,7 +34,7 @@ use super::experiment::TargetArgs;
 use super::{CliError, say};
 use comeback_engine::discover::{DiscoverError, Discovered, discover};
 use comeback_engine::needs::Remotes;
-use comeback_experiment::document::Words;
+use comeback_experiment::document::{TargetPart, Words};
 use comeback_experiment::{Document, Origin, resolve};
 use comeback_supervise::custody::{Custody, Host};
 use comeback_supervise::tag::RunTag;
@@ -97,9 +97,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         har: args.from_har.as_deref(),
         openapi: args.from_openapi.as_deref(),
     })?;
+    let target = args.target.to_part();
     let server = Server {
         command: &args.from_command,
-        target: &args.target,
+        target: &target,
     };
     if let (true, Some(flag)) = (args.from_command.is_empty(), args.target.given()) {
         return Err(CliError::Usage(format!(
@@ -128,7 +129,7 @@ pub(super) struct Server<'a> {
     /// Its command; empty when none is known.
     pub(super) command: &'a [String],
     /// How it is started, as far as that was said.
-    pub(super) target: &'a TargetArgs,
+    pub(super) target: &'a TargetPart,
 }
 
 /// What is known before any recording is read.
@@ -269,8 +270,10 @@ pub(super) fn in_custody<T>(
     work: impl AsyncFnOnce(InCustody<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let mut document = Document::default();
-    document.target.command = Some(Words(server.command.to_vec()));
-    server.target.apply_to(&mut document.target);
+    document.target = TargetPart {
+        command: Some(Words(server.command.to_vec())),
+        ..server.target.clone()
+    };
     let origin = Origin {
         name: purpose.to_owned(),
         here: None,

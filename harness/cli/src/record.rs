@@ -76,20 +76,21 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             "--har: it names the experiment file: name another file".to_owned(),
         ));
     }
-    if args.target.socket.is_some() {
+    let target = args.target.to_part();
+    if target.socket.is_some() {
         return Err(CliError::Usage(
             "--socket: the recorder reaches the server at a port: record it with {port} and without --socket, and add the key `socket` \
              to the file afterwards"
                 .to_owned(),
         ));
     }
-    if let Some(protocol) = args.target.protocol {
+    if let Some(protocol) = target.protocol {
         check_protocol(Some(protocol))?;
     }
     balancer::raise_file_limit()?;
     let server = Server {
         command: &args.command,
-        target: &args.target,
+        target: &target,
     };
     let taken = init::in_custody(server, "record", async |started| {
         let signals = Signals::listen()?;

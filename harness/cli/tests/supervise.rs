@@ -17,9 +17,7 @@ use comeback_host::undo::Undo;
 use comeback_model::endpoint::Endpoint;
 use comeback_model::event::Exit;
 use comeback_model::ids::{BootId, Incarnation, Node, TrialId};
-use comeback_model::plan::{
-    Attempts, Listener, Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target,
-};
+use comeback_model::plan::{Protocol, Reach, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_model::units::Span;
 use comeback_supervise::ownership::{listeners, listening_addresses};
 use comeback_supervise::ports::free_port;
@@ -166,24 +164,12 @@ impl Bench {
 
 fn target(words: &[&str]) -> Target {
     Target {
-        external: None,
-        command: words.iter().map(|word| (*word).to_owned()).collect(),
         environment: BTreeMap::from([("GREETING".to_owned(), "on {port}".to_owned())]),
         ready: Readiness {
             probe: ReadyProbe::Tcp,
             within: Span::from_secs(20),
         },
-        stop: Stop {
-            signal: Signal::Term,
-            grace: Span::from_secs(5),
-        },
-        restart_after: Span::ZERO,
-        attempts: Attempts::default(),
-        folder: None,
-        protocol: Protocol::Http,
-        socket: None,
-        listener: Listener::Own,
-        boot_header: None,
+        ..Target::of(words.iter().copied())
     }
 }
 

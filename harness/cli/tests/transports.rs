@@ -18,8 +18,8 @@ use comeback_model::ids::{Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{self, Header};
 use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Arm, Arrivals, Attempts, Calibration, Listener, Load, Plan, Protocol, Readiness, ReadyProbe,
-    SessionFlow, Signal, Stop, Target, Windows, Workload,
+    Arm, Arrivals, Calibration, Load, Plan, Protocol, Readiness, ReadyProbe, SessionFlow, Target,
+    Windows, Workload,
 };
 use comeback_model::schedule;
 use comeback_model::units::Span;
@@ -41,25 +41,15 @@ fn zoo(name: &str, protocol: Protocol) -> Target {
         PROGRAM, "serve", name, "--port", "{port}", "--data", "{data}",
     ];
     Target {
-        external: None,
-        command: command.map(str::to_owned).to_vec(),
-        folder: None,
         protocol,
-        socket: None,
-        listener: Listener::Own,
-        environment: BTreeMap::new(),
         ready: Readiness {
             probe: ReadyProbe::Http("/health".to_owned()),
             within: PATIENCE,
         },
-        stop: Stop {
-            signal: Signal::Term,
-            grace: Span::from_secs(5),
-        },
         // Long enough that users are turned away meanwhile.
         restart_after: Span::from_ms(200),
-        attempts: Attempts::default(),
         boot_header: Some("x-boot-id".to_owned()),
+        ..Target::of(command)
     }
 }
 

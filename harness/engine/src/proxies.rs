@@ -4,15 +4,12 @@
 //! clients and other nodes are told is the proxy's port ([`super::placement::Placement::reached`]). A proxy that ends by itself
 //! voids the trial.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
 use comeback_model::ids::{Incarnation, Node};
-use comeback_model::plan::{
-    Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
-};
+use comeback_model::plan::{Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_model::units::Span;
 
 use super::EngineError;
@@ -136,21 +133,12 @@ fn target(place: &ProxyPlace, to: u16) -> Target {
         &place.control,
     ];
     Target {
-        external: None,
-        command: words.map(str::to_owned).to_vec(),
-        folder: None,
-        protocol: Protocol::default(),
-        socket: None,
-        environment: BTreeMap::new(),
         ready: Readiness {
             probe: ReadyProbe::Log(LISTENS.to_owned()),
             within: READY_WITHIN,
         },
         stop: stop(),
-        restart_after: Span::ZERO,
-        attempts: Attempts::default(),
-        listener: Listener::Own,
-        boot_header: None,
+        ..Target::of(words)
     }
 }
 

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use comeback_model::gate::Gate;
-use comeback_model::plan::{Listener, Protocol, Signal};
 use comeback_model::units::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,11 +13,13 @@ use super::Problem;
 use super::chaos::place_of;
 
 pub use super::chaos::ChaosPart;
+pub use super::external::ExternalPart;
 pub use super::faults::{DeployPart, DrainPart, FaultPart, SurroundingPart};
 pub use super::load::{LoadPart, RetryPart};
 pub use super::scalar::{AimPart, Demands, RatePart, Statuses, Text, Words};
 pub use super::session::{IdentityPart, MixPart, SessionPart};
 pub use super::step::{ExpectPart, StepPart};
+pub use super::target::{ReadyPart, RestartPart, StopPart, TargetPart};
 pub use super::windows::WindowsPart;
 
 /// An experiment: servers, the users' load, the fault, and the gates.
@@ -41,7 +42,7 @@ pub struct Document {
     /// The seed of everything random. Default: drawn, printed and recorded.
     pub seed: Option<u64>,
     /// The server. An arm overrides the keys that it names.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "TargetPart::says_nothing")]
     pub target: TargetPart,
     /// The balancer in front of the replicas. Clients connect to it.
     pub balancer: Option<BalancerPart>,
@@ -106,66 +107,6 @@ impl Document {
         }
         &mut self.fault[0]
     }
-}
-
-/// A server that something else starts: systemd, supervisord, runit, a shell loop, or a person.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExternalPart {
-    /// The file that holds its process id. The server must have written it again by the time it listens again. Default: its process is
-    /// found by the port.
-    pub pid_file: Option<String>,
-    /// The unit of systemd that it is, such as `shop.service`: its process is the unit's main process. Its own `Restart=` starts it again,
-    /// or `restart = ["systemctl", "restart", "shop.service"]`.
-    pub systemd_unit: Option<String>,
-    /// The port of 127.0.0.1 that it listens on. Its process is the one that listens there, unless `pid_file` or `systemd_unit` names it.
-    pub port: Option<u16>,
-    /// The same as `port`, as an address such as `127.0.0.1:8080`. An IPv4 or IPv6 address of another machine, such as `10.0.0.5:8080` or
-    /// `[fd00::5]:8080`, needs `--allow-remote` on the command line and the command `kill`. No process is seen there: the server is known
-    /// by its address alone, and its end by its connections.
-    pub address: Option<String>,
-    /// Program and arguments that start it again after a fault, without a shell. Default: its own supervisor does.
-    pub restart: Option<Words>,
-    /// Program and arguments that end it, without a shell, in place of the signal of a kill. T0 is when its process is seen to be gone.
-    /// Default: SIGKILL is sent to it. A server on another machine needs this, such as `["ssh", "HOST", "pkill", "-KILL", "shop"]`.
-    pub kill: Option<Words>,
-}
-
-/// A server: a `command` to start, or an `external` one.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TargetPart {
-    /// A server that something else starts, in place of `command`. Faults end or pause it. Comeback never stops it otherwise.
-    pub external: Option<ExternalPart>,
-    /// Program and arguments, without a shell. `{port}`, `{data}`, `{replica}`, `{comeback}` (this program) and
-    /// `{here}` (the folder of the experiment file) are filled in. With several replicas, so are `{shared}` (a folder that
-    /// they share) and `{store}` (the port of the store).
-    pub command: Option<Words>,
-    /// Program and arguments that build it, without a shell. `comeback run --against REV` runs this in the working tree and in the
-    /// revision, where the server is started. `{here}` is filled in. Default: nothing is built.
-    pub build: Option<Words>,
-    /// The protocol it speaks. Default: `http`, which is HTTP/1.1.
-    pub protocol: Option<Protocol>,
-    /// The Unix socket it listens on, such as `{data}/app.sock`. Default: 127.0.0.1 and `{port}`.
-    pub socket: Option<String>,
-    /// Who binds its listening socket: the server (`own`) or the harness (`held`). A held socket stays open while the server
-    /// is dead, so that connections wait and are not refused. Each start gets it as under socket activation (`LISTEN_FDS`).
-    /// `held` needs `boot_header` and `ready.http`. Default: `own`.
-    pub listener: Option<Listener>,
-    /// Environment variables. The same placeholders are filled in.
-    #[serde(default)]
-    pub environment: BTreeMap<String, Text>,
-    /// How its first start is known to be complete. Default: `http` with the path of the load; with sessions, `tcp`.
-    pub ready: Option<ReadyPart>,
-    /// How it is stopped, at the end of a trial and by a planned stop.
-    pub stop: Option<StopPart>,
-    /// How it is started again.
-    pub restart: Option<RestartPart>,
-    /// The number of replicas. More than one need a balancer. Default: 1.
-    pub replicas: Option<u32>,
-    /// A response header that changes with each start of the server. Default: the owner of the listening socket tells the
-    /// new process from the old one.
-    pub boot_header: Option<String>,
 }
 
 /// The balancer in front of the replicas: one that this program can set up, or any command.
@@ -288,42 +229,6 @@ pub enum StoreKind {
     Postgres,
 }
 
-/// How a start is known to be complete: one of `http`, `tcp` and `log`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReadyPart {
-    /// A `GET` of this path is answered with a 2xx.
-    pub http: Option<String>,
-    /// A connection is accepted.
-    pub tcp: Option<bool>,
-    /// A line of its output contains this text.
-    pub log: Option<String>,
-    /// How long the first start may take. Default: 10s.
-    pub within: Option<Span>,
-}
-
-/// How a server is stopped.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StopPart {
-    /// The first signal. Default: TERM.
-    pub signal: Option<Signal>,
-    /// The time until SIGKILL follows. Default: 5s.
-    pub grace: Option<Span>,
-}
-
-/// How a server is started again.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RestartPart {
-    /// The pause after its confirmed exit. Default: 0s.
-    pub after: Option<Span>,
-    /// The most starts after one fault, if the server ends before it is ready. Default: 1.
-    pub attempts: Option<u32>,
-    /// The pause before the second start. It doubles with each further start. Default: 200ms.
-    pub backoff: Option<Span>,
-}
-
 /// One of several servers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -347,7 +252,7 @@ pub struct ArmPart {
     /// The new version that a deploy starts. Default: the common one.
     pub deploy: Option<DeployPart>,
     /// Keys that differ from the common target. Environment variables are added to the common ones.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "TargetPart::says_nothing")]
     pub target: TargetPart,
     /// Why it takes no part, if that is known beforehand.
     #[serde(skip)]

@@ -7,6 +7,7 @@
 pub mod chaos;
 pub mod choice;
 pub mod document;
+mod external;
 pub mod faults;
 mod file;
 mod fill;
@@ -25,6 +26,7 @@ mod spans;
 mod step;
 mod storm;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 mod topology;

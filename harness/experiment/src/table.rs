@@ -32,6 +32,12 @@ fn value(of: impl Serialize) -> Result<Value, Unwritable> {
 pub(super) struct Part(pub(super) Table);
 
 impl Part {
+    /// A part of the document as a table, to be added to.
+    pub(super) fn of(part: impl Serialize) -> Result<Self, Unwritable> {
+        let table = Table::try_from(part).map_err(|error| Unwritable(error.to_string()))?;
+        Ok(Self(table))
+    }
+
     pub(super) fn put(&mut self, key: &str, of: impl Serialize) -> Result<(), Unwritable> {
         self.0.insert(key.to_owned(), value(of)?);
         Ok(())

@@ -10,13 +10,11 @@ use comeback_model::gate::Gate;
 use comeback_model::ids::Seed;
 use comeback_model::plan::fault::Catalogue;
 use comeback_model::plan::secret::MASK;
-use comeback_model::plan::{
-    Aim, Arm, Calibration, External, Fault, IdentifiedBy, Open, Plan, ReadyProbe, Target, Workload,
-};
+use comeback_model::plan::{Aim, Arm, Calibration, Fault, Open, Plan, Workload};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::document::{LoadPart, RetryPart, WindowsPart};
+use super::document::{LoadPart, RetryPart, TargetPart, WindowsPart};
 use super::table::{Part, Unwritable};
 use super::{Document, File, Key, Origin, faults, resolve, session, step};
 
@@ -254,21 +252,14 @@ fn table_of(plan: &Plan, seed: Seed) -> Result<Table, Unwritable> {
 /// The servers of an arm, by their parts of a file.
 fn servers(arm: &Arm) -> Result<Table, Unwritable> {
     let mut parts = Part::default();
-    let mut own = target(&arm.target)?;
-    own.put("replicas", arm.replicas)?;
-    own.put("protocol", arm.target.protocol)?;
-    own.put("listener", arm.target.listener)?;
-    own.put_some("socket", arm.target.socket.as_ref())?;
-    own.put_some("boot_header", arm.target.boot_header.as_ref())?;
-    parts.put("target", own.0)?;
+    parts.put("target", TargetPart::of_arm(&arm.target, arm.replicas))?;
     if let Some(balancer) = &arm.balancer {
-        let mut part = target(balancer)?;
+        let mut part = Part::of(TargetPart::of_any(balancer))?;
         part.put_some("drain", arm.drain.as_ref())?;
         parts.put("balancer", part.0)?;
     }
     for (name, other) in [("cache", &arm.cache), ("store", &arm.store)] {
-        let part = other.as_ref().map(target).transpose()?;
-        parts.put_some(name, part.map(|part| part.0))?;
+        parts.put_some(name, other.as_ref().map(TargetPart::of_any))?;
     }
     if let Some(next) = &arm.next {
         let mut part = Part::default();
@@ -287,59 +278,6 @@ fn named_arm(arm: &Arm) -> Result<Table, Unwritable> {
     part.put_some("family", arm.family.as_ref())?;
     part.put_some("retry", arm.retry.as_ref().map(RetryPart::from))?;
     Ok(part.0)
-}
-
-fn target(target: &Target) -> Result<Part, Unwritable> {
-    let mut part = Part::default();
-    match &target.external {
-        Some(one) => part.put("external", external(one)?.0)?,
-        None => part.put("command", &target.command)?,
-    }
-    part.put_some_texts("environment", &target.environment)?;
-    let mut ready = Part::default();
-    match &target.ready.probe {
-        ReadyProbe::Http(path) => ready.put("http", path)?,
-        ReadyProbe::Tcp => ready.put("tcp", true)?,
-        ReadyProbe::Log(line) => ready.put("log", line)?,
-    }
-    ready.put("within", target.ready.within)?;
-    part.put("ready", ready.0)?;
-    let mut stop = Part::default();
-    stop.put("signal", target.stop.signal)?;
-    stop.put("grace", target.stop.grace)?;
-    part.put("stop", stop.0)?;
-    if target
-        .external
-        .as_ref()
-        .is_some_and(|external| external.restart.is_none())
-    {
-        return Ok(part);
-    }
-    let mut restart = Part::default();
-    restart.put("after", target.restart_after)?;
-    restart.put("attempts", target.attempts.most)?;
-    if target.attempts.most > 1 {
-        restart.put("backoff", target.attempts.backoff)?;
-    }
-    part.put("restart", restart.0)?;
-    Ok(part)
-}
-
-fn external(external: &External) -> Result<Part, Unwritable> {
-    let mut part = Part::default();
-    if let IdentifiedBy::PidFile(path) = &external.by {
-        part.put("pid_file", path)?;
-    }
-    if let IdentifiedBy::Unit(unit) = &external.by {
-        part.put("systemd_unit", unit)?;
-    }
-    match external.remote() {
-        Some(_) => part.put("address", external.address().to_string())?,
-        None => part.put("port", external.port)?,
-    }
-    part.put_some("restart", external.restart.as_ref())?;
-    part.put_some("kill", external.kill.as_ref())?;
-    Ok(part)
 }
 
 /// What a fault and a surrounding have in common.

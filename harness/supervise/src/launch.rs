@@ -529,10 +529,7 @@ pub(super) fn explain_spawn(program: PathBuf, cause: io::Error) -> StartError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use comeback_model::plan::{Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop};
-    use comeback_model::units::Span;
+    use comeback_model::plan::Protocol;
 
     use super::*;
 
@@ -560,24 +557,9 @@ mod tests {
     #[test]
     fn a_socket_path_is_filled_in_and_must_fit_the_kernel() {
         let target = |socket: &str| Target {
-            external: None,
-            command: vec!["./server".to_owned()],
-            folder: None,
             protocol: Protocol::Redis,
             socket: Some(socket.to_owned()),
-            environment: BTreeMap::new(),
-            ready: Readiness {
-                probe: ReadyProbe::Tcp,
-                within: Span::from_secs(1),
-            },
-            stop: Stop {
-                signal: Signal::Term,
-                grace: Span::from_secs(1),
-            },
-            restart_after: Span::ZERO,
-            attempts: Attempts::default(),
-            listener: Listener::Own,
-            boot_header: None,
+            ..Target::of(["./server"])
         };
         let resolve =
             |socket: &str| resolve_endpoint(&target(socket), 80, Path::new("/d"), Node::Replica(3));

@@ -1,15 +1,12 @@
 //! Servers that Debian's packages bring, beside those of our own: what holds of a protocol holds of them, too.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use comeback_model::plan::{
-    Arm, Attempts, Listener, Protocol, Readiness, ReadyProbe, Signal, Stop, Target,
-};
+use comeback_model::plan::{Arm, Readiness, ReadyProbe, Signal, Stop, Target};
 use comeback_model::units::Span;
 use comeback_servers::protocols::{PASSWORD, dns as zone, ftp};
 
@@ -59,13 +56,6 @@ impl Packaged {
         let line = self.ready.map(|line| ReadyProbe::Log(line.to_owned()));
         let is_able = !self.needs_root || rustix::process::geteuid().is_root();
         let target = Target {
-            external: None,
-            command: self.command.iter().map(|word| (*word).to_owned()).collect(),
-            folder: None,
-            protocol: Protocol::default(),
-            socket: None,
-            listener: Listener::Own,
-            environment: BTreeMap::new(),
             ready: Readiness {
                 probe: line.unwrap_or(ReadyProbe::Tcp),
                 within: Span::from_secs(10),
@@ -75,9 +65,7 @@ impl Packaged {
                 signal: Signal::Kill,
                 grace: Span::from_secs(5),
             },
-            restart_after: Span::ZERO,
-            attempts: Attempts::default(),
-            boot_header: None,
+            ..Target::of(self.command.iter().copied())
         };
         Arm {
             skip: (!is_able).then(|| format!("only root can start {}", self.name)),

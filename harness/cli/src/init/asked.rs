@@ -1,7 +1,7 @@
 //! What flags say of the users, the trials, the faults and the gates of a first file, as the parts of a file.
 
 use comeback_experiment::choice::whole;
-use comeback_experiment::document::{FaultPart, Words};
+use comeback_experiment::document::{FaultPart, TargetPart, Words};
 use comeback_experiment::{Document, Origin, resolve, write_plan};
 use comeback_faults::Faults;
 use comeback_model::gate::Gate;
@@ -77,8 +77,10 @@ impl Asked {
             [] => EXAMPLE.map(str::to_owned).to_vec(),
             command => command.to_vec(),
         };
-        document.target.command = Some(Words(command));
-        server.target.apply_to(&mut document.target);
+        document.target = TargetPart {
+            command: Some(Words(command)),
+            ..server.target.clone()
+        };
         let origin = Origin {
             name: "init".to_owned(),
             here: None,

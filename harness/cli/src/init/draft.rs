@@ -1,6 +1,9 @@
 //! The text of a first experiment file.
 
-use comeback_model::plan::{Dialect, Listener, Protocol};
+use std::collections::BTreeMap;
+
+use comeback_experiment::document::TargetPart;
+use comeback_model::plan::{Dialect, Protocol};
 use comeback_model::units::Span;
 
 use super::Known;
@@ -77,7 +80,7 @@ impl Draft<'_> {
             "[target]\n# No shell reads it. {{port}} and {{data}} are filled in at each start. {{here}} is the folder of this file.\n\
              command = [{}]\n{protocol}\n{}{}\n{}\n{}\n{}\n",
             words.join(", "),
-            self.address(),
+            self.rest(),
             self.ready(),
             self.stop(),
             self.restart(),
@@ -85,29 +88,24 @@ impl Draft<'_> {
         )
     }
 
-    /// Where it listens, and how its starts are told apart, as far as that was said.
-    fn address(&self) -> String {
-        let target = self.known.server.target;
-        let listener = target.listener.map(|listener| match listener {
-            Listener::Own => "own",
-            Listener::Held => "held",
-        });
-        let said = [
-            ("socket", target.socket.as_deref()),
-            ("listener", listener),
-            ("boot_header", target.boot_header.as_deref()),
-        ];
-        let said = said.into_iter();
-        said.filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(value?))))
-            .collect()
+    /// Everything else that was said: where it listens, and how its starts are told apart.
+    fn rest(&self) -> String {
+        let rest = TargetPart {
+            // The file says these in its own way.
+            protocol: None,
+            ready: None,
+            restart: None,
+            environment: BTreeMap::new(),
+            ..self.known.server.target.clone()
+        };
+        toml::to_string(&rest).unwrap_or_default()
     }
 
     fn restart(&self) -> String {
-        let target = self.known.server.target;
-        let after = target
-            .restart_after
-            .map(|pause| format!("after = \"{pause}\""));
-        let attempts = target.restart_attempts;
+        let restart = self.known.server.target.restart.clone();
+        let restart = restart.unwrap_or_default();
+        let after = restart.after.map(|pause| format!("after = \"{pause}\""));
+        let attempts = restart.attempts;
         let attempts = attempts.map(|attempts| format!("attempts = {attempts}"));
         let said: Vec<String> = after.into_iter().chain(attempts).collect();
         match said.as_slice() {
@@ -129,7 +127,8 @@ impl Draft<'_> {
             true => name.to_owned(),
             false => quoted(name),
         };
-        let said = variables.map(|(name, value)| format!("{} = {}", key(name), quoted(value)));
+        let said =
+            variables.map(|(name, value)| format!("{} = {}", key(name), quoted(&value.text)));
         let said: Vec<String> = said.collect();
         match said.as_slice() {
             [] => "# environment = { NAME = \"value\" }".to_owned(),
@@ -140,9 +139,10 @@ impl Draft<'_> {
     fn ready(&self) -> String {
         let target = self.known.server.target;
         let seen = || self.known.seen.map_or(READY_WITHIN, within);
-        let within = target.ready_within.unwrap_or_else(seen);
+        let said = target.ready.as_ref();
+        let within = said.and_then(|ready| ready.within).unwrap_or_else(seen);
         let up = |what: &str| format!("ready = {{ {what}, within = \"{within}\" }}");
-        if let Some(said) = &target.ready {
+        if let Some(said) = said {
             let log = said
                 .log
                 .iter()
@@ -151,8 +151,10 @@ impl Draft<'_> {
                 .http
                 .iter()
                 .map(|path| format!("http = {}", quoted(path)));
-            let said = log.chain(http).next();
-            return up(&said.unwrap_or_else(|| "tcp = true".to_owned()));
+            let tcp = said.tcp.iter().map(|_| "tcp = true".to_owned());
+            if let Some(said) = log.chain(http).chain(tcp).next() {
+                return up(&said);
+            }
         }
         match self.known.seen {
             None if self.has_flow() => {

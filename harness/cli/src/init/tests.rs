@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use crate::experiment::TargetArgs;
 use std::path::Path;
 
 use comeback_experiment::File;
+use comeback_experiment::document::TargetPart;
 use comeback_faults::Faults;
 use comeback_model::plan::Workload;
 use serde_json::json;
@@ -124,7 +124,7 @@ fn files_of_document(parsed: Result<(Vec<Exchange>, Said), Unusable>) -> usize {
         let known = Known {
             server: Server {
                 command: &[],
-                target: &TargetArgs::default(),
+                target: &TargetPart::default(),
             },
             seen: None,
             parts: &Parts::default(),
@@ -173,9 +173,10 @@ struct Init {
 fn file_of(flags: &[&str]) -> File {
     let words = ["init"].into_iter().chain(flags.iter().copied());
     let Init { args } = clap::Parser::try_parse_from(words).unwrap();
+    let target = args.target.to_part();
     let server = Server {
         command: &args.from_command,
-        target: &args.target,
+        target: &target,
     };
     let known = Known {
         server,

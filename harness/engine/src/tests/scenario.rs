@@ -1,7 +1,5 @@
 //! A trial of mock processes under mock load, and what its journal says afterwards.
 
-use std::collections::BTreeMap;
-
 use comeback_analysis::measure::{TrialAnalysis, analyze};
 use comeback_faults::Faults;
 use comeback_model::event::{Event, EventKind, ExitCause, Phase};
@@ -9,8 +7,8 @@ use comeback_model::ids::{ArmId, FaultId, Incarnation, Node, Seed, TrialId};
 use comeback_model::journal::{Header, Journal, Machine, VERSION};
 use comeback_model::plan::fault::{Catalogue, Said};
 use comeback_model::plan::{
-    Aim, Arm, Attempts, Calibration, Drain, Fault, Listener, Load, Mix, Plan, Protocol, Readiness,
-    ReadyProbe, SessionFlow, Signal, Stop, Target, Windows, Within, Workload,
+    Aim, Arm, Calibration, Drain, Fault, Load, Mix, Plan, Readiness, ReadyProbe, SessionFlow,
+    Signal, Stop, Target, Windows, Within, Workload,
 };
 use comeback_model::schedule::{
     PlannedInjection, PlannedSurrounding, PlannedTrial, Schedule, expand,
@@ -73,13 +71,6 @@ pub(super) struct Told {
 
 fn target() -> Target {
     Target {
-        external: None,
-        command: vec!["./server".to_owned()],
-        folder: None,
-        protocol: Protocol::Http,
-        socket: None,
-        listener: Listener::Own,
-        environment: BTreeMap::new(),
         ready: Readiness {
             probe: ReadyProbe::Http("/health".to_owned()),
             within: Span::from_ms(200),
@@ -88,9 +79,7 @@ fn target() -> Target {
             signal: Signal::Term,
             grace: Span::from_ms(300),
         },
-        restart_after: Span::ZERO,
-        attempts: Attempts::default(),
-        boot_header: None,
+        ..Target::of(["./server"])
     }
 }
 

@@ -58,14 +58,10 @@ pub(super) fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Pro
         Field::Arms if arm.is_none() => places_of_single_server(plan, document),
         Field::Arms => of_arm("name"),
         Field::Family => of_arm("family"),
-        Field::Command => of_server(&["command"]),
-        Field::External => of_server(&["external"]),
-        Field::Socket => of_server(&["socket"]),
-        Field::Listener => of_server(&["listener"]),
+        Field::Target(key) => of_server(&[key]),
         Field::Ready => of_server(&["ready", "http"]),
         Field::ReadyWithin => of_server(&["ready", "within"]),
         Field::BootHeader => of_server(&["boot_header"]),
-        Field::Replicas => of_server(&["replicas"]),
         Field::Gate(index) => {
             let metric = plan.gates.get(index).map(Gate::metric);
             let names = METRICS.iter().filter(|(_, own)| Some(*own) == metric);

@@ -51,22 +51,14 @@ pub enum Field {
     Arms,
     /// The family of an arm.
     Family,
-    /// A target's command.
-    Command,
-    /// A server that somebody else starts.
-    External,
-    /// A target's socket.
-    Socket,
-    /// Who holds a target's listening socket.
-    Listener,
+    /// A server, by the key.
+    Target(&'static str),
     /// A gate, by its place.
     Gate(usize),
     /// The path that a readiness probe asks for.
     Ready,
     /// How long a start may take.
     ReadyWithin,
-    /// How many replicas there are.
-    Replicas,
     /// How operations are tried again.
     Retry,
     /// The cache.
@@ -124,14 +116,10 @@ impl Field {
             Self::Name => "name",
             Self::Arms => "arms",
             Self::Family => "family",
-            Self::Command => "command",
-            Self::External => "external",
-            Self::Socket => "socket",
-            Self::Listener => "listener",
+            Self::Target(key) => key,
             Self::Gate(_) => "gate",
             Self::Ready => "ready",
             Self::ReadyWithin => "ready-within",
-            Self::Replicas => "replicas",
             Self::Retry => "retry",
             Self::Cache => "cache",
             Self::Faults => "fault",

@@ -1,31 +1,17 @@
 //! A plan for tests, those of other crates too (feature `testing`).
 
-use std::collections::BTreeMap;
-
 use super::fault::{Effect, Ending, FaultWords, HoldsBack, Needs, Parameters};
 use super::*;
 
 /// A small valid plan with two arms, to test with.
 pub fn test_plan() -> Plan {
     let target = || Target {
-        external: None,
-        command: vec!["./server".to_owned()],
-        folder: None,
-        protocol: Protocol::Http,
-        socket: None,
-        listener: Listener::Own,
-        environment: BTreeMap::new(),
         ready: Readiness {
             probe: ReadyProbe::Http("/health".to_owned()),
             within: Span::from_secs(10),
         },
-        stop: Stop {
-            signal: Signal::Term,
-            grace: Span::from_secs(5),
-        },
-        restart_after: Span::ZERO,
-        attempts: Attempts::default(),
         boot_header: Some("x-boot-id".to_owned()),
+        ..Target::of(["./server"])
     };
     let arm = |name: &str| Arm::alone(name.to_owned(), String::new(), target());
     Plan {

@@ -42,6 +42,7 @@ pub use fault::{Aim, DiskModel, Fault, Reach, Within};
 #[cfg(any(test, feature = "testing"))]
 pub use fixture::{test_chaos, test_plan};
 pub use load::{Arrivals, Load};
+pub use path::is_token;
 pub use protocol::{Dialect, Protocol, Wire};
 pub use retry::Retry;
 pub use session::{
@@ -50,7 +51,6 @@ pub use session::{
 pub use signal::Signal;
 pub use storm::Storm;
 pub use target::{Attempts, Drain, Listener, Readiness, ReadyProbe, Stop, Target};
-pub use validate::is_token;
 pub use windows::Windows;
 
 /// What shall happen, with every default filled in.

@@ -1,4 +1,4 @@
-//! Paths of requests.
+//! What may stand in the head of a request: paths, and names of headers.
 
 use super::error::{Field, PlanError, invalid};
 
@@ -16,4 +16,10 @@ pub(super) fn validate_path(field: Field, path: &str) -> Result<(), PlanError> {
              as %20 and the like"
         ),
     )
+}
+
+/// Whether a text can be the name of a header or a method (RFC 9110, section 5.6.2).
+pub fn is_token(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
 }

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::External;
-use super::Protocol;
-use super::Signal;
+use super::error::{Broken, Field, PlanError, invalid};
+use super::path::validate_path;
+use super::{External, Protocol, Signal, Windows, is_token};
 use crate::ids::Incarnation;
 use crate::units::Span;
+
+/// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
+const SOCKET_PATH_MAX: usize = 107;
 
 /// How a balancer is told to send a replica no more requests, and to do so again. Both are commands that end when
 /// that is so, with the exit code 0; `{replica}`, `{data}` (the balancer's folder), `{port}` (its port), `{replicas}`
@@ -101,11 +104,121 @@ pub struct Stop {
 }
 
 impl Target {
+    /// A server that is started by this command, with every default.
+    pub fn of<W: Into<String>>(command: impl IntoIterator<Item = W>) -> Self {
+        Self {
+            external: None,
+            command: command.into_iter().map(Into::into).collect(),
+            folder: None,
+            protocol: Protocol::default(),
+            socket: None,
+            listener: Listener::Own,
+            environment: BTreeMap::new(),
+            ready: Readiness {
+                probe: ReadyProbe::Tcp,
+                within: Span::from_secs(10),
+            },
+            stop: Stop {
+                signal: Signal::Term,
+                grace: Span::from_secs(5),
+            },
+            restart_after: Span::ZERO,
+            attempts: Attempts::default(),
+            boot_header: None,
+        }
+    }
+
     /// What runs, for people: its command, or how it is found.
     pub fn told(&self) -> String {
         match &self.external {
             Some(external) => external.to_string(),
             None => self.command.join(" "),
+        }
+    }
+
+    /// What cannot be so, of any server.
+    pub(super) fn validate(&self, windows: &Windows, broken: &mut Broken) {
+        if self.external.is_none() && self.command.first().is_none_or(String::is_empty) {
+            broken.add(invalid(
+                Field::Target("command"),
+                "it is empty: give a program to start",
+            ));
+        }
+        if let Some(socket) = &self.socket {
+            let placeholders = ["{data}", "{port}", "{replica}"];
+            let known = placeholders
+                .iter()
+                .fold(socket.clone(), |path, name| path.replace(name, ""));
+            if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
+                broken.add(invalid(
+                    Field::Target("socket"),
+                    format!(
+                        "must be a path of 1 to {SOCKET_PATH_MAX} bytes: shorten it, such as {{data}}/app.sock"
+                    ),
+                ));
+            }
+        }
+        if let Some(name) = &self.boot_header
+            && !is_token(name)
+        {
+            broken.add(invalid(
+                Field::BootHeader,
+                format!("{name:?} is not the name of a header: write one such as x-boot-id"),
+            ));
+        }
+        if let ReadyProbe::Http(path) = &self.ready.probe {
+            broken.add(validate_path(Field::Ready, path));
+        }
+        if self.ready.within == Span::ZERO {
+            broken.add(invalid(
+                Field::ReadyWithin,
+                "must be longer than 0s: write a length such as 10s",
+            ));
+        }
+        broken.add(self.validate_listener());
+        // A horizon of nothing is told by itself.
+        if windows.horizon > Span::ZERO && self.restart_after >= windows.horizon {
+            broken.add(invalid(
+                Field::Horizon,
+                "must be longer than the pause before the restart: raise it, or shorten the pause",
+            ));
+        }
+    }
+
+    /// With a held listener the kernel accepts for a process that is not there, and the socket is the harness's: only a
+    /// reply that names its process tells that one is up, and which.
+    fn validate_listener(&self) -> Result<(), PlanError> {
+        if self.listener == Listener::Own {
+            return Ok(());
+        }
+        if let Some(dialect) = self.protocol.dialect() {
+            return invalid(
+                Field::Target("listener"),
+                format!(
+                    "held needs replies that name their process in a header, and {}'s have none: leave it out",
+                    dialect.spec().name
+                ),
+            );
+        }
+        if self.boot_header.is_none() {
+            return invalid(
+                Field::Target("listener"),
+                "held needs boot_header, a response header that changes with each start of the server: the harness \
+                 holds the listening socket, whose owner else tells the new process from the old",
+            );
+        }
+        match self.ready.probe {
+            ReadyProbe::Http(_) => Ok(()),
+            ReadyProbe::Tcp => invalid(
+                Field::Target("listener"),
+                "held takes connections whether the server is up or not, so that one proves nothing: say how it is \
+                 seen to be up, such as ready = { http = \"/health\" }",
+            ),
+            ReadyProbe::Log(_) => invalid(
+                Field::Target("listener"),
+                "held needs a first reply that names its process, and a line of output is none: say ready = { http = \
+                 \"/health\" }",
+            ),
         }
     }
 }

@@ -5,14 +5,11 @@ mod on;
 
 use super::error::{Broken, Field, Part, PlanError, invalid};
 use super::fault::{Effect, Fault};
-use super::path::validate_path;
 use super::retry;
-use super::{Aim, Arm, Listener, Plan, ReadyProbe, Target, Windows};
+use super::{Aim, Arm, Listener, Plan};
 use crate::ids::{FaultId, Node};
 use crate::units::Span;
 
-/// The longest path a Unix socket can have: the kernel's `sun_path`, less its final zero.
-const SOCKET_PATH_MAX: usize = 107;
 /// Of all arms together. Beyond this a schedule, which is drawn as a whole, would be no document any more.
 const MAX_TRIALS: u64 = 100_000;
 /// More would measure how they share the machine's cores.
@@ -51,7 +48,7 @@ impl Plan {
         for (index, arm) in self.arms.iter().enumerate() {
             broken.of_arm(index, |broken| {
                 self.validate_arm(index, broken);
-                validate_target(&arm.target, &self.windows, broken);
+                arm.target.validate(&self.windows, broken);
             });
         }
         self.validate_faults(broken);
@@ -183,7 +180,7 @@ impl Plan {
             let faults = self.faults.iter().chain(&self.surroundings);
             let kind = kind_of(faults, |fault| fault.needs.proxy);
             broken.add(invalid(
-                Field::Socket,
+                Field::Target("socket"),
                 format!(
                     "a {kind} fault works by a proxy at a port, and {node} listens on a Unix socket: leave the socket out, or \
                      the fault"
@@ -202,7 +199,7 @@ impl Plan {
                 fault.needs.disk.is_some() && fault.aim.may_be(node)
             });
             broken.add(invalid(
-                Field::Socket,
+                Field::Target("socket"),
                 format!(
                     "the held socket of {node} would lie below the disk that a {kind} fault needs in {{data}}, where nobody finds it: \
                      put it elsewhere, or leave listener out"
@@ -228,7 +225,7 @@ impl Plan {
                 "no fault of this plan replaces the server: remove the new version, or add a fault that does (comeback faults)",
             )),
             (Some(next), true) => broken.of_part(Part::Deploy, |broken| {
-                validate_target(next, &self.windows, broken);
+                next.validate(&self.windows, broken);
             }),
             (None, false) => {}
         }
@@ -238,13 +235,13 @@ impl Plan {
         let arm = &self.arms[index];
         if arm.replicas == 0 || arm.replicas > MAX_REPLICAS {
             broken.add(invalid(
-                Field::Replicas,
+                Field::Target("replicas"),
                 format!("must be from 1 to {MAX_REPLICAS}"),
             ));
         }
         if arm.replicas > 1 && arm.balancer.is_none() {
             broken.add(invalid(
-                Field::Replicas,
+                Field::Target("replicas"),
                 "several need something in front that clients connect to: add a [balancer]",
             ));
         }
@@ -258,7 +255,7 @@ impl Plan {
         for (part, other) in others {
             if let Some(other) = other {
                 broken.of_part(part, |broken| {
-                    validate_target(other, &self.windows, broken);
+                    other.validate(&self.windows, broken);
                 });
             }
         }
@@ -324,91 +321,6 @@ fn validate_name(field: Field, name: &str) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn validate_target(target: &Target, windows: &Windows, broken: &mut Broken) {
-    if target.external.is_none() && target.command.first().is_none_or(String::is_empty) {
-        broken.add(invalid(
-            Field::Command,
-            "it is empty: give a program to start",
-        ));
-    }
-    if let Some(socket) = &target.socket {
-        let placeholders = ["{data}", "{port}", "{replica}"];
-        let known = placeholders
-            .iter()
-            .fold(socket.clone(), |path, name| path.replace(name, ""));
-        if socket.is_empty() || known.len() > SOCKET_PATH_MAX {
-            broken.add(invalid(
-                Field::Socket,
-                format!(
-                    "must be a path of 1 to {SOCKET_PATH_MAX} bytes: shorten it, such as {{data}}/app.sock"
-                ),
-            ));
-        }
-    }
-    if let Some(name) = &target.boot_header
-        && !is_token(name)
-    {
-        broken.add(invalid(
-            Field::BootHeader,
-            format!("{name:?} is not the name of a header: write one such as x-boot-id"),
-        ));
-    }
-    if let ReadyProbe::Http(path) = &target.ready.probe {
-        broken.add(validate_path(Field::Ready, path));
-    }
-    if target.ready.within == Span::ZERO {
-        broken.add(invalid(
-            Field::ReadyWithin,
-            "must be longer than 0s: write a length such as 10s",
-        ));
-    }
-    broken.add(validate_listener(target));
-    // A horizon of nothing is told by itself.
-    if windows.horizon > Span::ZERO && target.restart_after >= windows.horizon {
-        broken.add(invalid(
-            Field::Horizon,
-            "must be longer than the pause before the restart: raise it, or shorten the pause",
-        ));
-    }
-}
-
-/// With a held listener the kernel accepts for a process that is not there, and the socket is the harness's: only a
-/// reply that names its process tells that one is up, and which.
-fn validate_listener(target: &Target) -> Result<(), PlanError> {
-    if target.listener == Listener::Own {
-        return Ok(());
-    }
-    if let Some(dialect) = target.protocol.dialect() {
-        return invalid(
-            Field::Listener,
-            format!(
-                "held needs replies that name their process in a header, and {}'s have none: leave it out",
-                dialect.spec().name
-            ),
-        );
-    }
-    if target.boot_header.is_none() {
-        return invalid(
-            Field::Listener,
-            "held needs boot_header, a response header that changes with each start of the server: the harness \
-             holds the listening socket, whose owner else tells the new process from the old",
-        );
-    }
-    match target.ready.probe {
-        ReadyProbe::Http(_) => Ok(()),
-        ReadyProbe::Tcp => invalid(
-            Field::Listener,
-            "held takes connections whether the server is up or not, so that one proves nothing: say how it is \
-             seen to be up, such as ready = { http = \"/health\" }",
-        ),
-        ReadyProbe::Log(_) => invalid(
-            Field::Listener,
-            "held needs a first reply that names its process, and a line of output is none: say ready = { http = \
-             \"/health\" }",
-        ),
-    }
-}
-
 impl Plan {
     /// What an arm is compared with must be there, and be measured for its own sake.
     fn validate_baselines(&self, broken: &mut Broken) {
@@ -442,15 +354,9 @@ impl Plan {
     }
 }
 
-/// Whether a text can be the name of a header or a method (RFC 9110, section 5.6.2).
-pub fn is_token(text: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_part)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{DiskModel, Request, Workload, test_plan};
+    use super::super::{DiskModel, ReadyProbe, Request, Workload, test_plan};
     use super::*;
     use crate::gate::Gate;
     use crate::plan::Protocol;
@@ -504,8 +410,8 @@ mod tests {
             (Field::Trials, |plan| plan.controls = u32::MAX),
             // Of one arm it could be, of both it cannot.
             (Field::Trials, |plan| plan.extend_to = 60_000),
-            (Field::Replicas, |plan| plan.arms[0].replicas = 0),
-            (Field::Replicas, |plan| plan.arms[0].replicas = 2),
+            (Field::Target("replicas"), |plan| plan.arms[0].replicas = 0),
+            (Field::Target("replicas"), |plan| plan.arms[0].replicas = 2),
             (Field::ReadyWithin, |plan| {
                 plan.arms[0].target.ready.within = Span::ZERO;
             }),
@@ -519,16 +425,18 @@ mod tests {
             (Field::Get, |plan| asks(plan, "health")),
             (Field::Arms, |plan| plan.arms.clear()),
             (Field::Arms, |plan| plan.arms[1].name = "first".to_owned()),
-            (Field::Command, |plan| plan.arms[0].target.command.clear()),
-            (Field::Listener, |plan| {
+            (Field::Target("command"), |plan| {
+                plan.arms[0].target.command.clear()
+            }),
+            (Field::Target("listener"), |plan| {
                 hold(plan);
                 plan.arms[0].target.boot_header = None;
             }),
-            (Field::Listener, |plan| {
+            (Field::Target("listener"), |plan| {
                 hold(plan);
                 plan.arms[0].target.ready.probe = ReadyProbe::Tcp;
             }),
-            (Field::Listener, |plan| {
+            (Field::Target("listener"), |plan| {
                 hold(plan);
                 plan.arms[0].target.protocol = Protocol::Redis;
             }),
@@ -537,17 +445,17 @@ mod tests {
                 plan.gates =
                     vec![Gate::try_from("time_to_listen.max < 1s".to_owned()).expect("a gate")];
             }),
-            (Field::Socket, |plan| {
+            (Field::Target("socket"), |plan| {
                 plan.arms[0].target.socket = Some(String::new());
             }),
-            (Field::Socket, |plan| {
+            (Field::Target("socket"), |plan| {
                 plan.arms[0].target.socket = Some(format!("{{data}}/{}", "x".repeat(107)));
             }),
-            (Field::Socket, |plan| {
+            (Field::Target("socket"), |plan| {
                 plan.faults[0].needs.proxy = true;
                 plan.arms[0].target.socket = Some("{data}/socket".to_owned());
             }),
-            (Field::Socket, |plan| {
+            (Field::Target("socket"), |plan| {
                 hold(plan);
                 plan.faults[0].needs.disk = Some(DiskModel::Ext4);
                 plan.arms[0].target.socket = Some("{data}/socket".to_owned());

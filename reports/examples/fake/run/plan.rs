@@ -6,8 +6,7 @@ use comeback_faults::Faults;
 use comeback_model::plan::Calibration;
 use comeback_model::plan::fault::{Catalogue, Parameters, Said};
 use comeback_model::plan::{
-    Arm, Attempts, Fault, Listener, Load, Mix, Plan, Protocol, Readiness, ReadyProbe, SessionFlow,
-    Signal, Stop, Target, Windows, Workload,
+    Arm, Fault, Load, Mix, Plan, Readiness, ReadyProbe, SessionFlow, Target, Windows, Workload,
 };
 use comeback_model::units::Span;
 
@@ -18,28 +17,13 @@ pub(super) fn plan(name: &str, specs: &[Spec]) -> Plan {
         name: spec.name.to_owned(),
         about: spec.about.to_owned(),
         target: Target {
-            external: None,
-            command: vec![
-                "./shop".to_owned(),
-                "--port".to_owned(),
-                "{port}".to_owned(),
-            ],
-            folder: None,
-            protocol: Protocol::Http,
-            socket: None,
-            listener: Listener::Own,
             environment: BTreeMap::from([("SHOP_KEY".to_owned(), "hunter2".to_owned())]),
             ready: Readiness {
                 probe: ReadyProbe::Http("/health".to_owned()),
                 within: Span::from_secs(10),
             },
-            stop: Stop {
-                signal: Signal::Term,
-                grace: Span::from_secs(5),
-            },
-            restart_after: Span::ZERO,
-            attempts: Attempts::default(),
             boot_header: Some("x-boot-id".to_owned()),
+            ..Target::of(["./shop", "--port", "{port}"])
         },
         family: None,
         replicas: 1,

@@ -59,7 +59,7 @@ impl Plan {
         }
         for (index, arm) in self.arms.iter().enumerate() {
             broken.add(validate_arm(arm).map_err(|problem| PlanError {
-                field: Field::External,
+                field: Field::Target("external"),
                 arm: Some(index),
                 part: None,
                 problem,
@@ -74,7 +74,7 @@ impl Plan {
             .filter(|_| has_command)
         {
             broken.add(Err(PlanError {
-                field: Field::External,
+                field: Field::Target("external"),
                 arm: Some(without),
                 part: None,
                 problem: "some arms are ended by a command (external.kill) and others by a signal, which are different faults: give each \
@@ -85,7 +85,7 @@ impl Plan {
         self.validate_ends(broken);
         if self.storm.is_some() {
             broken.add(Err(PlanError {
-                field: Field::External,
+                field: Field::Target("external"),
                 arm: Some(0),
                 part: None,
                 problem: "a storm stops the server between its kills, and Comeback does not stop a server that it did not start: \
@@ -158,7 +158,7 @@ impl Plan {
             let base = self.arms.iter().find(is_base);
             if let Some(base) = base.filter(|base| !arm.ends_as(base)) {
                 broken.add(Err(PlanError {
-                    field: Field::External,
+                    field: Field::Target("external"),
                     arm: Some(index),
                     part: None,
                     problem: format!(
@@ -180,7 +180,7 @@ impl Plan {
             };
             if let Some(other) = self.arms[..index].iter().find(is_same) {
                 broken.add(Err(PlanError {
-                    field: Field::External,
+                    field: Field::Target("external"),
                     arm: Some(index),
                     part: None,
                     problem: format!(
