@@ -7,7 +7,6 @@ use comeback_model::ids::FaultId;
 use comeback_model::units::Elapsed;
 
 use crate::load::Passed;
-use comeback_faults::Sighting;
 
 /// An event that came.
 #[derive(Clone, Debug)]
@@ -40,21 +39,7 @@ impl Came {
         }
     }
 
-    pub(super) fn seen(begun: Elapsed, at: Elapsed, sighting: Sighting) -> Self {
-        let Sighting {
-            at: _,
-            node,
-            incarnation,
-            line,
-        } = sighting;
-        let met = match line {
-            Some(line) => Met::Line {
-                node,
-                incarnation,
-                line,
-            },
-            None => Met::Start { node, incarnation },
-        };
+    pub(super) const fn of_node(begun: Elapsed, at: Elapsed, met: Met) -> Self {
         Self {
             begun,
             at,

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::task::Poll;
 
-use comeback_model::event::Mark;
+use comeback_model::event::{Mark, Met};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::fault::{Fault, On, OnEvent};
 use comeback_model::units::Elapsed;
@@ -69,7 +69,18 @@ pub(super) async fn await_event<S>(
             let Some(sighting) = sighting else {
                 return Err(FaultError::Missed(no_line(hands, text, on)));
             };
-            Came::seen(begun, sighting.at, sighting)
+            let Sighting {
+                at,
+                node,
+                incarnation,
+                line,
+            } = sighting;
+            let met = Met::Line {
+                node,
+                incarnation,
+                line: line.unwrap_or_default(),
+            };
+            Came::of_node(begun, at, met)
         }
         OnEvent::Start(into) => {
             let mut seen = hands.watch(None);
@@ -85,7 +96,10 @@ pub(super) async fn await_event<S>(
                     None => break due,
                 }
             };
-            Came::seen(begun, due, sighting)
+            let Sighting {
+                node, incarnation, ..
+            } = sighting;
+            Came::of_node(begun, due, Met::Start { node, incarnation })
         }
     };
     trial.progress.borrow_mut().events.insert(id, came);

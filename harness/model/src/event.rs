@@ -2,8 +2,8 @@
 
 mod parts;
 
-pub use crate::plan::fault::Mark;
-pub use parts::{ELSEWHERE, Evidence, Exit, ExitCause, Met, MetWrite, OldProcess, Phase, Survivor};
+pub use crate::plan::fault::{Mark, Met, MetWrite};
+pub use parts::{ELSEWHERE, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 
 use serde::{Deserialize, Serialize};
 
@@ -505,9 +505,7 @@ impl EventKind {
             }
             Self::NotRecovered { last_failure, .. } => visit(last_failure),
             Self::FaultAimed { met, .. } => {
-                if let Some(Met::Line { line, .. }) = met {
-                    visit(line);
-                }
+                met.iter_mut().for_each(|met| met.each_quote(&mut visit))
             }
             // It may name a file, or show bytes of it.
             Self::FaultActed { evidence, .. } => visit(evidence),

@@ -3,12 +3,9 @@
 
 use std::fmt;
 
-use comeback_model::event::{
-    ELSEWHERE, Event, EventKind, Evidence, ExitCause, Mark, Met, MetWrite,
-};
+use comeback_model::event::{ELSEWHERE, Event, EventKind, Evidence, ExitCause, Mark};
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::plan::Plan;
-use comeback_model::plan::fault::ordinal;
 use comeback_model::units::{Elapsed, Span};
 
 /// Tells the events of one trial after another.
@@ -107,43 +104,6 @@ impl Narrator {
         })
     }
 
-    /// The event that a fault waited for, in words.
-    fn met(&self, met: &Met, mark: Option<Mark>) -> String {
-        match met {
-            Met::Write(MetWrite {
-                nth,
-                client,
-                generation,
-                write,
-                sent_us: _,
-                acknowledged_before,
-            }) => {
-                let what = match mark {
-                    Some(Mark::Request) => "write that was sent and is not answered",
-                    Some(Mark::Reply) | None => "acknowledged write",
-                };
-                let number = write.map_or_else(String::new, |write| format!("write {write} of "));
-                format!(
-                    "the {} {what} ({number}session {generation} of user {}, {acknowledged_before} acknowledged before)",
-                    ordinal(*nth),
-                    client.0
-                )
-            }
-            Met::Line {
-                node,
-                incarnation,
-                line,
-            } => format!(
-                "a line of {}start {} ({line})",
-                self.of(*node),
-                incarnation.0
-            ),
-            Met::Start { node, incarnation } => {
-                format!("{}start {}", self.of(*node), incarnation.0)
-            }
-        }
-    }
-
     fn what(&self, event: &Event) -> Option<String> {
         let what = match &event.kind {
             EventKind::PhaseEntered { phase } => format!("phase {}", phase.name()),
@@ -202,7 +162,7 @@ impl Narrator {
                 met,
             } => {
                 let what = match (met, mark) {
-                    (Some(met), _) => self.met(met, *mark),
+                    (Some(met), _) => met.words(*mark, |node| self.of(node)),
                     (None, Some(Mark::Request)) => "a write that was just sent".to_owned(),
                     (None, Some(Mark::Reply)) => "a write that was just acknowledged".to_owned(),
                     (None, None) => "a write, and none came".to_owned(),

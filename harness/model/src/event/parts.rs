@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BootId, ClientId, FaultId, Incarnation, Node};
+use crate::ids::{BootId, FaultId};
 use crate::plan::Signal;
-use crate::units::Elapsed;
 
 /// The process id that stands for a process on another machine.
 pub const ELSEWHERE: i32 = 0;
@@ -27,48 +26,6 @@ pub struct OldProcess {
     /// What it could answer by: `listens on 127.0.0.1:80`, `holds 2 sockets`. Absent where it holds no socket at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reach: Option<String>,
-}
-
-/// The event that a fault had waited for, as it came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Met {
-    /// A write of the load was acknowledged, or had left and was not answered.
-    Write(MetWrite),
-    /// A line of a node's output.
-    Line {
-        /// Whose.
-        node: Node,
-        /// Of which start.
-        incarnation: Incarnation,
-        /// It, as far as it had been read and is kept.
-        line: String,
-    },
-    /// A node was started again.
-    Start {
-        /// Which.
-        node: Node,
-        /// The how many-th start it is, from 0 on.
-        incarnation: Incarnation,
-    },
-}
-
-/// The write that a fault had waited for. Its row is that of the same user and session that was sent then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetWrite {
-    /// The how many-th it is of those that were counted.
-    pub nth: u32,
-    /// The user.
-    pub client: ClientId,
-    /// Which session of the user.
-    pub generation: u32,
-    /// Which write of the session, from 1 on, where writes carry values of their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub write: Option<u32>,
-    /// When its request was begun to be sent.
-    pub sent_us: Elapsed,
-    /// How many writes of the trial had been acknowledged before.
-    pub acknowledged_before: u64,
 }
 
 /// The parts of a trial, in their order.

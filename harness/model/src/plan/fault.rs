@@ -6,7 +6,7 @@
 mod on;
 mod stored;
 
-pub use on::{Mark, Nth, On, OnEvent, ordinal};
+pub use on::{Mark, Met, MetWrite, Nth, On, OnEvent, ordinal};
 pub(crate) use stored::read_begun;
 pub(super) use stored::read_faults;
 

@@ -1,4 +1,4 @@
-//! An event that a fault waits for, from its planned moment on: of the load, or of a faulted node.
+//! An event that a fault waits for, from its planned moment on: of the load, or of a faulted node. Then the event as it came.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::units::Span;
+use crate::ids::{ClientId, Incarnation, Node};
+use crate::units::{Elapsed, Span};
 
 /// What of the load a fault waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +117,89 @@ impl fmt::Display for OnEvent {
             Self::Start(into) => write!(f, "{into} after the next start of a faulted node"),
         }
     }
+}
+
+/// The event that a fault had waited for, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Met {
+    /// A write of the load was acknowledged, or had left and was not answered.
+    Write(MetWrite),
+    /// A line of a node's output.
+    Line {
+        /// Whose.
+        node: Node,
+        /// Of which start.
+        incarnation: Incarnation,
+        /// It, as far as it had been read and is kept.
+        line: String,
+    },
+    /// A node was started again.
+    Start {
+        /// Which.
+        node: Node,
+        /// The how many-th start it is, from 0 on.
+        incarnation: Incarnation,
+    },
+}
+
+impl Met {
+    /// In words, with the `mark` of an event of the load; `of` is how a node is named in front of its own things.
+    pub fn words(&self, mark: Option<Mark>, of: impl Fn(Node) -> String) -> String {
+        match self {
+            Self::Write(MetWrite {
+                nth,
+                client,
+                generation,
+                write,
+                sent_us: _,
+                acknowledged_before,
+            }) => {
+                let what = match mark {
+                    Some(Mark::Request) => "write that was sent and is not answered",
+                    Some(Mark::Reply) | None => "acknowledged write",
+                };
+                let number = write.map_or_else(String::new, |write| format!("write {write} of "));
+                format!(
+                    "the {} {what} ({number}session {generation} of user {}, {acknowledged_before} acknowledged before)",
+                    ordinal(*nth),
+                    client.0
+                )
+            }
+            Self::Line {
+                node,
+                incarnation,
+                line,
+            } => format!("a line of {}start {} ({line})", of(*node), incarnation.0),
+            Self::Start { node, incarnation } => format!("{}start {}", of(*node), incarnation.0),
+        }
+    }
+
+    /// Each text in it that may quote anything.
+    pub(crate) fn each_quote(&mut self, mut visit: impl FnMut(&mut String)) {
+        match self {
+            Self::Line { line, .. } => visit(line),
+            Self::Write(_) | Self::Start { .. } => {}
+        }
+    }
+}
+
+/// The write that a fault had waited for. Its row is that of the same user and session that was sent then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetWrite {
+    /// The how many-th it is of those that were counted.
+    pub nth: u32,
+    /// The user.
+    pub client: ClientId,
+    /// Which session of the user.
+    pub generation: u32,
+    /// Which write of the session, from 1 on, where writes carry values of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<u32>,
+    /// When its request was begun to be sent.
+    pub sent_us: Elapsed,
+    /// How many writes of the trial had been acknowledged before.
+    pub acknowledged_before: u64,
 }
 
 /// The how many-th, counted from 1: a number, or drawn for each trial from a range, whose ends are both in it.
