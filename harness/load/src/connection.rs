@@ -16,7 +16,9 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use comeback_model::operation::ErrorClass;
-use comeback_model::plan::Wire;
+use comeback_model::plan;
+
+use reqwest::ClientBuilder;
 
 use self::http2::Http2;
 use self::stream::Stream;
@@ -107,14 +109,11 @@ impl Dialer {
             Some(tls) => Socket::Tls(tls.encrypt(plain).await?),
         };
         let link = match self.endpoint.protocol.spec().wire {
-            Wire::Http1 => Link::Stream(Stream::new(socket, Grammar::Http)),
-            Wire::Commands(dialect) => {
+            plan::Wire::Http1 => Link::Stream(Stream::new(socket, Grammar::Http)),
+            plan::Wire::Commands(dialect) => {
                 Link::Stream(Stream::new(socket, Grammar::Commands(dialect)))
             }
-            Wire::Http2 => {
-                let opened = Http2::open(socket).await.map_err(io::Error::other)?;
-                Link::Http2(opened)
-            }
+            plan::Wire::Http2 => Link::Http2(Http2::open(socket).await?),
         };
         Ok(Connection {
             link,
@@ -130,6 +129,25 @@ pub(super) struct Connection {
     wanted: Rc<Wanted>,
 }
 
+/// A connection in one wire format: each is a file below this one. An exchange is the load's inner loop, so that nothing here is boxed.
+trait Wire {
+    /// Has a full client, which sends what is not measured, speak the same.
+    fn speak(client: ClientBuilder) -> ClientBuilder;
+
+    /// Whether the server closed the connection, or said that it will, while it was idle.
+    fn is_stale(&mut self, scratch: &Scratch) -> bool;
+
+    /// Sends a request and hands its complete reply to `on_reply`; says whether the connection lives on.
+    async fn exchange<R>(
+        &mut self,
+        request: &[u8],
+        wanted: &Wanted,
+        scratch: &Scratch,
+        waits: &Waits,
+        on_reply: impl FnOnce(&Reply) -> R,
+    ) -> Result<(R, bool), Broken>;
+}
+
 /// The kinds of connections, by the parser of their replies.
 #[derive(Debug)]
 enum Link {
@@ -137,13 +155,28 @@ enum Link {
     Http2(Http2),
 }
 
+/// Does the same on a connection of each kind.
+macro_rules! on_link {
+    ($link:expr, $wire:ident => $does:expr) => {
+        match $link {
+            Link::Stream($wire) => $does,
+            Link::Http2($wire) => $does,
+        }
+    };
+}
+
+/// Has a full client speak in this format.
+pub(super) fn speak(wire: plan::Wire, client: ClientBuilder) -> ClientBuilder {
+    match wire {
+        plan::Wire::Http1 | plan::Wire::Commands(_) => Stream::speak(client),
+        plan::Wire::Http2 => Http2::speak(client),
+    }
+}
+
 impl Connection {
     /// Whether the server closed the connection while it was idle.
     pub(super) fn is_stale(&mut self, scratch: &Scratch) -> bool {
-        match &mut self.link {
-            Link::Stream(stream) => stream.is_stale(scratch),
-            Link::Http2(connection) => connection.is_stale(),
-        }
+        on_link!(&mut self.link, wire => wire.is_stale(scratch))
     }
 
     /// Sends a request and hands its complete reply to `on_reply`; says whether the connection lives on.
@@ -155,14 +188,7 @@ impl Connection {
         on_reply: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
         let wanted = &self.wanted;
-        match &mut self.link {
-            Link::Stream(stream) => {
-                stream
-                    .exchange(request, wanted, scratch, waits, on_reply)
-                    .await
-            }
-            Link::Http2(connection) => connection.exchange(request, wanted, waits, on_reply).await,
-        }
+        on_link!(&mut self.link, wire => wire.exchange(request, wanted, scratch, waits, on_reply).await)
     }
 }
 

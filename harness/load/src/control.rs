@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use comeback_model::endpoint::Endpoint;
 use comeback_model::ids::BootId;
-use comeback_model::plan::{Dialect, ReadyProbe, Wire};
+use comeback_model::plan::{Dialect, ReadyProbe};
 use comeback_session::wire::commands;
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use reqwest::{Client, redirect, retry};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{check_support, tls};
+use super::{check_support, connection, tls};
 
 /// How much of an answer is read; a server should not see its answer cut off where that can be helped.
 const BODY_MAX: usize = 64 * 1024;
@@ -181,10 +181,7 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
         .redirect(redirect::Policy::none())
         .retry(retry::never());
     let client = tls::encrypt_client(client, endpoint.protocol)?;
-    let mut client = match endpoint.protocol.spec().wire {
-        Wire::Http1 | Wire::Commands(_) => client.http1_only(),
-        Wire::Http2 => speak_http2(client),
-    };
+    let mut client = connection::speak(endpoint.protocol.spec().wire, client);
     if let Some(path) = &endpoint.socket {
         client = client.unix_socket(path.as_path());
     }
@@ -195,17 +192,6 @@ pub fn client_of(endpoint: &Endpoint) -> io::Result<(Client, String)> {
         "http"
     };
     Ok((client, format!("{scheme}://{}", endpoint.tcp_address())))
-}
-
-#[cfg(feature = "http2")]
-fn speak_http2(client: ClientBuilder) -> ClientBuilder {
-    client.http2_prior_knowledge()
-}
-
-/// Never called: such a protocol was refused.
-#[cfg(not(feature = "http2"))]
-fn speak_http2(client: ClientBuilder) -> ClientBuilder {
-    client
 }
 
 /// Asks over HTTP, each time on a connection of its own.

@@ -14,6 +14,7 @@
 //! known is told as the worse.
 
 use std::future::Future;
+use std::io;
 
 use bytes::Bytes;
 use comeback_model::ids::BootId;
@@ -23,11 +24,12 @@ use h2::{Reason, RecvStream};
 use http::header::{CONNECTION, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use reqwest::ClientBuilder;
 use tokio::task::JoinHandle;
 
 use super::super::socket::Socket;
 use super::super::waits::{Expired, Waits};
-use super::{Broken, broken};
+use super::{Broken, Scratch, Wire, broken};
 use comeback_session::wire::relayed::RelayReader;
 use comeback_session::wire::{Head, KEPT_BODY, MAX_HEAD, MAX_HEADERS, Reply, Wanted, keep};
 
@@ -47,7 +49,7 @@ impl Drop for Http2 {
 
 impl Http2 {
     /// Begins to speak HTTP/2 on a stream; the server's side of the greeting is not waited for.
-    pub(super) async fn open(socket: Socket) -> Result<Self, h2::Error> {
+    pub(super) async fn open(socket: Socket) -> io::Result<Self> {
         let scheme = match &socket {
             Socket::Plain(_) => Scheme::HTTP,
             Socket::Tls(_) => Scheme::HTTPS,
@@ -56,7 +58,8 @@ impl Http2 {
             .enable_push(false)
             .max_header_list_size(MAX_HEAD as u32)
             .handshake(socket)
-            .await?;
+            .await
+            .map_err(io::Error::other)?;
         let driver = tokio::spawn(async move {
             // The request that was under way reports its end.
             let _ = connection.await;
@@ -67,9 +70,14 @@ impl Http2 {
             scheme,
         })
     }
+}
 
-    /// Whether the server closed the connection, or said that it will, while it was idle.
-    pub(super) fn is_stale(&mut self) -> bool {
+impl Wire for Http2 {
+    fn speak(client: ClientBuilder) -> ClientBuilder {
+        client.http2_prior_knowledge()
+    }
+
+    fn is_stale(&mut self, _: &Scratch) -> bool {
         let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
         self.driver.is_finished()
             || matches!(
@@ -78,10 +86,11 @@ impl Http2 {
             )
     }
 
-    pub(super) async fn exchange<R>(
+    async fn exchange<R>(
         &mut self,
         request: &[u8],
         wanted: &Wanted,
+        _: &Scratch,
         waits: &Waits,
         on_reply: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
@@ -115,7 +124,9 @@ impl Http2 {
         };
         Ok((on_reply(&reply), !self.driver.is_finished()))
     }
+}
 
+impl Http2 {
     fn send(&mut self, request: Request<()>, body: Bytes) -> Result<ResponseFuture, Broken> {
         let sent = self.requests.send_request(request, body.is_empty());
         let Ok((response, mut stream)) = sent else {

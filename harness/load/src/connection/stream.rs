@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use comeback_model::operation::ErrorClass;
+use reqwest::ClientBuilder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::socket::Socket;
 use super::super::waits::{Expired, Waits};
-use super::{Broken, Scratch, broken};
+use super::{Broken, Scratch, Wire, broken};
 use comeback_session::reading::{Grammar, Progress, Reading};
 use comeback_session::wire::{Framing, Malformed, Reply, Wanted};
 
@@ -24,12 +25,18 @@ impl Stream {
     pub(super) const fn new(socket: Socket, wire: Grammar) -> Self {
         Self { socket, wire }
     }
+}
 
-    pub(super) fn is_stale(&mut self, scratch: &Scratch) -> bool {
+impl Wire for Stream {
+    fn speak(client: ClientBuilder) -> ClientBuilder {
+        client.http1_only()
+    }
+
+    fn is_stale(&mut self, scratch: &Scratch) -> bool {
         self.socket.is_spoiled(&mut scratch.0.borrow_mut())
     }
 
-    pub(super) async fn exchange<R>(
+    async fn exchange<R>(
         &mut self,
         request: &[u8],
         wanted: &Wanted,
@@ -81,7 +88,9 @@ impl Stream {
             }
         }
     }
+}
 
+impl Stream {
     async fn send(&mut self, request: &[u8], waits: &Waits) -> Result<(), Broken> {
         let before = self.socket.left(0);
         let mut at = 0;

@@ -2,9 +2,11 @@
 
 use std::io;
 
+use reqwest::ClientBuilder;
+
 use super::super::socket::Socket;
 use super::super::waits::Waits;
-use super::Broken;
+use super::{Broken, Scratch, Wire};
 use comeback_session::wire::{Reply, Wanted};
 
 /// There is none.
@@ -17,15 +19,23 @@ impl Http2 {
     pub(super) async fn open(_: Socket) -> io::Result<Self> {
         Err(io::Error::other("this build has no HTTP/2"))
     }
+}
 
-    pub(super) fn is_stale(&mut self) -> bool {
+impl Wire for Http2 {
+    /// Never called: such a protocol was refused.
+    fn speak(client: ClientBuilder) -> ClientBuilder {
+        client
+    }
+
+    fn is_stale(&mut self, _: &Scratch) -> bool {
         match *self {}
     }
 
-    pub(super) async fn exchange<R>(
+    async fn exchange<R>(
         &mut self,
         _: &[u8],
         _: &Wanted,
+        _: &Scratch,
         _: &Waits,
         _: impl FnOnce(&Reply) -> R,
     ) -> Result<(R, bool), Broken> {
