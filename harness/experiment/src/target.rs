@@ -439,3 +439,37 @@ impl DeployPart {
         old.overridden_by(&new).to_target(here, asked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key of a server that Comeback starts, but for `build`, which no plan has.
+    const SAID: &str = "command = [\"./server\", \"{port}\"]\nprotocol = \"h2c\"\nsocket = \"{port}.sock\"\n\
+                        listener = \"held\"\nreplicas = 2\nboot_header = \"x-boot-id\"\n\n\
+                        [environment]\nA = \"b\"\n\n[ready]\nhttp = \"/health\"\nwithin = \"3s\"\n\n\
+                        [stop]\nsignal = \"INT\"\ngrace = \"1s\"\n\n\
+                        [restart]\nafter = \"1s\"\nattempts = 3\nbackoff = \"100ms\"\n";
+
+    #[test]
+    fn a_server_that_was_resolved_is_written_as_it_was_said() {
+        let external = "[external]\nport = 8080\nkill = [\"./kill\"]\n";
+        for said in [SAID, external] {
+            let part: TargetPart = toml::from_str(said).expect("every key");
+            let target = part.to_target(None, None).expect("a server");
+            let back = TargetPart::of_arm(&target, part.replicas.unwrap_or(1));
+            // What was not said has its default by now.
+            assert_eq!(back.overridden_by(&part), back);
+        }
+        let part: TargetPart = toml::from_str(SAID).expect("every key");
+        assert_eq!(toml::to_string(&part), Ok(SAID.to_owned()));
+    }
+
+    #[test]
+    fn each_key_that_is_given_overrides_and_no_other_does() {
+        let given: TargetPart = toml::from_str(SAID).expect("every key");
+        let server = TargetPart::default().overridden_by(&given);
+        assert_eq!(server, given);
+        assert_eq!(server.overridden_by(&TargetPart::default()), given);
+    }
+}
