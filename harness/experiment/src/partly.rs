@@ -62,9 +62,12 @@ pub(super) fn read_partly(text: &str, catalogue: &dyn Catalogue) -> Result<Partl
         let place = error
             .span()
             .and_then(|span| place_of(root.get_ref(), &span));
-        let follows = match &place {
-            Some(place) => dropped.is_below(place),
-            None => !dropped.paths.is_empty(),
+        let follows = match (&place, error.span()) {
+            (Some(place), Some(span)) => {
+                let tables = tables_at(root.get_ref(), place, &span);
+                dropped.is_below(place) || tables.iter().any(|table| dropped.is_below(table))
+            }
+            _ => !dropped.paths.is_empty(),
         };
         if !follows {
             errors.push(error);
@@ -198,6 +201,25 @@ fn place_of(table: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<Key>> {
             None => is_here.then(|| vec![name.into()]),
         }
     })
+}
+
+/// The tables on the way to a place that have this span, too: `[session.act]` may be all that there is of `[session]`.
+fn tables_at<'p>(table: &DeTable<'_>, place: &'p [Key], span: &Range<usize>) -> Vec<&'p [Key]> {
+    let (mut found, mut table) = (Vec::new(), table);
+    for (depth, key) in place.iter().enumerate() {
+        let Key::Name(name) = key else { break };
+        let Some(value) = table.get(name.as_str()) else {
+            break;
+        };
+        if value.span() == *span {
+            found.push(&place[..=depth]);
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
 }
 
 /// Leaves out one key.

@@ -55,6 +55,8 @@ pub enum Field {
     Command,
     /// A server that somebody else starts.
     External,
+    /// What such a server cannot have, by the path of its key in a document.
+    OfExternal(&'static [&'static str]),
     /// A target's socket.
     Socket,
     /// Who holds a target's listening socket.
@@ -67,8 +69,8 @@ pub enum Field {
     ReadyWithin,
     /// How many replicas there are.
     Replicas,
-    /// How operations are tried again.
-    Retry,
+    /// How operations are tried again, by the key.
+    Retry(&'static str),
     /// The cache.
     Cache,
     /// The faults as a whole.
@@ -107,6 +109,8 @@ pub enum Field {
     Load(&'static str),
     /// How operations are mixed.
     Mix,
+    /// The share of one step in the mix, by its key.
+    MixShare(&'static str),
     /// The one request of users without sessions.
     Get,
     /// The load before the fault, or the arm that another is compared with.
@@ -125,14 +129,14 @@ impl Field {
             Self::Arms => "arms",
             Self::Family => "family",
             Self::Command => "command",
-            Self::External => "external",
+            Self::External | Self::OfExternal(_) => "external",
             Self::Socket => "socket",
             Self::Listener => "listener",
             Self::Gate(_) => "gate",
             Self::Ready => "ready",
             Self::ReadyWithin => "ready-within",
             Self::Replicas => "replicas",
-            Self::Retry => "retry",
+            Self::Retry(_) => "retry",
             Self::Cache => "cache",
             Self::Faults => "fault",
             Self::FaultKind(_) => "fault-kind",
@@ -151,7 +155,7 @@ impl Field {
             Self::Trials => "trials",
             Self::ExtendTo => "extend-to",
             Self::Load(key) => key,
-            Self::Mix => "mix",
+            Self::Mix | Self::MixShare(_) => "mix",
             Self::Get => "get",
             Self::Baseline => "baseline",
             Self::Windows(keys) => match keys {
