@@ -303,7 +303,7 @@ impl Place {
             wrong.push("\"nonsense\"".to_owned());
         }
         // JSON has no dates.
-        if !wrong.is_empty() && !self.schema["additionalProperties"].is_object() {
+        if !wrong.is_empty() {
             wrong.push("1979-05-27".to_owned());
         }
         wrong
@@ -368,8 +368,7 @@ fn a_value_of_the_wrong_type_is_reported_at_the_line_of_its_key() {
             found.extend(misplaced(&text, line));
         }
     }
-    eprintln!("{} places, {count} values", walk.places.len());
-    assert!(count > 3_000, "{count}");
+    assert!(walk.places.len() > 600 && count > 2_000, "{count}");
     fail_with(&found, count);
 }
 
@@ -422,14 +421,13 @@ fn marked_path(text: &str) -> Vec<String> {
         .chain((header != Some(line)).then_some(line));
     let own: Vec<&str> = own.map(|line| lines[line]).collect();
     let mut value: toml::Value = own.join("\n").parse::<toml::Table>().unwrap().into();
-    let (mut path, depth) = (Vec::new(), own.len());
+    let mut path = Vec::new();
     loop {
         value = match value {
             toml::Value::Array(mut items) if items.len() == 1 && items[0].is_table() => {
                 items.remove(0)
             }
-            // A value that is a table ends the path at its key.
-            toml::Value::Table(table) if !table.is_empty() && !(depth == 1 && path.len() > 4) => {
+            toml::Value::Table(table) if !table.is_empty() => {
                 let (name, value) = table.into_iter().next().unwrap();
                 path.push(name);
                 value
@@ -573,6 +571,6 @@ fn a_broken_rule_is_reported_at_the_line_of_its_key() {
     for text in &files {
         found.extend(misplaced(text, line_of(text, MARK)));
     }
-    eprintln!("{} files", files.len());
+    assert!(files.len() > 450, "{}", files.len());
     fail_with(&found, files.len());
 }
