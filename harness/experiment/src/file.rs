@@ -54,6 +54,7 @@ pub struct FileProblem {
 const FILE_MAX: u64 = 1024 * 1024;
 /// A quoted line of a file that is longer is shown around its problem.
 const COLUMNS: usize = 80;
+const A_DATE: &str = "a date cannot be the value here: write it as a text, in quotes";
 /// How many problems of a file are told.
 const TOLD_MAX: usize = 20;
 
@@ -96,10 +97,13 @@ impl File {
         let Partly {
             document,
             unknown,
+            dates,
             errors,
             dropped,
         } = partly;
         let mut wrong = tell_all_unknown(&text, &unknown);
+        let dates = dates.into_iter();
+        wrong.extend(dates.map(|span| place(&text, span, A_DATE, None)));
         wrong.extend(errors.iter().map(tell));
         match document {
             Some(document) if wrong.is_empty() => Ok(Self {

@@ -23,7 +23,7 @@ impl DrainPart {
     /// The commands, `{here}` filled in.
     pub(super) fn to_drain(&self, here: Option<&Path>) -> Result<Drain, PartProblem> {
         let words = |part: &'static str, words: &Words| {
-            if words.0.is_empty() {
+            if words.0.first().is_none_or(String::is_empty) {
                 let what = "it is empty: give a program to run".to_owned();
                 return Err((vec!["drain", part], what));
             }

@@ -38,11 +38,20 @@ impl Unknown {
     }
 }
 
-/// Every key of `table` that the schema has no place for.
-pub(super) fn unknown_keys(table: &DeTable<'_>, schema: &Value) -> Vec<Unknown> {
+/// What the schema has no place for.
+#[derive(Default)]
+pub(super) struct Misfits {
+    /// The keys that are not known.
+    pub(super) unknown: Vec<Unknown>,
+    /// The keys of tables that have a date as their value. Reading takes a date for a table with one key.
+    pub(super) dates: Vec<Range<usize>>,
+}
+
+/// Everything in `table` that the schema has no place for.
+pub(super) fn misfits(table: &DeTable<'_>, schema: &Value) -> Misfits {
     let mut walk = Walk {
         root: schema,
-        found: Vec::new(),
+        found: Misfits::default(),
     };
     walk.table(table, schema, "");
     walk.found
@@ -50,7 +59,7 @@ pub(super) fn unknown_keys(table: &DeTable<'_>, schema: &Value) -> Vec<Unknown> 
 
 struct Walk<'a> {
     root: &'a Value,
-    found: Vec<Unknown>,
+    found: Misfits,
 }
 
 impl<'a> Walk<'a> {
@@ -87,9 +96,16 @@ impl<'a> Walk<'a> {
             } else {
                 format!("{path}.{name}")
             };
-            match (named.and_then(|named| named.get(name)), others) {
+            let known = named.and_then(|named| named.get(name));
+            let is_date = matches!(value.get_ref(), DeValue::Datetime(_));
+            let is_table = |schema| shape(self.root, schema, "object").is_some();
+            if is_date && known.or(others).is_some_and(is_table) {
+                self.found.dates.push(key.span());
+                continue;
+            }
+            match (known, others) {
                 (Some(schema), _) => self.value(value.get_ref(), schema, &inner),
-                (None, Some(Value::Bool(false))) => self.found.push(Unknown {
+                (None, Some(Value::Bool(false))) => self.found.unknown.push(Unknown {
                     span: key.span(),
                     name: name.to_owned(),
                     table: path.to_owned(),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
-use super::keys::{Unknown, unknown_keys};
+use super::keys::{Misfits, Unknown, misfits};
 use super::spans::Spans;
 use super::{Document, Key, Problem, json_schema};
 
@@ -24,6 +24,8 @@ pub(super) struct Partly {
     pub(super) document: Option<Document>,
     /// The keys that it has and may not have.
     pub(super) unknown: Vec<Unknown>,
+    /// The keys of tables that have a date in their place.
+    pub(super) dates: Vec<Range<usize>>,
     /// Values that cannot be read.
     pub(super) errors: Vec<Error>,
     /// What was left out.
@@ -44,10 +46,11 @@ pub(super) struct Dropped {
 /// If the text is not TOML.
 pub(super) fn read_partly(text: &str, catalogue: &dyn Catalogue) -> Result<Partly, Error> {
     let spans = Spans::parse(text)?;
-    let unknown = unknown_keys(spans.root(), &json_schema(catalogue));
+    let Misfits { unknown, dates } = misfits(spans.root(), &json_schema(catalogue));
     let mut dropped = Dropped::default();
     let mut root = spans.into_inner();
-    let starts: BTreeSet<usize> = unknown.iter().map(|key| key.span.start).collect();
+    let starts = unknown.iter().map(|key| &key.span).chain(&dates);
+    let starts: BTreeSet<usize> = starts.map(|span| span.start).collect();
     if !starts.is_empty() {
         drop_keys(root.get_mut(), &starts, &mut Vec::new(), &mut dropped);
     }
@@ -62,9 +65,12 @@ pub(super) fn read_partly(text: &str, catalogue: &dyn Catalogue) -> Result<Partl
         let place = error
             .span()
             .and_then(|span| place_of(root.get_ref(), &span));
-        let follows = match &place {
-            Some(place) => dropped.is_below(place),
-            None => !dropped.paths.is_empty(),
+        let follows = match (&place, error.span()) {
+            (Some(place), Some(span)) => {
+                let tables = tables_at(root.get_ref(), place, &span);
+                dropped.is_below(place) || tables.iter().any(|table| dropped.is_below(table))
+            }
+            _ => !dropped.paths.is_empty(),
         };
         if !follows {
             errors.push(error);
@@ -80,6 +86,7 @@ pub(super) fn read_partly(text: &str, catalogue: &dyn Catalogue) -> Result<Partl
     Ok(Partly {
         document,
         unknown,
+        dates,
         errors,
         dropped,
     })
@@ -198,6 +205,25 @@ fn place_of(table: &DeTable<'_>, span: &Range<usize>) -> Option<Vec<Key>> {
             None => is_here.then(|| vec![name.into()]),
         }
     })
+}
+
+/// The tables on the way to a place that have this span, too: `[session.act]` may be all that there is of `[session]`.
+fn tables_at<'p>(table: &DeTable<'_>, place: &'p [Key], span: &Range<usize>) -> Vec<&'p [Key]> {
+    let (mut found, mut table) = (Vec::new(), table);
+    for (depth, key) in place.iter().enumerate() {
+        let Key::Name(name) = key else { break };
+        let Some(value) = table.get(name.as_str()) else {
+            break;
+        };
+        if value.span() == *span {
+            found.push(&place[..=depth]);
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
 }
 
 /// Leaves out one key.

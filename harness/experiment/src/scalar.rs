@@ -337,6 +337,11 @@ impl<'de> Deserialize<'de> for Demands {
                 while let Some(Word(demand)) = items.next_element()? {
                     demands.push(demand);
                 }
+                if demands.is_empty() {
+                    return Err(Error::custom(
+                        "an empty list sets no bound: write one such as 0, or remove the key",
+                    ));
+                }
                 Ok(Demands(demands))
             }
         }

@@ -118,9 +118,6 @@ fn parse_page(text: &str) -> Result<ExpectPart, std::convert::Infallible> {
 }
 
 impl SessionPart {
-    /// The steps that have a key of their own.
-    pub const STEPS: [&str; 5] = ["login", "act", "check", "logout", "browse"];
-
     /// All its steps, also those that are named by others.
     pub(super) fn steps(&self) -> impl Iterator<Item = &StepPart> {
         let own = [&self.login, &self.act, &self.check];

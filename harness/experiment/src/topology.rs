@@ -84,8 +84,12 @@ impl BalancerPart {
                 let what = "it is only for a command of your own: remove it";
                 Err((vec!["drain"], what.to_owned()))
             }
-            (_, _, None) => Ok(None),
-            (Some(_), part, Some(_)) => part.as_ref().map(|part| part.to_drain(here)).transpose(),
+            (Some(_), part, within) => {
+                let drain = part.as_ref().map(|part| part.to_drain(here));
+                let drain = drain.transpose()?;
+                Ok(within.and(drain))
+            }
+            (None, None, None) => Ok(None),
             (None, None, Some(within)) => Ok(Some(drain(self.kind.unwrap_or_default(), within))),
         }
     }

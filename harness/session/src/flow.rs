@@ -81,20 +81,56 @@ struct SessionRules {
     goodbye_names: Cell<bool>,
 }
 
+/// The part of a workload that an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The request of users without sessions.
+    Operation,
+    /// The session as a whole.
+    Session,
+    /// A step of the session that has a name of its own.
+    Login,
+    /// The same.
+    Act,
+    /// The same.
+    Check,
+    /// The same.
+    Logout,
+    /// The same.
+    Browse,
+    /// A further step, by the name that the user gave it.
+    Further(String),
+}
+
 /// A flow that cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowError {
-    /// The step: `login`, `act`, the name of a further one, or `session`.
-    pub step: String,
-    /// Which part of it.
-    pub part: String,
+    /// The step.
+    pub of: Of,
+    /// The path of the key in it, such as `["headers", "accept"]`. The last names may be the user's, so they may hold dots.
+    pub part: Vec<String>,
     /// The problem.
     pub problem: String,
 }
 
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Operation => "request",
+            Self::Session => "session",
+            Self::Login => "login",
+            Self::Act => "act",
+            Self::Check => "check",
+            Self::Logout => "logout",
+            Self::Browse => "browse",
+            Self::Further(name) => name,
+        })
+    }
+}
+
 impl fmt::Display for FlowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}: {}", self.step, self.part, self.problem)
+        write!(f, "{}.{}: {}", self.of, self.part.join("."), self.problem)
     }
 }
 
@@ -204,7 +240,7 @@ impl Flow {
         };
         match workload {
             Workload::Stateless(request) => {
-                flow.steps.check = flow.add("request", request, &BTreeMap::new(), &[])?;
+                flow.steps.check = flow.add(Of::Operation, request, &BTreeMap::new(), &[])?;
             }
             Workload::Sessions(session) => flow.add_session(session)?,
         }
@@ -237,8 +273,8 @@ impl Flow {
         for (name, request) in &flow.more {
             if let Some(further) = request.before.first() {
                 return Err(FlowError {
-                    step: name.clone(),
-                    part: "before".to_owned(),
+                    of: Of::Further(name.clone()),
+                    part: vec!["before".to_owned()],
                     problem: format!(
                         "a further step cannot name another one ('{further}'): name both in the before of the step that needs them"
                     ),
@@ -253,11 +289,11 @@ impl Flow {
             };
             places.insert(
                 name.clone(),
-                self.add(name, request, &BTreeMap::new(), &known)?,
+                self.add(Of::Further(name.clone()), request, &BTreeMap::new(), &known)?,
             );
         }
         let at_login = captured_before(flow, &flow.login, "");
-        self.steps.login = Some(self.add("login", &flow.login, &places, &at_login)?);
+        self.steps.login = Some(self.add(Of::Login, &flow.login, &places, &at_login)?);
         let mut within = at_login;
         within.extend(flow.login.capture.keys().cloned());
         let known = |request: &Request| {
@@ -265,14 +301,14 @@ impl Flow {
             known.extend(captured_before(flow, request, ""));
             known
         };
-        self.steps.act = Some(self.add("act", &flow.act, &places, &known(&flow.act))?);
-        self.steps.check = self.add("check", &flow.check, &places, &known(&flow.check))?;
+        self.steps.act = Some(self.add(Of::Act, &flow.act, &places, &known(&flow.act))?);
+        self.steps.check = self.add(Of::Check, &flow.check, &places, &known(&flow.check))?;
         if let Some(logout) = &flow.logout {
-            self.steps.logout = Some(self.add("logout", logout, &places, &known(logout))?);
+            self.steps.logout = Some(self.add(Of::Logout, logout, &places, &known(logout))?);
         }
         if let Some(browse) = &flow.browse {
             // Who has no session browses, too: nothing was captured for him.
-            self.steps.browse = Some(self.add("browse", browse, &places, &[])?);
+            self.steps.browse = Some(self.add(Of::Browse, browse, &places, &[])?);
         }
         self.session = Some(self.session_rules(flow, &within)?);
         Ok(())
@@ -283,28 +319,29 @@ impl Flow {
         flow: &SessionFlow,
         known: &[String],
     ) -> Result<SessionRules, FlowError> {
-        let place = |part: &str, extract| {
+        let place = |part: &[&str], extract| {
             Place::new(extract).map_err(|problem| FlowError {
-                step: "session".to_owned(),
-                part: part.to_owned(),
+                of: Of::Session,
+                part: part.iter().map(|key| (*key).to_owned()).collect(),
                 problem,
             })
         };
         let value = flow
             .value
             .as_ref()
-            .map(|at| place("value", at))
+            .map(|at| place(&["value"], at))
             .transpose()?;
         let mut compiler = Compiler {
             templates: &mut self.templates,
-            step: "session",
+            of: Of::Session,
             known,
         };
         let identity = match &flow.identity {
             None => None,
             Some(identity) => {
-                let at = place("identity.at", &identity.at)?;
-                let name = compiler.text("identity.name", &identity.name, template::Into::Text)?;
+                let at = place(&["identity", "at"], &identity.at)?;
+                let name =
+                    compiler.text(&["identity", "name"], &identity.name, template::Into::Text)?;
                 Some((at, name))
             }
         };
@@ -317,7 +354,7 @@ impl Flow {
             writes: flow.writes,
             identity,
             logged_out_page: logged_out_page
-                .map(|page| compiler.expect("logged_out_page", page))
+                .map(|page| compiler.expect(&["logged_out_page"], page))
                 .transpose()?,
             renews_at_act: Cell::new(None),
             renews_at_check: Cell::new(None),
@@ -329,7 +366,7 @@ impl Flow {
     /// Compiles a request; its place.
     fn add(
         &mut self,
-        name: &str,
+        of: Of,
         request: &Request,
         places: &BTreeMap<String, usize>,
         known: &[String],
@@ -339,15 +376,15 @@ impl Flow {
             .iter()
             .map(|further| {
                 places.get(further).copied().ok_or_else(|| FlowError {
-                    step: name.to_owned(),
-                    part: "before".to_owned(),
+                    of: of.clone(),
+                    part: vec!["before".to_owned()],
                     problem: format!("there is no step '{further}': describe it as [session.step.{further}], or correct the name"),
                 })
             })
             .collect::<Result<_, _>>()?;
         let mut compiler = Compiler {
             templates: &mut self.templates,
-            step: name,
+            of,
             known,
         };
         let step = compiler.step(request, before)?;

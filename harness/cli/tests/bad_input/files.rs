@@ -272,7 +272,7 @@ const WITH_SERVER: &[Case] = &[
     ),
     (
         "[operation]\nrequest = \"GET /\"\nheaders = { \"a\\r\\nb\" = \"c\" }\n",
-        "5:1",
+        "5:24",
         &["is not the name of a header"],
     ),
     (

@@ -3,10 +3,9 @@
 use comeback_model::gate::{Gate, METRICS};
 use comeback_model::ids::FaultId;
 use comeback_model::plan::{Field, Part, Plan, PlanError};
-use comeback_session::flow::FlowError;
+use comeback_session::flow::{FlowError, Of};
 
 use crate::chaos::place_of;
-use crate::document::SessionPart;
 use crate::{Document, Key, Problem};
 
 /// A problem of a target, in the arm's own part or in the common one.
@@ -55,10 +54,16 @@ pub(super) fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Pro
     let of_server = |at: &[&str]| places_of(error.part.map_or("target", Part::name), at, arm);
     let places = match error.field {
         Field::Name => vec![place(&["name"])],
+        // The only arm of a document without any is called as the experiment.
+        Field::Arms if error.arm.is_some() && arm.is_none() => vec![place(&["name"])],
         Field::Arms if arm.is_none() => places_of_single_server(plan, document),
         Field::Arms => of_arm("name"),
         Field::Family => of_arm("family"),
         Field::Target(key) => of_server(&[key]),
+        Field::OfExternal(path) => match path.split_first() {
+            Some((part, keys)) => [places_of(part, keys, arm), of_server(&["external"])].concat(),
+            None => of_server(&["external"]),
+        },
         Field::Ready => of_server(&["ready", "http"]),
         Field::ReadyWithin => of_server(&["ready", "within"]),
         Field::BootHeader => of_server(&["boot_header"]),
@@ -70,9 +75,10 @@ pub(super) fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Pro
             let listener = places_of("target", &["listener"], arm);
             own.chain(common).chain(listener).collect()
         }
-        Field::Retry => {
-            let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into()]);
-            own.into_iter().chain([place(&["load", "retry"])]).collect()
+        Field::Retry(key) => {
+            let own = arm.map(|arm| vec!["arm".into(), arm.into(), "retry".into(), key.into()]);
+            let common = place(&["load", "retry", key]);
+            own.into_iter().chain([common]).collect()
         }
         Field::Cache => places_of("cache", &[], arm),
         Field::Balancer => places_of("balancer", &[], arm),
@@ -121,6 +127,7 @@ pub(super) fn locate(error: &PlanError, plan: &Plan, document: &Document) -> Pro
         ]
         .map(place)
         .to_vec(),
+        Field::MixShare(key) => vec![place(&["session", "mix", key])],
         Field::Get => vec![place(&["operation", "request"])],
         Field::Baseline if arm.is_some() => of_arm("baseline"),
         Field::Baseline => [
@@ -180,14 +187,25 @@ fn places_of_trials(plan: &Plan) -> Vec<Vec<Key>> {
     said.into_iter().chain([place(&["arm"])]).collect()
 }
 
+/// A problem of a request or a session, by the keys of the document.
 pub(super) fn locate_of_flow(error: &FlowError) -> Problem {
-    let mut place: Vec<Key> = match error.step.as_str() {
-        "request" => vec!["operation".into()],
-        "session" => vec!["session".into()],
-        step if SessionPart::STEPS.contains(&step) => vec!["session".into(), step.into()],
-        further => vec!["session".into(), "step".into(), further.into()],
+    let step: Vec<Key> = match &error.of {
+        Of::Operation => place(&["operation"]),
+        Of::Session => place(&["session"]),
+        Of::Login => place(&["session", "login"]),
+        Of::Act => place(&["session", "act"]),
+        Of::Check => place(&["session", "check"]),
+        Of::Logout => place(&["session", "logout"]),
+        Of::Browse => place(&["session", "browse"]),
+        Of::Further(name) => vec!["session".into(), "step".into(), name.as_str().into()],
     };
-    place.extend(error.part.split('.').map(Key::from));
-    let name = format!("{}.{}", error.step, error.part);
-    Problem::at(place, name, error.problem.clone())
+    let part = error.part.iter().map(|key| Key::from(key.as_str()));
+    let own = step.iter().cloned().chain(part).collect();
+    // A body may be part of the request's line.
+    let line = step.into_iter().chain(["request".into()]).collect();
+    Problem {
+        places: vec![own, line],
+        name: format!("{}.{}", error.of, error.part.join(".")),
+        what: error.problem.clone(),
+    }
 }

@@ -53,14 +53,16 @@ pub enum Field {
     Family,
     /// A server, by the key.
     Target(&'static str),
+    /// What a server that somebody else starts cannot have, by the path of its key in a document.
+    OfExternal(&'static [&'static str]),
     /// A gate, by its place.
     Gate(usize),
     /// The path that a readiness probe asks for.
     Ready,
     /// How long a start may take.
     ReadyWithin,
-    /// How operations are tried again.
-    Retry,
+    /// How operations are tried again, by the key.
+    Retry(&'static str),
     /// The cache.
     Cache,
     /// The faults as a whole.
@@ -99,6 +101,8 @@ pub enum Field {
     Load(&'static str),
     /// How operations are mixed.
     Mix,
+    /// The share of one step in the mix, by its key.
+    MixShare(&'static str),
     /// The one request of users without sessions.
     Get,
     /// The load before the fault, or the arm that another is compared with.
@@ -117,10 +121,11 @@ impl Field {
             Self::Arms => "arms",
             Self::Family => "family",
             Self::Target(key) => key,
+            Self::OfExternal(_) => "external",
             Self::Gate(_) => "gate",
             Self::Ready => "ready",
             Self::ReadyWithin => "ready-within",
-            Self::Retry => "retry",
+            Self::Retry(_) => "retry",
             Self::Cache => "cache",
             Self::Faults => "fault",
             Self::FaultKind(_) => "fault-kind",
@@ -139,7 +144,7 @@ impl Field {
             Self::Trials => "trials",
             Self::ExtendTo => "extend-to",
             Self::Load(key) => key,
-            Self::Mix => "mix",
+            Self::Mix | Self::MixShare(_) => "mix",
             Self::Get => "get",
             Self::Baseline => "baseline",
             Self::Windows(keys) => match keys {

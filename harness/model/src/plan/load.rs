@@ -117,12 +117,15 @@ impl Load {
                     logout,
                     browse,
                 } = flow.mix;
-                if [act, check, logout, browse]
-                    .iter()
-                    .any(|share| *share > MAX_SHARE)
-                {
+                let shares = [
+                    ("act", act),
+                    ("check", check),
+                    ("logout", logout),
+                    ("browse", browse),
+                ];
+                for (key, _) in shares.iter().filter(|(_, share)| *share > MAX_SHARE) {
                     broken.add(invalid(
-                        Field::Mix,
+                        Field::MixShare(key),
                         format!(
                             "shares of more than {MAX_SHARE} say nothing more: write smaller ones, such as act = 1 and check = 4"
                         ),

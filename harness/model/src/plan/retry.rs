@@ -64,34 +64,47 @@ pub(super) fn validate(arm: &Arm, load: &Load, broken: &mut Broken) {
     let Some(retry) = arm.retry else {
         return;
     };
-    let mut refuse = |problem: String| broken.add(invalid(Field::Retry, problem));
+    let mut refuse = |key, problem: String| broken.add(invalid(Field::Retry(key), problem));
     if !(1..=MOST).contains(&retry.times) {
-        refuse(format!("must be from 1 to {MOST} times, or left out"));
+        refuse(
+            "times",
+            format!("must be from 1 to {MOST} times, or left out"),
+        );
     }
     // A time-out of nothing is told by itself.
     if load.timeout > Span::ZERO && retry.backoff >= load.timeout {
-        refuse(format!(
-            "its backoff ({}) must be shorter than the time-out ({}), within which an operation is tried again",
-            retry.backoff, load.timeout
-        ));
+        refuse(
+            "backoff",
+            format!(
+                "its backoff ({}) must be shorter than the time-out ({}), within which an operation is tried again",
+                retry.backoff, load.timeout
+            ),
+        );
     }
     if let Some(limit) = retry.try_timeout
         && (limit == Span::ZERO || load.timeout > Span::ZERO && limit >= load.timeout)
     {
-        refuse(format!(
-            "its try_timeout ({limit}) must be longer than 0s and shorter than the time-out ({}), which all tries share",
-            load.timeout
-        ));
+        refuse(
+            "try_timeout",
+            format!(
+                "its try_timeout ({limit}) must be longer than 0s and shorter than the time-out ({}), which all tries share",
+                load.timeout
+            ),
+        );
     }
     if retry.idempotency_key {
         if let Some(dialect) = arm.target.protocol.dialect() {
-            refuse(format!(
-                "idempotency_key needs headers, which {}'s protocol has none of: leave it out",
-                dialect.spec().name
-            ));
+            refuse(
+                "idempotency_key",
+                format!(
+                    "idempotency_key needs headers, which {}'s protocol has none of: leave it out",
+                    dialect.spec().name
+                ),
+            );
         }
         if matches!(load.workload, Workload::Stateless(_)) {
             refuse(
+                "idempotency_key",
                 "idempotency_key is carried by the act of a session, and there is no [session]: leave it out"
                     .to_owned(),
             );
@@ -123,22 +136,26 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         type Spoil = fn(&mut Retry);
-        let cases: [(&str, Spoil); 5] = [
-            ("from 1 to 10", |retry| retry.times = 0),
-            ("from 1 to 10", |retry| retry.times = 11),
-            ("backoff", |retry| retry.backoff = Span::from_secs(60)),
-            ("try_timeout", |retry| retry.try_timeout = Some(Span::ZERO)),
-            ("try_timeout", |retry| {
+        let cases: [(&str, &str, Spoil); 5] = [
+            ("times", "from 1 to 10", |retry| retry.times = 0),
+            ("times", "from 1 to 10", |retry| retry.times = 11),
+            ("backoff", "backoff", |retry| {
+                retry.backoff = Span::from_secs(60)
+            }),
+            ("try_timeout", "try_timeout", |retry| {
+                retry.try_timeout = Some(Span::ZERO)
+            }),
+            ("try_timeout", "try_timeout", |retry| {
                 retry.try_timeout = Some(Span::from_secs(60));
             }),
         ];
-        for (said, spoil) in cases {
+        for (key, said, spoil) in cases {
             let mut plan = test_plan();
             let mut retry = retry();
             spoil(&mut retry);
             plan.arms[0].retry = Some(retry);
             let error = plan.validate().expect_err(said);
-            assert_eq!(error.field, Field::Retry);
+            assert_eq!(error.field, Field::Retry(key));
             assert!(error.problem.contains(said), "{error}");
         }
     }

@@ -2,9 +2,9 @@
 
 use comeback_model::plan::{Body, Call, Command, Dialect, Expect, Request, StatusRange, is_token};
 
-use super::FlowError;
 use super::place::{Looked, Place};
 use super::template::{Into, Templates, Text, Values};
+use super::{FlowError, Of};
 use crate::wire::commands::write_command;
 
 /// A request, compiled.
@@ -65,35 +65,40 @@ pub(super) struct Extra<'a> {
 /// What compiling needs to know.
 pub(super) struct Compiler<'a> {
     pub(super) templates: &'a mut Templates,
-    /// The step's name, for errors.
-    pub(super) step: &'a str,
+    /// The step, for errors.
+    pub(super) of: Of,
     /// Names captured by then.
     pub(super) known: &'a [String],
 }
 
 impl Compiler<'_> {
-    fn invalid(&self, part: &str, problem: String) -> FlowError {
+    fn invalid(&self, part: &[&str], problem: String) -> FlowError {
         FlowError {
-            step: self.step.to_owned(),
-            part: part.to_owned(),
+            of: self.of.clone(),
+            part: part.iter().map(|key| (*key).to_owned()).collect(),
             problem,
         }
     }
 
-    pub(super) fn text(&mut self, part: &str, source: &str, into: Into) -> Result<Text, FlowError> {
+    pub(super) fn text(
+        &mut self,
+        part: &[&str],
+        source: &str,
+        into: Into,
+    ) -> Result<Text, FlowError> {
         let compiled = self.templates.compile(source, into, self.known);
         compiled.map_err(|problem| self.invalid(part, problem))
     }
 
     fn texts<'t>(
         &mut self,
-        part: &str,
+        part: &[&str],
         sources: impl IntoIterator<Item = (&'t String, &'t String)>,
     ) -> Result<Vec<(String, Text)>, FlowError> {
         sources
             .into_iter()
             .map(|(name, source)| {
-                let compiled = self.text(&format!("{part}.{name}"), source, Into::Text)?;
+                let compiled = self.text(&[part, &[name.as_str()]].concat(), source, Into::Text)?;
                 Ok((name.clone(), compiled))
             })
             .collect()
@@ -105,14 +110,13 @@ impl Compiler<'_> {
         before: Vec<usize>,
     ) -> Result<CompiledRequest, FlowError> {
         let call = self.call(&request.call)?;
-        let expect = self.expect("expect", &request.expect)?;
+        let expect = self.expect(&["expect"], &request.expect)?;
         let capture = request
             .capture
             .iter()
             .map(|(name, extract)| {
                 let place = Place::new(extract);
-                let place =
-                    place.map_err(|problem| self.invalid(&format!("capture.{name}"), problem))?;
+                let place = place.map_err(|problem| self.invalid(&["capture", name], problem))?;
                 Ok((name.clone(), place))
             })
             .collect::<Result<_, FlowError>>()?;
@@ -123,7 +127,7 @@ impl Compiler<'_> {
             follow: request.follow,
             expect,
             capture,
-            value: value.map_err(|problem| self.invalid("value", problem))?,
+            value: value.map_err(|problem| self.invalid(&["value"], problem))?,
         })
     }
 
@@ -137,7 +141,7 @@ impl Compiler<'_> {
             } => {
                 if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
                     return Err(self.invalid(
-                        "request",
+                        &["request"],
                         format!("'{method}' is not a method such as GET or POST"),
                     ));
                 }
@@ -145,30 +149,33 @@ impl Compiler<'_> {
                     || path.contains([' ', '\r', '\n']) && !path.contains("{{")
                 {
                     return Err(self.invalid(
-                        "request",
+                        &["request"],
                         format!("'{path}' is not a path: it must begin with / and hold no space"),
                     ));
                 }
                 // One that holds an end of line would begin another header, or another request.
                 if let Some(name) = headers.keys().find(|name| !is_token(name)) {
-                    return Err(
-                        self.invalid("headers", format!("{name:?} is not the name of a header"))
-                    );
+                    return Err(self.invalid(
+                        &["headers", name],
+                        format!("{name:?} is not the name of a header"),
+                    ));
                 }
                 Ok(Compiled::Http {
                     method: method.clone(),
-                    path: self.text("request", path, Into::Text)?,
-                    headers: self.texts("headers", headers)?,
+                    path: self.text(&["request"], path, Into::Text)?,
+                    headers: self.texts(&["headers"], headers)?,
                     body: body.as_ref().map(|body| self.content(body)).transpose()?,
                 })
             }
             Call::Command(Command { dialect, words }) => {
                 if words.is_empty() {
-                    return Err(self.invalid("request", "a command has at least a name".to_owned()));
+                    return Err(
+                        self.invalid(&["request"], "a command has at least a name".to_owned())
+                    );
                 }
                 let words = words
                     .iter()
-                    .map(|word| self.text("request", word, Into::Text));
+                    .map(|word| self.text(&["request"], word, Into::Text));
                 Ok(Compiled::Command(
                     *dialect,
                     words.collect::<Result<_, _>>()?,
@@ -180,25 +187,25 @@ impl Compiler<'_> {
     fn content(&mut self, body: &Body) -> Result<Content, FlowError> {
         match body {
             Body::Json(source) => Ok(Content::Text(
-                self.text("json", source, Into::Json)?,
+                self.text(&["json"], source, Into::Json)?,
                 "application/json",
             )),
             Body::Text(source) => Ok(Content::Text(
-                self.text("text", source, Into::Text)?,
+                self.text(&["text"], source, Into::Text)?,
                 "text/plain; charset=utf-8",
             )),
-            Body::Form(fields) => Ok(Content::Form(self.texts("form", fields)?)),
+            Body::Form(fields) => Ok(Content::Form(self.texts(&["form"], fields)?)),
         }
     }
 
-    pub(super) fn expect(&mut self, part: &str, expect: &Expect) -> Result<Expected, FlowError> {
+    pub(super) fn expect(&mut self, part: &[&str], expect: &Expect) -> Result<Expected, FlowError> {
         let body = expect.body.as_ref();
         Ok(Expected {
             status: expect.status.clone(),
             body: body
-                .map(|source| self.text(&format!("{part}.body"), source, Into::Text))
+                .map(|source| self.text(&[part, &["body"]].concat(), source, Into::Text))
                 .transpose()?,
-            headers: self.texts(&format!("{part}.headers"), &expect.headers)?,
+            headers: self.texts(&[part, &["headers"]].concat(), &expect.headers)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use comeback_model::plan::{
     Workload, Writes,
 };
 
-use super::{Flow, FlowError, Known, Next, ReplyMeaning, Session, Turn, User, Users};
+use super::{Flow, FlowError, Known, Next, Of, ReplyMeaning, Session, Turn, User, Users};
 use crate::wire::Reply;
 
 const PORT: u16 = 4242;
@@ -1398,47 +1398,47 @@ fn random_numbers_follow_from_the_seed_and_differ() {
 #[test]
 fn a_flow_that_cannot_be_is_refused_by_the_name_of_its_part() {
     type Spoil = fn(&mut SessionFlow);
-    let cases: [(&str, &str, Spoil); 10] = [
-        ("session", "value", |flow| {
+    let cases: [(Of, &str, Spoil); 10] = [
+        (Of::Session, "value", |flow| {
             flow.value = Some(nested(9));
         }),
-        ("act", "request", |flow| {
+        (Of::Act, "request", |flow| {
             flow.act = Request::new("POST", &summed(4_096));
         }),
-        ("act", "request", |flow| {
+        (Of::Act, "request", |flow| {
             flow.act = Request::new("POST", "/a/{{ token }}")
         }),
-        ("act", "request", |flow| {
+        (Of::Act, "request", |flow| {
             flow.act = Request::new("POST", "/a/{{ session")
         }),
-        ("act", "request", |flow| {
+        (Of::Act, "request", |flow| {
             flow.act = Request::new("POST", "visit")
         }),
-        ("act", "request", |flow| {
+        (Of::Act, "request", |flow| {
             flow.act = Request::new("post", "/visit")
         }),
-        ("check", "before", |flow| {
+        (Of::Check, "before", |flow| {
             flow.check.before.push("nowhere".to_owned())
         }),
-        ("session", "value", |flow| {
+        (Of::Session, "value", |flow| {
             flow.value = Some(Extract::Regex("(".to_owned()));
         }),
-        ("session", "value", |flow| {
+        (Of::Session, "value", |flow| {
             flow.value = Some(Extract::JsonPath("$[".to_owned()));
         }),
-        ("login", "json", |flow| {
+        (Of::Login, "json", |flow| {
             flow.login = Request::new("POST", "/login").with_json("{{ visits }}");
         }),
     ];
-    for (step, part, spoil) in cases {
+    for (of, part, spoil) in cases {
         let mut flow = SessionFlow::reference();
         spoil(&mut flow);
         let FlowError {
-            step: s,
-            part: p,
+            of: its,
+            part: key,
             problem,
         } = Flow::new(&Workload::Sessions(Box::new(flow)), PORT).expect_err(part);
-        assert_eq!((s.as_str(), p.as_str()), (step, part), "{problem}");
+        assert_eq!((its, key), (of, vec![part.to_owned()]), "{problem}");
     }
 }
 

@@ -58,8 +58,8 @@ impl Plan {
             return;
         }
         for (index, arm) in self.arms.iter().enumerate() {
-            broken.add(validate_arm(arm).map_err(|problem| PlanError {
-                field: Field::Target("external"),
+            broken.add(validate_arm(arm).map_err(|(path, problem)| PlanError {
+                field: Field::OfExternal(path),
                 arm: Some(index),
                 part: None,
                 problem,
@@ -194,46 +194,77 @@ impl Plan {
     }
 }
 
-fn validate_arm(arm: &Arm) -> Result<(), String> {
+/// The path of a key in a document, and what is wrong with it.
+type OfKey = (&'static [&'static str], String);
+
+fn validate_arm(arm: &Arm) -> Result<(), OfKey> {
     let target = &arm.target;
-    let refuse = |what: &str| Err(what.to_owned());
+    let refuse = |path: &'static [&'static str], what: &str| Err((path, what.to_owned()));
     if target.external.is_none() {
         return refuse(
+            &["target"],
             "an experiment has servers that Comeback starts, or servers that others start, and not both: write two experiments",
         );
     }
     if !target.command.is_empty() || !target.environment.is_empty() {
         return refuse(
+            match target.command.is_empty() {
+                true => &["target", "environment"],
+                false => &["target", "command"],
+            },
             "it is started by others, so it has no command and no environment here: remove them, or remove external",
         );
     }
-    let others = [
-        (arm.replicas > 1, "several replicas are"),
-        (arm.balancer.is_some(), "a [balancer] is"),
-        (arm.cache.is_some(), "a [cache] is"),
-        (arm.store.is_some(), "a [store] is"),
-        (arm.next.is_some(), "a new version ([deploy]) is"),
-        (target.listener == Listener::Held, "a held listener is"),
+    let others: [(bool, &[&str], &str); 6] = [
+        (
+            arm.replicas > 1,
+            &["target", "replicas"],
+            "several replicas are",
+        ),
+        (arm.balancer.is_some(), &["balancer"], "a [balancer] is"),
+        (arm.cache.is_some(), &["cache"], "a [cache] is"),
+        (arm.store.is_some(), &["store"], "a [store] is"),
+        (
+            arm.next.is_some(),
+            &["deploy"],
+            "a new version ([deploy]) is",
+        ),
+        (
+            target.listener == Listener::Held,
+            &["target", "listener"],
+            "a held listener is",
+        ),
     ];
-    if let Some((_, what)) = others.into_iter().find(|(is_there, _)| *is_there) {
-        return Err(format!(
-            "{what} set up only for servers that Comeback starts: remove it, or name the server's command in place of external"
+    if let Some((_, path, what)) = others.into_iter().find(|(is_there, ..)| *is_there) {
+        return Err((
+            path,
+            format!(
+                "{what} set up only for servers that Comeback starts: remove it, or name the server's command in place of external"
+            ),
         ));
     }
     if target.folder.is_some() {
-        return refuse("it is started by others, so no folder is its own: remove --against");
+        return refuse(
+            &["target", "external"],
+            "it is started by others, so no folder is its own: remove --against",
+        );
     }
     if arm.is_remote() && !arm.has_kill_command() {
         return refuse(
+            &["target", "external", "address"],
             "it is on another machine, where Comeback can send no signal: say how it is ended, such as kill = [\"ssh\", \"HOST\", \
              \"systemctl\", \"kill\", \"--signal=KILL\", \"shop.service\"]",
         );
     }
     if target.socket.is_some() {
-        return refuse("it is found and asked at a port of 127.0.0.1: remove socket");
+        return refuse(
+            &["target", "socket"],
+            "it is found and asked at a port of 127.0.0.1: remove socket",
+        );
     }
     if matches!(target.ready.probe, ReadyProbe::Log(_)) {
         return refuse(
+            &["target", "ready", "log"],
             "its output goes to whoever started it, so no line of it is seen: use ready = { http = \"/health\" } or { tcp = true }",
         );
     }
