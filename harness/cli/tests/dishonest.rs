@@ -34,6 +34,8 @@ enum Flow {
     Called,
     /// Replies name nobody and show no counter; sessions are only looked at.
     ReadOnly,
+    /// Likewise, and users change nothing.
+    Looking,
     /// The user's name is taken from the address.
     Echoed,
     /// The page is the same for everybody.
@@ -77,6 +79,9 @@ impl Flow {
                  [session.logout]\nrequest = \"POST /logout\"\n"
             ),
             Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
+            Self::Looking => {
+                format!("[session]\nmix = {{ act = 0, check = 100 }}\n{login}{act}{check}")
+            }
             Self::Echoed => format!(
                 "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
             ),
@@ -106,8 +111,8 @@ impl Flow {
 }
 
 use Flow::{
-    Booted, Browsing, Called, Echoed, Listed, Named, Nameless, Once, ReadOnly, Stateless, Static,
-    Terminated, Unexpecting,
+    Booted, Browsing, Called, Echoed, Listed, Looking, Named, Nameless, Once, ReadOnly, Stateless,
+    Static, Terminated, Unexpecting,
 };
 
 /// What loses something, and how users see it.
@@ -162,6 +167,7 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("silent-at-once", &[Named]),
     ("flaps", &[Named, Stateless]),
     ("empty-later", &[Stateless, Unexpecting, Browsing]),
+    ("empty-for-old", &[Looking]),
     ("one-account-later", &[Called]),
     ("is-slow", &[Named, Stateless]),
     ("only-logs-in", &[Named]),
@@ -205,6 +211,7 @@ const HONEST: &[Flow] = &[
     Browsing,
     Called,
     ReadOnly,
+    Looking,
     Stateless,
     Unexpecting,
 ];
@@ -337,6 +344,21 @@ fn no_dishonest_server_passes() {
         }
     }
     assert!(broken > 0, "no session was found broken");
+}
+
+/// What a server does that is right, and that looks as a fault may: nobody has said what its pages show, or whose name is whose.
+const IN_DOUBT: &[(&str, Flow)] = &[
+    ("draws-names", Called),
+    ("news", Browsing),
+    ("news", Unexpecting),
+];
+
+#[test]
+fn what_nobody_has_described_fails_no_honest_server() {
+    let runs = try_all(IN_DOUBT.to_vec(), &HASTE);
+    let (table, wrong) = table(&runs, &[1, 2, 4, 130]);
+    eprintln!("{table}");
+    assert_eq!(wrong, 0, "{table}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use comeback_model::event::{EventKind, Phase};
+use comeback_model::event::{Doubts, EventKind, Phase};
 use comeback_model::ids::{Incarnation, Node};
 use comeback_model::operation::ErrorClass;
 use comeback_model::plan::{self, Fault, Plan};
@@ -137,6 +137,7 @@ impl<S: Seams> Trial<'_, S> {
         self.enter(Phase::Open);
         let load = nodes.run(self.open(life)).await??;
         let (load, recovered) = nodes.run(self.measure(load, hands)).await??;
+        let known = load.trigger().known().clone();
         // Whoever waits for a disk that hangs could not be stopped, either.
         self.check_disks()?;
         nodes.see_ends().await?;
@@ -145,6 +146,10 @@ impl<S: Seams> Trial<'_, S> {
             nodes.run(self.read_back(load, life)).await??;
         } else {
             load.finish()?;
+        }
+        let doubts = known.take_doubts();
+        if doubts != Doubts::default() {
+            self.record(EventKind::RepliesDoubted { doubts });
         }
         self.enter(Phase::Stop);
         nodes.release_all().await?;

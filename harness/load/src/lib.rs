@@ -39,7 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use client::{Looked, Tally};
-pub use comeback_session::flow::{Known, Users};
+pub use comeback_session::flow::{Known, PageOf, Users};
 pub use counting::{Awaiting, Candidate, OnCounted, OneWrite, Passed, Wanted};
 use pacer::Pacer;
 pub use trigger::{Inject, Moment, Trigger};

@@ -3,7 +3,7 @@
 mod parts;
 
 pub use crate::plan::fault::{Mark, Met, MetWrite};
-pub use parts::{ELSEWHERE, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
+pub use parts::{Doubts, ELSEWHERE, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 
 use serde::{Deserialize, Serialize};
 
@@ -412,6 +412,11 @@ pub enum EventKind {
         /// Operations that could not start in time.
         dropped: u64,
     },
+    /// Replies that no rule of the user judges, and that only what came before the fault calls wrong.
+    RepliesDoubted {
+        /// Examples.
+        doubts: Doubts,
+    },
     /// In a storm: what the users found when they looked at their sessions after the recovery, or without one in a trial without a
     /// fault.
     SessionsLooked {
@@ -523,6 +528,10 @@ impl EventKind {
                 .for_each(visit);
             }
             Self::RunExtended { reasons, .. } => reasons.iter_mut().for_each(visit),
+            Self::RepliesDoubted { doubts } => {
+                let Doubts { pages, names } = doubts;
+                pages.iter_mut().chain(names).for_each(visit);
+            }
             Self::TrialStarted { .. }
             | Self::PhaseEntered { .. }
             | Self::TargetExecuted { .. }

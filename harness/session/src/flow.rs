@@ -29,7 +29,7 @@ use self::step::{Compiler, Expected, Extra, Redirect};
 use self::template::{Templates, Values};
 
 pub use self::classify::may_mean_the_same;
-pub use self::known::Known;
+pub use self::known::{Known, PageOf};
 pub use self::session::Session;
 pub use self::shown::Shown;
 pub use self::template::BUILT_IN;

@@ -1,5 +1,6 @@
 //! A trial is understood: its operations and facts are brought together. What is known of it then, with its figures for gates.
 
+use comeback_model::event::Doubts;
 use comeback_model::gate;
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::Operation;
@@ -65,6 +66,8 @@ pub struct TrialAnalysis {
     pub writes: WriteCounts,
     /// What is wrong with the writes that no fault has taken.
     pub writes_beside: WritesBeside,
+    /// Replies that only what came before the fault calls wrong.
+    pub doubts: Doubts,
     /// What became of the users' journeys; absent where there are no sessions.
     pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.
@@ -385,6 +388,7 @@ pub(super) fn analyze(
         faulted: ledger.faulted,
         writes: ledger.writes,
         writes_beside: ledger.beside,
+        doubts: facts.doubts.clone(),
         errors,
         latency,
         availability: load.availability(plan.load.objective),

@@ -7,6 +7,7 @@ use comeback_model::ids::FaultId;
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
+use super::doubts;
 use super::drawn;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
@@ -65,7 +66,8 @@ fn judge_what_came<'a>(
                 Ok(base) => {
                     let judged = against::judge_against(gate.metric(), allowance, arm, base);
                     let judged = at_stake(judged, gate.metric(), (arm, base.arm));
-                    regard_busy(judged, (gate.metric(), allowance), arm, base)
+                    let judged = regard_busy(judged, (gate.metric(), allowance), arm, base);
+                    doubts::regard(judged, gate.metric(), arm, Some(base.arm))
                 }
                 Err(why) => GateState::Unknown(Missing::for_good(why)),
             };
@@ -76,14 +78,15 @@ fn judge_what_came<'a>(
         bound,
         unit: gate.metric().unit(),
     };
-    match gate.metric() {
+    let judged = match gate.metric() {
         Metric::Count(count) => bound.judge_count(count, arm),
         Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(gate.metric(), arm)),
         Metric::ErrorRate(_) => bound.judge_share(&shares(gate.metric(), arm), 1.0),
         Metric::Served(served) => bound.judge_served(served, arm),
         metric @ Metric::Latency(_, _) => bound.judge_stat(Stat::Median, metric, arm),
         metric @ Metric::Time(_, stat) => bound.judge_stat(stat, metric, arm),
-    }
+    };
+    doubts::regard(judged, gate.metric(), arm, None)
 }
 
 /// Whether the figures alone show that a count did not grow, whatever went wrong in either arm without a fault. What the
@@ -106,6 +109,7 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> GateState {
         unit: Unit::Count,
     };
     let judged = none.judge_count(Count::Unrecovered, arm);
+    let judged = doubts::regard(judged, Metric::Count(Count::Unrecovered), arm, None);
     doubted(judged, || drawn::never_drawn(arm))
 }
 

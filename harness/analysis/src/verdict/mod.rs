@@ -10,6 +10,7 @@ pub(crate) mod baseline;
 mod by_trial;
 pub(crate) mod clean;
 pub(crate) mod contrast;
+mod doubts;
 mod drawn;
 mod family;
 pub(crate) mod figure;

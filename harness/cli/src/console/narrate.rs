@@ -357,6 +357,17 @@ impl Narrator {
             } => format!(
                 "load over: {scheduled} operations scheduled, {sent} sent, {dropped} dropped"
             ),
+            EventKind::RepliesDoubted { doubts } => {
+                let kinds = [
+                    ("empty pages, and hardly any was before", &doubts.pages),
+                    ("names that were shown to two users", &doubts.names),
+                ];
+                let told = kinds.into_iter().filter(|(_, found)| !found.is_empty());
+                let told: Vec<String> = told
+                    .map(|(what, found)| format!("{what}: {}", found.join(", ")))
+                    .collect();
+                format!("in doubt: {}", told.join("; "))
+            }
             EventKind::SessionsLooked {
                 whole,
                 lacking,

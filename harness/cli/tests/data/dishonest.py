@@ -262,6 +262,37 @@ class EmptyLater(Honest):
         return self.reply("" if self.again else "welcome")
 
 
+class DrawsNames(Honest):
+    """No bug: each login gets a name that is drawn, and now and then two users get the same."""
+
+    names = 60
+
+    def login(self, user):
+        return super().login("guest-%d" % random.randrange(self.names))
+
+
+class News(Honest):
+    """No bug: the front page shows what is new, and is empty where nothing is. That begins by itself, some time after the start."""
+
+    def front_page(self):
+        began = os.path.getmtime(os.path.join(self.folder, "born"))
+        return self.reply("" if time.time() - began > 1.2 else "news")
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        with open(os.path.join(folder, "born"), "a", encoding="ascii"):
+            pass
+
+
+class EmptyForOld(Honest):
+    """Sessions are in memory. After a restart an old session's page is empty, and nobody is sent to the login."""
+
+    stores_sessions = False
+
+    def stranger(self, cookie, method):
+        return self.reply("") if self.again and cookie else super().stranger(cookie, method)
+
+
 class OneAccount(Honest):
     """After a restart every login leads into the same account."""
 
@@ -651,6 +682,9 @@ BEHAVIOURS = {
     "silent-at-once": after_restart(silence),
     "flaps": after_restart(flaps),
     "empty-later": EmptyLater,
+    "empty-for-old": EmptyForOld,
+    "draws-names": DrawsNames,
+    "news": News,
     "one-account-later": OneAccount,
     "is-slow": after_restart(slowly),
     "only-logs-in": after_restart(only_logins),

@@ -191,3 +191,13 @@ pub enum Evidence {
     /// listened.
     AfterEnd,
 }
+
+/// Replies that no rule of the user judges: only what came before the fault says that they are wrong. So they prove nothing against
+/// the server, and nothing for it. Each list has a few examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubts {
+    /// Requests whose pages were empty, and hardly ever before the fault.
+    pub pages: Vec<String>,
+    /// Names that the server gave to a user, and showed to another one.
+    pub names: Vec<String>,
+}

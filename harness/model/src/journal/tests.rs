@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::event::{EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
+use crate::event::{Doubts, EventKind, Evidence, Exit, ExitCause, OldProcess, Phase, Survivor};
 use crate::ids::{ArmId, BootId, ClientId, FaultId, Incarnation, Node, TrialId};
 use crate::operation::{Cached, ErrorClass, Outcome, ShownWrites, Step, test_operation};
 use crate::plan::{Plan, test_plan};
@@ -792,6 +792,12 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             scheduled: count,
             sent: 1,
             dropped: 0,
+        },
+        EventKind::RepliesDoubted {
+            doubts: Doubts {
+                pages: vec![text.clone()],
+                names: vec![text.clone()],
+            },
         },
         EventKind::SessionsLooked {
             whole: 8,

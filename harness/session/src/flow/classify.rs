@@ -5,6 +5,7 @@ use comeback_model::plan::Writes;
 use comeback_model::status::{is_redirect, is_success};
 use url::Url;
 
+use super::known::PageOf;
 use super::place::{Extracted, Looked, Place};
 use super::step::{self, Redirect};
 use super::template::{Text, Values};
@@ -172,6 +173,13 @@ impl Flow {
             return Ok(None);
         }
         if self.lacks_its_body(turn.step, session, (place, request), looked.reply) {
+            let values = Values {
+                user,
+                session,
+                write: turn.write,
+            };
+            self.known
+                .doubt_page(request.written(&self.templates, &values));
             return Err(unknown(ErrorClass::WrongAnswer, Why::Empty));
         }
         match &self.session {
@@ -203,14 +211,17 @@ impl Flow {
         };
         let is_page = match (&self.session, step) {
             (None, _) | (Some(_), Step::Get) => true,
-            // The page of a user who has done nothing yet may be empty.
-            (Some(rules), Step::Check) => !shows(rules) && session.has_changed(),
-            // A look may be at a session that was logged out, whose page may be empty.
-            (Some(_), Step::Login | Step::Act | Step::Logout | Step::ReadBack) => false,
+            // The page of a user who has logged out may be empty.
+            (Some(rules), Step::Check | Step::ReadBack) => !shows(rules) && !session.is_over(),
+            (Some(_), Step::Login | Step::Act | Step::Logout) => false,
         };
         if may_be_empty || !is_page || !request.is_get() || !request.expect.is_empty() {
             return false;
         }
+        let place = PageOf {
+            request: place,
+            has_changed: step != Step::Get && session.has_changed(),
+        };
         self.known.note_page(place, reply.body.is_empty())
     }
 
@@ -362,19 +373,25 @@ impl Flow {
         };
         let mut own = Vec::new();
         let written = self.templates.write(name, &values, &mut own);
-        if written.is_ok() && found.as_bytes() == own {
-            match self.is_shared_now(turn.step, name, &found, (user, session)) {
-                true => Named::Another,
-                false => Named::Own,
+        let is_own = written.is_ok() && found.as_bytes() == own;
+        if !is_own && self.is_another_users(name, &found, &values) {
+            return Named::Another;
+        }
+        // A name that the server chose may be chosen twice, also by a server that is right.
+        let is_in_doubt = match is_own {
+            true => self.is_shared_now(turn.step, name, &found, (user, session)),
+            // A session that begins anew may get a name that somebody had before the fault.
+            false => {
+                !session.is_replaced_by(looked.reply.cookies)
+                    && self.known.is_name_of_another(&found, user)
             }
-        } else if self.is_another_users(name, &found, &values)
-            // A server that begins a session anew may give it a name that somebody had before the fault, and shows nothing of his.
-            || (!session.is_replaced_by(looked.reply.cookies)
-                && self.known.is_name_of_another(&found, user))
-        {
-            Named::Another
-        } else {
-            Named::Unknown
+        };
+        if is_in_doubt {
+            self.known.doubt_name(&found);
+        }
+        match is_own {
+            true => Named::Own,
+            false => Named::Unknown,
         }
     }
 

@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use comeback_model::event::Doubts;
 
 use super::user::User;
 
@@ -13,6 +16,8 @@ use super::user::User;
 const LEAST: u32 = 10;
 /// Empty pages are wrong where chance would show so many with this probability or less.
 const BY_CHANCE: f64 = 1e-9;
+/// So many pages and names are kept as examples of doubts.
+const EXAMPLES: usize = 3;
 /// So many standard deviations may the share of empty pages have been larger before the fault than it was seen to be.
 const DEVIATIONS: f64 = 6.0;
 
@@ -24,9 +29,19 @@ pub struct Known(Arc<Parts>);
 struct Parts {
     /// Nothing more is learned of pages: what comes is judged by it.
     is_learned: AtomicBool,
-    /// By the places of their requests in the flow.
-    pages: Mutex<HashMap<usize, Page>>,
+    pages: Mutex<HashMap<PageOf, Page>>,
     names: Mutex<Names>,
+    doubts: Mutex<Doubts>,
+}
+
+/// Which page it is: the place of its request in the flow, and whether its user has changed anything. The pages of users who have not
+/// may look different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf {
+    /// The place of the request.
+    pub request: usize,
+    /// The user has changed something.
+    pub has_changed: bool,
 }
 
 /// How often a page was there and how often it was empty.
@@ -66,8 +81,8 @@ struct Names {
     owners: HashMap<u64, Owners>,
     /// So many names one user alone had before the fault.
     single: u32,
-    /// Two users had the same one before the fault.
-    is_one_shared: bool,
+    /// So many names several users had before the fault.
+    shared: u32,
     /// To whom final looks show names, while these are made: nobody logs in or out then.
     shown: Option<HashMap<u64, u32>>,
 }
@@ -134,9 +149,9 @@ impl Known {
         self.0.is_learned.load(Ordering::Acquire)
     }
 
-    /// Takes up the page of the request at this place; whether it is wrong, since it is empty. Until pages are expected to be as before,
+    /// Takes up a page; whether it is wrong, since it is empty. Until pages are expected to be as before,
     /// none is.
-    pub fn note_page(&self, place: usize, is_empty: bool) -> bool {
+    pub fn note_page(&self, place: PageOf, is_empty: bool) -> bool {
         let mut pages = lock(&self.0.pages);
         let page = pages.entry(place).or_default();
         if !self.is_learned() {
@@ -148,6 +163,21 @@ impl Known {
             page.in_a_row = 0;
         }
         is_empty && page.is_wrong_empty()
+    }
+
+    /// Notes that a page was taken for wrong, since hardly any was empty before.
+    pub(super) fn doubt_page(&self, request: String) {
+        keep_example(&mut lock(&self.0.doubts).pages, request);
+    }
+
+    /// Notes that a name which the server gave to one user was shown to another one.
+    pub(super) fn doubt_name(&self, name: &str) {
+        keep_example(&mut lock(&self.0.doubts).names, name.to_owned());
+    }
+
+    /// What was in doubt since this was asked last.
+    pub fn take_doubts(&self) -> Doubts {
+        mem::take(&mut *lock(&self.0.doubts))
     }
 
     /// Notes whose name a login showed.
@@ -163,7 +193,10 @@ impl Known {
         let has = had.and(user.number);
         owners.before = has;
         names.single += u32::from(had == Had::Nobody);
-        names.is_one_shared |= has == Had::Several;
+        if had != Had::Several && has == Had::Several {
+            names.single -= 1;
+            names.shared += 1;
+        }
     }
 
     /// Whether others alone had this name: one before the fault, one since, or both. One that several had at a time says nothing.
@@ -187,14 +220,23 @@ impl Known {
     }
 
     /// With the own name of a user, as a final look at a session shows it that has not ended: whether another user was shown it, too. Two
-    /// users are in one account then. Where users shared names before the fault, or few had one, that says nothing.
+    /// users may be in one account then. A name that several had before the fault says nothing, and none does where such names were many,
+    /// or few users had a name.
     pub(super) fn is_shown_to_another(&self, name: &str, user: User) -> bool {
         let mut names = lock(&self.0.names);
-        let is_told = !names.is_one_shared && names.single >= LEAST;
-        let Some(shown) = names.shown.as_mut().filter(|_| is_told) else {
+        let owners = names.owners.get(&hash_of(name));
+        let was_shared = owners.is_some_and(|owners| owners.before == Had::Several);
+        let are_own = names.single >= LEAST && names.single >= names.shared.saturating_mul(LEAST);
+        let Some(shown) = names.shown.as_mut().filter(|_| are_own && !was_shared) else {
             return false;
         };
         *shown.entry(hash_of(name)).or_insert(user.number) != user.number
+    }
+}
+
+fn keep_example(examples: &mut Vec<String>, example: String) {
+    if examples.len() < EXAMPLES && !examples.contains(&example) {
+        examples.push(example);
     }
 }
 

@@ -288,6 +288,25 @@ impl CompiledRequest {
         matches!(&self.call, Compiled::Http { method, .. } if method == "GET")
     }
 
+    /// Its method and path, or its command, as a message names it.
+    pub(super) fn written(&self, templates: &Templates, values: &Values<'_>) -> String {
+        let write = |text: &Text| {
+            let mut written = Vec::new();
+            // What cannot be written was not sent.
+            let is_written = templates.write(text, values, &mut written).is_ok();
+            is_written.then(|| String::from_utf8_lossy(&written).into_owned())
+        };
+        match &self.call {
+            Compiled::Command(_, words) => {
+                let words: Vec<String> = words.iter().filter_map(write).collect();
+                words.join(" ")
+            }
+            Compiled::Http { method, path, .. } => {
+                format!("{method} {}", write(path).unwrap_or_default())
+            }
+        }
+    }
+
     /// Headers its reply is looked at for.
     pub(super) fn headers(&self) -> Vec<String> {
         let captured = self.capture.iter().map(|(_, place)| place);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_model::event::{Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor};
+use comeback_model::event::{
+    Doubts, Event, EventKind, Exit, ExitCause, Mark, OldProcess, Phase, Survivor,
+};
 use comeback_model::ids::{ArmId, BootId, FaultId, Incarnation, Node, TrialId};
 use comeback_model::journal::Header;
 use comeback_model::said;
@@ -19,6 +21,7 @@ macro_rules! of_the_course {
         EventKind::PhaseEntered { .. }
             | EventKind::LoadStopped { .. }
             | EventKind::SessionsLooked { .. }
+            | EventKind::RepliesDoubted { .. }
             | EventKind::SessionsResumed { .. }
             | EventKind::SessionsOpened { .. }
             | EventKind::DiskStalled { .. }
@@ -132,6 +135,8 @@ pub(in crate::measure) struct Facts {
     pub(in crate::measure) health: BTreeMap<Node, Health>,
     /// Stretches in which somebody on the machine mostly waited for its disk, and for how long of each.
     pub(super) disk_stalls: Vec<(Elapsed, Elapsed, Span)>,
+    /// Replies that only what came before the fault calls wrong.
+    pub(in crate::measure) doubts: Doubts,
     /// How the machine's cores were shared while the load ran, where that is known.
     pub(in crate::measure) cores: Option<Cores>,
     /// The load ended.
@@ -333,6 +338,7 @@ impl Facts {
                 self.over.get_or_insert(at);
             }
             EventKind::SessionsLooked { .. } => {}
+            EventKind::RepliesDoubted { doubts } => self.doubts = doubts.clone(),
             EventKind::SessionsResumed {
                 after_kill: _,
                 whole,

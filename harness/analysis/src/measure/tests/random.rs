@@ -1,5 +1,6 @@
 //! Whatever the journal says: the ledgers add up, and the analysis has an answer.
 
+use comeback_model::event::Doubts;
 use comeback_model::ids::{FaultId, Node};
 use comeback_model::journal::{self, Sealer, write_line};
 use proptest::collection::vec;
@@ -160,6 +161,12 @@ fn kind() -> impl Strategy<Value = EventKind> {
             scheduled: 0,
             sent: u64::MAX,
             dropped: 1
+        }),
+        Just(EventKind::RepliesDoubted {
+            doubts: Doubts {
+                pages: vec!["GET /".to_owned()],
+                names: Vec::new(),
+            }
         }),
         Just(EventKind::SessionsLooked {
             whole: 1,

@@ -8,6 +8,7 @@ mod busy;
 mod clean;
 mod counts;
 mod difference;
+mod doubts;
 mod evidence;
 mod extension;
 mod figures;

@@ -15,11 +15,17 @@ use crate::EngineError;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::load::probe::{self, ProbeError, ProbeSetup, Recovered, Rehearsed, Seen, Work};
-use crate::load::{LoadError, Looked, OneWrite, Opened, Passed, Setup, Tally, Trigger};
+use crate::load::{LoadError, Looked, OneWrite, Opened, PageOf, Passed, Setup, Tally, Trigger};
 use crate::record::Recorder;
 use futures_util::FutureExt;
 
 use crate::seams::{Book, Checkup, Load, Probe, Traffic};
+
+/// The one page that is asked for.
+const PAGE: PageOf = PageOf {
+    request: 0,
+    has_changed: false,
+};
 
 impl Traffic for Mock {
     type Load = MockLoad;
@@ -135,7 +141,7 @@ impl Load for MockLoad {
     fn run(&self, start: Elapsed) {
         self.note("load runs");
         for _page in 0..10 {
-            self.trigger.known().note_page(0, false);
+            self.trigger.known().note_page(PAGE, false);
         }
         if self.writes_every > Span::ZERO {
             let writing = write(self.trigger.clone(), self.clock, start, self.writes_every);
@@ -246,7 +252,7 @@ impl Probe for MockProbe<'_> {
             }
             self.seen.borrow_mut().unseen = None;
             let is_empty = self.mock.is_empty(node, now);
-            let is_wrong = self.setup.known.note_page(0, is_empty);
+            let is_wrong = self.setup.known.note_page(PAGE, is_empty);
             if self.mock.answers(node, now) && !is_wrong {
                 let (at, unowned) = (now, None);
                 match owner() {
