@@ -39,16 +39,16 @@ fn empty_pages_break_no_gate_and_hold_none_up() {
             "unrecovered == 0" => never.clone(),
             _ => faulted().fails_after(50, 100),
         };
-        let mut run = with_control(&vec![failing; 3]);
+        let mut run = with_control(&vec![failing; 8]);
         assert_eq!(outcome(&run, gate).0, Fail, "{gate}");
-        for trial in 0..3 {
+        for trial in 0..8 {
             doubt(&mut run, trial, &["GET /offers"], &[]);
         }
         let (judged, why) = outcome(&run, gate);
         assert_eq!(judged, Inconclusive, "{gate}: {why}");
         assert!(why.contains("(GET /offers)"), "{why}");
         // They count as wrong answers: what holds in spite of them holds.
-        let mut sound = with_control(&vec![faulted(); 3]);
+        let mut sound = with_control(&vec![faulted(); 8]);
         doubt(&mut sound, 0, &["GET /offers"], &[]);
         assert_eq!(outcome(&sound, gate), (Pass, String::new()), "{gate}");
     }
