@@ -32,6 +32,10 @@ enum Flow {
     Browsing,
     /// The server says at the login who the user is, and users log out.
     Called,
+    /// As `Named`, and the load reads nothing: what is read is looked at.
+    Acting,
+    /// As `Named`, and users log out.
+    LoggedOut,
     /// Replies name nobody and show no counter; sessions are only looked at.
     ReadOnly,
     /// Likewise, and users change nothing.
@@ -78,6 +82,13 @@ impl Flow {
                  mix = {{ act = 50, check = 40, logout = 10 }}\n{login}capture = {{ account = \"/user\" }}\n{act}{check}\
                  [session.logout]\nrequest = \"POST /logout\"\n"
             ),
+            Self::Acting => format!(
+                "[session]\nvalue = \"/visits\"\n{name}mix = {{ act = 100, check = 0 }}\n{login}{act}{check}"
+            ),
+            Self::LoggedOut => format!(
+                "[session]\nvalue = \"/visits\"\n{name}mix = {{ act = 40, check = 30, logout = 30 }}\n{login}{act}{check}\
+                 [session.logout]\nrequest = \"POST /logout\"\n"
+            ),
             Self::ReadOnly => format!("[session]\n{look}{login}{act}{check}"),
             Self::Looking => {
                 format!("[session]\nmix = {{ act = 0, check = 100 }}\n{login}{act}{check}")
@@ -111,8 +122,8 @@ impl Flow {
 }
 
 use Flow::{
-    Booted, Browsing, Called, Echoed, Listed, Looking, Named, Nameless, Once, ReadOnly, Stateless,
-    Static, Terminated, Unexpecting,
+    Acting, Booted, Browsing, Called, Echoed, Listed, LoggedOut, Looking, Named, Nameless, Once,
+    ReadOnly, Stateless, Static, Terminated, Unexpecting,
 };
 
 /// What loses something, and how users see it.
@@ -388,4 +399,37 @@ fn the_honest_twin_passes_under_the_same_flows() {
         .filter(|(_, _, run)| support::ended_with(run, 0))
         .count();
     eprintln!("{judged} of {} could be judged", runs.len());
+}
+
+#[test]
+fn a_crash_that_brings_back_logged_out_sessions_fails_unless_they_never_end() {
+    let honest = ["logs-out", "honest"].map(|server| (server, LoggedOut));
+    let dishonest = [("logs-out-in-memory", LoggedOut)];
+    let runs = try_all(honest.into_iter().chain(dishonest).collect(), &LEISURE);
+    let asked = "zombie_sessions == 0 if the control has none";
+    for (server, flow, run) in runs {
+        if !was_measured(&run) {
+            continue;
+        }
+        let checks = run.summary().gates;
+        let check = checks.iter().find(|check| check.gate == asked);
+        let outcome = check.map(|check| check.outcome);
+        let told = table(&[(server, flow, run)], &[]).0;
+        match server {
+            "logs-out-in-memory" => assert_eq!(outcome, Some(Outcome::Fail), "{told}"),
+            "logs-out" => assert_eq!(outcome, Some(Outcome::Pass), "{told}"),
+            // It never ends a session: the control honours them, too.
+            _ => assert_eq!(outcome, None, "{told}"),
+        }
+    }
+}
+
+/// Where every look fails, somebody logs in: that must not end a session that is looked at afterwards.
+#[test]
+fn who_looks_ends_no_session() {
+    let runs = try_all(vec![("one-session-each", Acting)], &LEISURE);
+    let (table, wrong) = table(&runs, &[1]);
+    assert_eq!(wrong, 0, "{table}");
+    let lost: u64 = runs[0].2.summary().arms[0].sessions.lost;
+    assert_eq!(lost, 0, "{table}");
 }

@@ -76,7 +76,8 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "WindowsPart::says_nothing")]
     pub windows: WindowsPart,
     /// Gates: metrics and their bounds. Each replaces the default gate of the same metric. Default gates: `unrecovered = 0`
-    /// and, with sessions, `lost_sessions = 0`, `lost_writes = 0` and, if `identity` names the user, `wrong_identity = 0`.
+    /// and, with sessions, `lost_sessions = 0`, `lost_writes = 0`, if `identity` names the user, `wrong_identity = 0`, and, if users
+    /// log out, `zombie_sessions = "0 if the control has none"`.
     #[serde(default)]
     pub gate: BTreeMap<String, Demands>,
     /// Whether the default gates apply. Default: true.

@@ -23,15 +23,18 @@ use super::{Document, Key, Problem};
 use comeback_session::flow::Flow;
 use locate::{locate, locate_of_flow, locate_of_target, place, places_of};
 
-/// The default gates: for every service, for one with sessions, for one whose sessions name their user, and for one whose
-/// sessions show their writes. Without them, a service that loses acknowledged writes would pass.
+/// The default gates: for every service, for one with sessions, for one whose sessions name their user, for one whose users log
+/// out, and for one whose sessions show their writes. Without them, a service that loses acknowledged writes would pass.
 const OF_ALL: &str = "unrecovered";
 const OF_SESSIONS: &str = "lost_sessions";
 const OF_IDENTITY: &str = "wrong_identity";
+const OF_LOGOUTS: &str = "zombie_sessions";
 const OF_WRITES: &str = "lost_writes";
 const OF_STATE: &str = "reset_sessions";
 /// Beside an earlier revision also this, unless another gate compares with it.
 const OF_TIME: &str = "time_to_ready.median";
+/// A server of signed tokens honours them after any logout, without a fault too.
+const NONE_BY_THE_FAULT: &str = "0 if the control has none";
 /// The bound of a default gate on losses that compares.
 const NO_WORSE: &str = "<= baseline";
 /// The same of a time. Less than a quarter of a second takes more trials to tell, where starts scatter.
@@ -463,6 +466,8 @@ fn default_gates(document: &Document, workload: &Workload, own: &[Gate]) -> Vec<
         wanted.push((OF_SESSIONS, of_losses));
         // Never to be excused, by an earlier revision neither.
         wanted.extend(flow.identity.as_ref().map(|_| (OF_IDENTITY, "0")));
+        let logs_out = flow.logout.is_some() && flow.mix.logout > 0;
+        wanted.extend(logs_out.then_some((OF_LOGOUTS, NONE_BY_THE_FAULT)));
         let shows_writes = flow.value.is_some() || flow.check.value.is_some();
         if flow.mix.act > 0 && shows_writes {
             wanted.push((OF_WRITES, of_losses));

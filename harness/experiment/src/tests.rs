@@ -188,6 +188,17 @@ fn what_nobody_may_lose_is_demanded_where_nothing_is_said_of_it() {
     assert_eq!(demanded("", shown), (usual.map(str::to_owned).to_vec(), 3));
     // Nobody can see writes that no reply shows.
     assert_eq!(demanded("", "").0, usual[..2]);
+    // Where users log out, a crash must not bring their sessions back.
+    let logs_out = |share: &str| {
+        format!(
+            "mix = {{ act = 1, check = 1{share} }}\nlogout = {{ request = \"POST /logout\" }}\n"
+        )
+    };
+    let (gates, defaults) = demanded("", &logs_out(", logout = 1"));
+    assert_eq!(gates[..2], usual[..2]);
+    assert_eq!(gates[2..], ["zombie_sessions == 0 if the control has none"]);
+    assert_eq!(defaults, 3);
+    assert_eq!(demanded("", &logs_out(", logout = 0")).0, usual[..2]);
     // A gate of one's own replaces the default of the same metric, and no other.
     let own =
         format!("{shown}[gate]\nlost_sessions = \"<= 3\"\n\"time_to_ready.max\" = \"< 2s\"\n");

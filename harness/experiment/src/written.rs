@@ -148,7 +148,11 @@ fn is_equal(one: &Plan, other: &Plan) -> bool {
 fn has_same_gates(one: &Plan, other: &Plan) -> bool {
     let asks = |plan: &Plan, gate: &Gate| {
         let mut gates = plan.gates.iter();
-        gates.any(|own| own.metric() == gate.metric() && own.demand() == gate.demand())
+        gates.any(|own| {
+            own.metric() == gate.metric()
+                && own.demand() == gate.demand()
+                && own.needs_clean_control() == gate.needs_clean_control()
+        })
     };
     one.gates.len() == other.gates.len() && one.gates.iter().all(|gate| asks(other, gate))
 }

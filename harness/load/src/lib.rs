@@ -251,8 +251,8 @@ impl Generator {
     }
 
     /// Looks at every session, in rounds, until each is known with all its acknowledged changes. It ends after `looks`
-    /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, somebody
-    /// logs in again, to tell a server that is down from one that lost its sessions. Returns what the last round found.
+    /// rounds in which the server answered anybody, and begins nothing after `until`. Where it fails for everybody, a user who
+    /// is nobody else logs in, to tell a server that is down from one that lost its sessions. Returns what the last round found.
     ///
     /// # Errors
     /// If a worker ended.

@@ -115,7 +115,8 @@ pub(super) enum Command {
         until: Elapsed,
         answer: oneshot::Sender<Looked>,
     },
-    /// A client logs in again: a session of now bears witness that the server answers.
+    /// A user who is nobody else logs in: a session of now bears witness that the server answers. A login of one of the clients may
+    /// end the session that it has, which is looked at, too.
     Witness(oneshot::Sender<()>),
     /// A closed loop begins: so many of the clients ask again as soon as they are answered.
     Saturate { at_once: u32 },
@@ -158,6 +159,10 @@ struct Worker {
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
+    /// Who logged in while the sessions were looked at, in this trial.
+    witnesses: Rc<RefCell<Vec<Rc<Waits>>>>,
+    /// How many there were in all.
+    witnessed: Cell<u32>,
     /// Some of them, the last ones, are newcomers: so many ms before the fault each logs in.
     newcomers: Vec<u64>,
     /// How many of those have come.
@@ -198,18 +203,14 @@ impl Worker {
             saturated: RefCell::default(),
         });
         let clients: Rc<[Rc<Waits>]> = (0..clients_of(&setup.load, index))
-            .map(|place| {
-                let id = ClientId(place * setup.load.workers + index);
-                let waits = Rc::new(Waits::default());
-                let client = Client::new(id, Rc::clone(&shared), Rc::clone(&waits));
-                tokio::task::spawn_local(client.run());
-                waits
-            })
+            .map(|place| start_client(ClientId(place * setup.load.workers + index), &shared))
             .collect();
         Ok(Self {
             index,
             shared,
             clients,
+            witnesses: Rc::default(),
+            witnessed: Cell::new(0),
             newcomers: match setup.newcomers && needs_newcomers(&setup.load) {
                 true => newcomers_of(&setup.load, index),
                 false => Vec::new(),
@@ -225,7 +226,7 @@ impl Worker {
     async fn serve(&self, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
         let sweeper = tokio::task::spawn_local(sweep(
             Rc::clone(&self.shared),
-            Rc::clone(&self.clients),
+            (Rc::clone(&self.clients), Rc::clone(&self.witnesses)),
             Rc::clone(&self.sink),
         ));
         while let Some(command) = commands.recv().await {
@@ -251,8 +252,9 @@ impl Worker {
                     answer,
                 } => unless_given_up(answer, self.look(round, until)).await,
                 Command::Witness(answer) => {
-                    let first = self.clients.iter().take(1).map(Rc::as_ref);
-                    unless_given_up(answer, self.burst(first, || Job::LogIn)).await;
+                    let witness = self.add_witness();
+                    let one = [witness.as_ref()];
+                    unless_given_up(answer, self.burst(one, || Job::LogIn)).await;
                 }
                 Command::Saturate { at_once } => self.saturate(at_once),
             }
@@ -379,7 +381,9 @@ impl Worker {
     /// The order is another in each round: what takes turns behind the server would show each session the same side.
     async fn look(&self, round: u32, until: Elapsed) -> Looked {
         self.shared.looked.take();
-        let mut clients: Vec<&Waits> = self.clients.iter().map(Rc::as_ref).collect();
+        let witnesses = self.witnesses.borrow().clone();
+        let all = self.clients.iter().chain(&witnesses);
+        let mut clients: Vec<&Waits> = all.map(Rc::as_ref).collect();
         order_of(self.seed.get(), round, self.index).shuffle(&mut clients);
         self.burst(clients, || Job::Look { round, until }).await;
         self.hand_on();
@@ -389,6 +393,8 @@ impl Worker {
     async fn resume(&self, until: Elapsed) -> Looked {
         self.shared.looked.take();
         self.shared.logins.set(0);
+        // Those of the trial before are no users of this one.
+        self.witnesses.take();
         let clients = self.clients.iter().map(Rc::as_ref);
         self.burst(clients, || Job::Resume { until }).await;
         self.hand_on();
@@ -409,6 +415,19 @@ impl Worker {
                 self.dispatch(client, job);
             }
         }
+    }
+
+    /// Beside the clients, whose numbers come first: of each worker another one.
+    fn add_witness(&self) -> Rc<Waits> {
+        let Load {
+            clients, workers, ..
+        } = self.setup.load;
+        let earlier = self.witnessed.get();
+        self.witnessed.set(earlier + 1);
+        let id = ClientId(clients + earlier * workers + self.index);
+        let waits = start_client(id, &self.shared);
+        self.witnesses.borrow_mut().push(Rc::clone(&waits));
+        waits
     }
 
     fn dispatch(&self, client: &Waits, job: Job) {
@@ -489,13 +508,25 @@ fn burst_of(load: &Load) -> u64 {
     (served as u64).min(borne).clamp(1, BURST)
 }
 
-async fn sweep(shared: Rc<Shared>, clients: Rc<[Rc<Waits>]>, sink: Rc<Sink>) {
+/// Starts a client who does what it is told to.
+fn start_client(id: ClientId, shared: &Rc<Shared>) -> Rc<Waits> {
+    let waits = Rc::new(Waits::default());
+    let client = Client::new(id, Rc::clone(shared), Rc::clone(&waits));
+    tokio::task::spawn_local(client.run());
+    waits
+}
+
+async fn sweep(
+    shared: Rc<Shared>,
+    (clients, witnesses): (Rc<[Rc<Waits>]>, Rc<RefCell<Vec<Rc<Waits>>>>),
+    sink: Rc<Sink>,
+) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let now = shared.clock.now();
-        for client in clients.iter() {
+        for client in clients.iter().chain(witnesses.borrow().iter()) {
             client.sweep(now);
         }
         hand_on(&shared, &sink);

@@ -12,7 +12,7 @@ use crate::measure::{Analysis, ArmAnalysis, Tally};
 use crate::verdict::baseline::{
     counterpart, is_whole, machine_differences, plan_differences, planned,
 };
-use crate::verdict::clean::without_a_fault;
+use crate::verdict::clean::{is_asked_of, without_a_fault};
 use crate::verdict::figure::Missing;
 use crate::verdict::samples::{Base, GateState};
 use crate::verdict::shards::lacking;
@@ -342,7 +342,11 @@ impl Asked {
         };
         let seen = is_comparable.then(|| Seen::of(self.metric, arm, base));
         let seen = seen.unwrap_or_default();
-        let check = self.gate.as_ref().filter(|_| is_comparable).map(|gate| {
+        let asked = self
+            .gate
+            .as_ref()
+            .filter(|gate| is_comparable && is_asked_of(gate, arm));
+        let check = asked.map(|gate| {
             if self.cannot_be_worse(base) {
                 return holds(gate, arm);
             }

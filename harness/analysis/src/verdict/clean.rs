@@ -1,7 +1,7 @@
 //! Whether an arm is clean without any fault (METHOD.md §5): what goes wrong in a control trial, or before the fault,
 //! cannot be blamed on one. It keeps the gates that it bears on from being judged, and no others.
 
-use comeback_model::gate::{Bearing, Gate};
+use comeback_model::gate::{Bearing, Count, Gate};
 use comeback_statistics::surely_above;
 
 use crate::measure::words::{counted, grouped, percent};
@@ -19,6 +19,26 @@ pub(crate) fn without_a_fault(gate: &Gate, arm: &ArmAnalysis) -> Option<String> 
         .filter_map(|bearing| trouble(*bearing, arm))
         .collect();
     (!troubles.is_empty()).then(|| troubles.join(" and "))
+}
+
+/// So many logged-out sessions of the control that are not honoured show that a logout ends a session.
+const LEAST_LOGGED_OUT: u64 = 5;
+
+/// Whether a gate is asked of an arm at all. One that needs a control without what it counts is asked only where the control looked at
+/// enough logged-out sessions and honoured none, and where somebody logged out before a fault, too.
+pub(crate) fn is_asked_of(gate: &Gate, arm: &ArmAnalysis) -> bool {
+    if !gate.needs_clean_control() {
+        return true;
+    }
+    let controls = || arm.controls_of_losses().map(|trial| trial.sessions);
+    let looked_at: u64 = controls().map(|sessions| sessions.logged_out).sum();
+    let is_clean =
+        controls().all(|sessions| sessions.honoured_logouts() + sessions.zombie_doubted == 0);
+    let tallies = arm.faulted().chain(arm.faulted_aside());
+    let mut tallies = tallies.map(|trial| trial.tally(Count::ZombieSessions));
+    looked_at >= LEAST_LOGGED_OUT
+        && is_clean
+        && tallies.any(|tally| tally.out_of > 0 || tally.found > 0)
 }
 
 fn trouble(bearing: Bearing, arm: &ArmAnalysis) -> Option<String> {

@@ -14,7 +14,7 @@ use super::samples::{
     Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
     without_answers,
 };
-use super::tally::{Untested, example, lost_beside, reasons_untested, untested};
+use super::tally::{Untested, example, reasons_untested, untested, without_losses_by};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
@@ -65,7 +65,7 @@ fn judge_what_came<'a>(
             return match base() {
                 Ok(base) => {
                     let judged = against::judge_against(gate.metric(), allowance, arm, base);
-                    let judged = at_stake(judged, gate.metric(), (arm, base.arm));
+                    let judged = at_stake(judged, (gate.metric(), allowance), arm, base);
                     let judged = regard_busy(judged, (gate.metric(), allowance), arm, base);
                     doubts::regard(judged, gate.metric(), arm, Some(base.arm))
                 }
@@ -117,14 +117,15 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> GateState {
 /// whose baseline had, too.
 fn at_stake(
     judged: GateState,
-    metric: Metric,
-    (arm, base): (&ArmAnalysis, &ArmAnalysis),
+    (metric, allowance): (Metric, Allowance),
+    arm: &ArmAnalysis,
+    base: Base<'_>,
 ) -> GateState {
     let Some(count) = metric.count() else {
         return judged;
     };
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
-    let [own, of_base] = [arm, base].map(|arm| reasons_untested(count, arm));
+    let [own, of_base] = [arm, base.arm].map(|arm| reasons_untested(count, arm));
     // What neither tests makes no difference: like is compared with like.
     let without = |reasons: Vec<(Untested, String)>, other: &[(Untested, String)]| {
         let mut open = reasons.into_iter();
@@ -134,13 +135,22 @@ fn at_stake(
         Untested::Idle(choice) => Some(*choice),
         _ => None,
     };
-    let idle: Vec<FaultId> = of_base.iter().filter_map(idle_of).collect();
+    // Faults that the baseline alone was not tested by.
+    let is_of_base_alone =
+        |(kind, _): &&(Untested, String)| own.iter().all(|(shared, _)| shared != kind);
+    let idle = of_base.iter().filter(is_of_base_alone).filter_map(idle_of);
+    let idle: Vec<FaultId> = idle.collect();
+    let is_worse_still = || {
+        let rest = without_losses_by(&idle, arm);
+        let judged = against::judge_against(metric, allowance, &rest, base);
+        matches!(judged, GateState::Broken(_))
+    };
     let may_explain =
         |(kind, _): &(Untested, String)| matches!(kind, Untested::Idle(_) | Untested::MetNothing);
     let why = match &judged {
         GateState::Holds if !is_found(arm) => own.into_iter().next().map(|(_, why)| why),
         GateState::Holds => without(own, &of_base).map(|(_, why)| why),
-        GateState::Broken(found) if !is_found(base) && !lost_beside(count, arm, &idle) => {
+        GateState::Broken(found) if !is_found(base.arm) && !is_worse_still() => {
             let of_base = of_base.into_iter().filter(may_explain).rev().collect();
             without(of_base, &own).map(|(_, why)| format!("{found}; in the baseline {why}"))
         }

@@ -169,7 +169,9 @@ fn ask<'a>(arm: &ArmAnalysis, gates: &'a [Gate], baselines: Baselines<'_>) -> Ve
         // What others are compared with is no worse than itself.
         let is_the_baseline =
             baselines.is_baseline(arm) && (gate.needs_baseline() || baselines.is_revision(arm));
-        (counts || judge::has_counterexample(gate, arm)) && !is_the_baseline
+        (counts || judge::has_counterexample(gate, arm))
+            && !is_the_baseline
+            && clean::is_asked_of(gate, arm)
     };
     let gates = gates.iter().filter(is_asked);
     gates

@@ -6,7 +6,7 @@ use comeback_model::gate::{Count, Demand, Gate};
 use comeback_model::ids::FaultId;
 
 use crate::measure::words::{counted, grouped};
-use crate::measure::{ArmAnalysis, MetWrites, Tally, TrialAnalysis};
+use crate::measure::{ArmAnalysis, LaidLoss, MetWrites, Tally, TrialAnalysis};
 
 /// More than a run can do: a server whose counter says so says nothing.
 const COUNTLESS: u64 = 1_000_000_000_000;
@@ -149,23 +149,38 @@ pub(crate) fn reasons_untested(count: Count, arm: &ArmAnalysis) -> Vec<(Untested
         .collect()
 }
 
-/// Whether something was lost by faults of other choices than these alone.
-pub(crate) fn lost_beside(count: Count, arm: &ArmAnalysis, choices: &[FaultId]) -> bool {
-    let in_trial = |trial: &TrialAnalysis| {
-        let is_other = |id: &FaultId| {
-            let fault = trial.faults.iter().find(|fault| fault.id == *id);
-            fault.is_some_and(|fault| !choices.contains(&fault.choice.0))
+/// The arm as it would be if nothing were lost but by faults of other choices than these alone.
+pub(crate) fn without_losses_by(choices: &[FaultId], arm: &ArmAnalysis) -> ArmAnalysis {
+    let mut arm = arm.clone();
+    for trial in arm.trials.iter_mut().filter(|trial| !trial.control) {
+        let (sessions, writes) = losses_beside(choices, trial);
+        let (lost, counts) = (&mut trial.sessions, &mut trial.writes);
+        lost.lost = lost.lost.min(sessions);
+        counts.lost = counts.lost.min(writes);
+        // A session is set back where it lacks a write.
+        lost.reset = lost.reset.min(writes);
+    }
+    arm
+}
+
+/// The sessions and writes of a trial that are laid to faults of other choices than these, and to no other.
+fn losses_beside(choices: &[FaultId], trial: &TrialAnalysis) -> (u64, u64) {
+    // Where it had one fault, that took all.
+    if let ([fault], true) = (trial.faults.as_slice(), trial.laid.is_empty()) {
+        return match choices.contains(&fault.choice.0) {
+            true => (0, 0),
+            false => (u64::MAX, u64::MAX),
         };
-        let mut laid = trial.laid.iter();
-        laid.any(|loss| {
-            let lost = match count {
-                Count::LostWrites => loss.writes,
-                _ => loss.sessions,
-            };
-            lost > 0 && loss.faults.iter().all(is_other)
-        })
+    }
+    let is_other = |id: &FaultId| {
+        let fault = trial.faults.iter().find(|fault| fault.id == *id);
+        fault.is_some_and(|fault| !choices.contains(&fault.choice.0))
     };
-    arm.faulted().any(in_trial)
+    let is_beside = |loss: &&LaidLoss| !loss.faults.is_empty() && loss.faults.iter().all(is_other);
+    let laid = trial.laid.iter().filter(is_beside);
+    laid.fold((0, 0), |(sessions, writes), loss| {
+        (sessions + loss.sessions, writes + loss.writes)
+    })
 }
 
 /// That writes went wrong which no fault has taken: what the server kept it may have kept by chance.

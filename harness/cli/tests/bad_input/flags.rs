@@ -88,6 +88,10 @@ const GATES: &[Case] = &[
         &["--gate", "error_rate.after <= NaN"],
         &["'NaN' is not a bound"],
     ),
+    (
+        &["--gate", "lost_sessions == 0 if the control has none"],
+        &["'if the control has none' can follow a bound on zombie_sessions alone: leave it out"],
+    ),
     (&["--gate", ""], &["--gate"]),
 ];
 

@@ -380,6 +380,62 @@ def new_sessions_only(bad):
     return answer
 
 
+class LogsOut(Honest):
+    """A logout ends the session, and that is in the log before it is acknowledged."""
+
+    stores_logouts = True
+
+    def __init__(self, port, folder):
+        super().__init__(port, folder)
+        with open(os.path.join(folder, "log"), encoding="utf-8") as lines:
+            for line in lines:
+                kind, sid, *_ = line.split()
+                if kind == "O":
+                    self.sessions.pop(sid, None)
+
+    def end(self, sid):
+        if self.stores_logouts:
+            self.write(f"O {sid}")
+        del self.sessions[sid]
+
+    def handle(self, method, path, cookie, body):
+        with self.lock:
+            if (method, path) == ("POST", "/logout") and cookie in self.sessions:
+                self.end(cookie)
+                return self.reply({"bye": 1})
+        return super().handle(method, path, cookie, body)
+
+
+class LogsOutInMemory(LogsOut):
+    """A logout ends the session until the next start."""
+
+    stores_logouts = False
+
+
+class OneSessionEach(LogsOut):
+    """Honest: a login ends the user's older session. After a restart, /me fails for the first second in which nobody visits."""
+
+    visited = None
+    quiet_since = None
+
+    def login(self, user):
+        for sid in [sid for sid, session in self.sessions.items() if session["user"] == user]:
+            self.end(sid)
+        return super().login(user)
+
+    def handle(self, method, path, cookie, body):
+        if path == "/visit":
+            self.visited, self.quiet_since = time.monotonic(), None
+        if path == "/me" and self.again and self.visited:
+            time.sleep(0.15)
+            now = time.monotonic()
+            if now - self.visited > 0.1:
+                self.quiet_since = self.quiet_since or now
+                if now < self.quiet_since + 1:
+                    return self.reply("at work", 503)
+        return super().handle(method, path, cookie, body)
+
+
 class Evicts(Honest):
     """Knows the last five sessions only."""
 
@@ -625,6 +681,9 @@ PAGE = "<html><form action=/login>Please log in</form></html>"
 
 BEHAVIOURS = {
     "honest": Honest,
+    "logs-out": LogsOut,
+    "logs-out-in-memory": LogsOutInMemory,
+    "one-session-each": OneSessionEach,
     # Sessions are gone, and users who are not logged in are told…
     "forgets": Forgetful,
     "says-403": stranger_says(lambda self, sid: self.reply("no", 403)),

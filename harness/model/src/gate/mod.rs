@@ -20,6 +20,8 @@ pub use read::GateError;
 pub struct Gate {
     metric: Metric,
     demand: Demand,
+    /// It is asked only of an arm whose control has none of what it counts.
+    needs_clean_control: bool,
     text: String,
 }
 
@@ -104,6 +106,11 @@ impl Gate {
     /// Its demand.
     pub const fn demand(&self) -> Demand {
         self.demand
+    }
+
+    /// Whether it is asked only of an arm whose control has none of what it counts.
+    pub const fn needs_clean_control(&self) -> bool {
+        self.needs_clean_control
     }
 
     /// Whether it is about the first accepted connection.

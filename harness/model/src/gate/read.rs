@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::metric::{METRICS, Metric, Stat, Unit};
-use super::{Allowance, Demand, Gate, Relation};
+use super::{Allowance, Count, Demand, Gate, Relation};
 use crate::units::Span;
 
 /// Longer signs first, so that `<=` is not read as `<`.
@@ -17,6 +17,9 @@ const RELATIONS: [(&str, Relation); 5] = [
 
 /// The word for a baseline in place of a bound.
 const BASELINE: &str = "baseline";
+
+/// What stands behind a bound on zombies that a server is asked for only if its logouts end sessions without a fault.
+const IF_CLEAN: &str = "if the control has none";
 
 /// What is nothing to alarm about (METHOD.md §5): a fifth of a start, what a busy machine adds to one, and what the
 /// baseline's own trials scatter by, up to a tenth of a second.
@@ -55,13 +58,21 @@ impl TryFrom<String> for Gate {
                     false => "write a metric, one of < <= == >= >, and a bound".to_owned(),
                 })?;
             let metric = find_metric(text[..at].trim())?;
-            let demand = read_demand(metric, relation, text[at + sign.len()..].trim())?;
-            Ok((metric, demand))
+            let said = text[at + sign.len()..].trim();
+            let bare = said.strip_suffix(IF_CLEAN).map(str::trim_end);
+            let demand = read_demand(metric, relation, bare.unwrap_or(said))?;
+            if bare.is_some() && metric != Metric::Count(Count::ZombieSessions) {
+                return Err(format!(
+                    "'{IF_CLEAN}' can follow a bound on zombie_sessions alone: leave it out"
+                ));
+            }
+            Ok((metric, demand, bare.is_some()))
         };
         match read() {
-            Ok((metric, demand)) => Ok(Self {
+            Ok((metric, demand, needs_clean_control)) => Ok(Self {
                 metric,
                 demand,
+                needs_clean_control,
                 text,
             }),
             Err(problem) => Err(GateError { text, problem }),

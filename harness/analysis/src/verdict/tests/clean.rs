@@ -219,3 +219,51 @@ fn phantoms_and_zombies_and_another_users_content_in_a_control_are_no_pass() {
     let said = "1 of 1 session showed another user's content without any fault";
     check_one(&anothers, "wrong_identity == 0", Inconclusive, said);
 }
+
+/// What `run` demands where users log out.
+const BY_THE_FAULT: &str = "zombie_sessions == 0 if the control has none";
+
+/// A run of a trial with these sessions and of a control with so many logged-out ones, the first of them honoured or not.
+fn logged_out(fates: &[Fate], of_control: usize, first: Fate) -> Journal {
+    let mut control_fates = vec![LoggedOut; of_control];
+    control_fates[0] = first;
+    control_fates.push(Finds(1));
+    journal(&[faulted().with(fates), control().with(&control_fates)])
+}
+
+/// A server that remembers logouts in memory alone: each logout works until the crash.
+#[test]
+fn a_crash_that_brings_back_logged_out_sessions_fails_where_the_control_honours_none() {
+    let run = logged_out(&[Zombie, LoggedOut, Finds(1)], 5, LoggedOut);
+    check_one(&run, BY_THE_FAULT, Fail, "1 of 2");
+    let run = logged_out(&[LoggedOut, LoggedOut, Finds(1)], 5, LoggedOut);
+    check_one(&run, BY_THE_FAULT, Pass, "");
+}
+
+/// A server of signed tokens honours them after any logout, and is judged as if nobody asked.
+#[test]
+fn logged_out_sessions_are_not_asked_about_where_the_control_does_not_show_that_a_logout_ends_one()
+{
+    let without_a_check = |run: &Journal| {
+        let verdict = verdict_on(
+            run,
+            &["unrecovered == 0", "lost_sessions == 0", BY_THE_FAULT],
+        );
+        let asked: Vec<&str> = verdict.checks.iter().map(|c| c.gate.as_str()).collect();
+        assert_eq!(asked, ["unrecovered == 0", "lost_sessions == 0"]);
+        assert_eq!((verdict.outcome, verdict.reasons.len()), (Pass, 0));
+        verdict.headline
+    };
+    let token = logged_out(&[Zombie, Zombie, Finds(1)], 6, Zombie);
+    // Its users are told all the same.
+    let headline = without_a_check(&token);
+    assert!(
+        headline.contains("honoured 2 of 2 sessions after the logout"),
+        "{headline}"
+    );
+    // Four logouts are too few, and so is none before the fault.
+    without_a_check(&logged_out(&[Zombie, LoggedOut, Finds(1)], 4, LoggedOut));
+    without_a_check(&logged_out(&[Finds(1), Finds(1)], 5, LoggedOut));
+    // Who asks without a condition is answered.
+    check_one(&token, "zombie_sessions == 0", Fail, "2 of 2");
+}

@@ -578,3 +578,133 @@ fn an_arm_is_worse_only_by_a_fault_that_its_baseline_was_tested_by() {
     let as_idle = loses.clone().idle_at_the_second();
     as_idle.check_against(&idle, gate, Outcome::Fail, "");
 }
+
+/// A run of two trials with one kill each, drawn from two of them, and of a control.
+fn one_each(first: &[Fate], second: &[Fate], is_second_idle: bool) -> Twice {
+    let mut second_trial = faulted().with(second);
+    second_trial.noticed = !is_second_idle;
+    let mut journal = journal(&[faulted().with(first), second_trial, control()]);
+    let plan = &mut journal.header.plan;
+    let kill = plan.faults[0].clone();
+    let again = comeback_model::plan::Fault {
+        kind: "again".to_owned(),
+        ..kill.clone()
+    };
+    plan.faults = vec![kill, again];
+    plan.chaos = Some(comeback_model::plan::Chaos {
+        faults: 1,
+        weights: vec![1; 2],
+        span: None,
+    });
+    let of_the_second = journal.events.iter_mut();
+    for event in of_the_second.filter(|event| event.trial == Some(TrialId(1))) {
+        match &mut event.kind {
+            EventKind::FaultRequested { fault, .. }
+            | EventKind::FirstAccept { fault, .. }
+            | EventKind::FirstCorrect { fault, .. }
+            | EventKind::TargetExited {
+                cause: ExitCause::Injected(fault),
+                ..
+            } => *fault = SECOND,
+            _ => {}
+        }
+    }
+    let trials = &mut journal.header.schedule.trials;
+    trials.sort_by_key(|trial| trial.is_control());
+    let of_control = trials.iter().find(|trial| trial.is_control()).cloned();
+    *trials = vec![trials[0].clone(), trials[0].clone(), of_control.unwrap()];
+    for (id, trial) in (0..).zip(trials.iter_mut()) {
+        trial.id = TrialId(id);
+    }
+    trials[0].faults[0].fault = FIRST;
+    trials[1].faults[0].fault = SECOND;
+    if is_second_idle {
+        journal.operations.retain(|operation| {
+            let is_of_the_second = operation.trial == TrialId(1) && operation.step == Step::Act;
+            !is_of_the_second || operation.intended < ms(2_000)
+        });
+    }
+    Twice(journal)
+}
+
+/// Judges twenty crashes like the ones of a run, by turns, against twenty of another one.
+fn twenty_against(now: &[&Twice], base: &Twice, text: &str) -> Verdict {
+    let [mut base, now] = [&[base][..], now].map(|runs| {
+        let runs = runs.iter().map(|run| {
+            let mut run = run.0.clone();
+            run.header.machine = machine();
+            analyze(&run)
+        });
+        let mut runs: Vec<Analysis> = runs.collect();
+        let crashes: Vec<_> = runs
+            .iter()
+            .flat_map(|run| run.arms[0].faulted())
+            .cloned()
+            .collect();
+        let arm = &mut runs[0].arms[0];
+        arm.trials.retain(|trial| trial.control);
+        arm.trials.extend(crashes.into_iter().cycle().take(20));
+        runs.remove(0)
+    });
+    "then".clone_into(&mut base.header.started);
+    judge(&now, &[gate(text), gate("unrecovered >= 0")], Some(&base))
+}
+
+/// What a trial with one fault lost, that took; a choice that the baseline was not tested by explains none of it.
+#[test]
+fn an_arm_is_worse_by_the_fault_of_a_trial_that_has_one() {
+    for (text, fate) in [
+        ("lost_writes <= baseline", Finds(0)),
+        ("lost_sessions <= baseline", Lost),
+    ] {
+        let whole = [Finds(1); 3];
+        let by_first = one_each(&[fate; 3], &whole, false);
+        let by_second = one_each(&whole, &[fate; 3], false);
+        let idle = one_each(&whole, &whole, true);
+        let tested = one_each(&whole, &whole, false);
+        let outcome = |now: &Twice, base: &Twice| {
+            let verdict = twenty_against(&[now], base, text);
+            (verdict.outcome, verdict.reasons.join("; "))
+        };
+        for base in [&tested, &idle] {
+            let (outcome, said) = outcome(&by_first, base);
+            assert_eq!(outcome, Outcome::Fail, "{text}: {said}");
+        }
+        assert_eq!(outcome(&by_second, &tested).0, Outcome::Fail, "{text}");
+        let (outcome, said) = outcome(&by_second, &idle);
+        assert_eq!(outcome, Outcome::Inconclusive, "{text}: {said}");
+        let why = "in the baseline no write was in flight at the fault 'again' in any trial";
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+/// One loss by a fault that the baseline was tested by makes no difference; those by the other fault prove none.
+#[test]
+fn one_loss_by_a_tested_fault_does_not_make_an_arm_worse_by_the_losses_of_another() {
+    let text = "lost_sessions <= baseline";
+    let whole = || twice(&[Finds(1); 3]);
+    let gone = |look: &mut Operation| {
+        look.outcome = Effect::Rejected;
+        look.error = Some(ErrorClass::SessionRejected);
+        look.value = None;
+    };
+    let by_first = whole()
+        .asks(7_000, Step::Login, 500, |_| {})
+        .asks(7_000, Step::Check, 3_150, gone)
+        .asks(7_000, Step::ReadBack, 4_300, gone);
+    let by_second =
+        whole()
+            .asks(7_000, Step::Login, 3_150, |_| {})
+            .asks(7_000, Step::ReadBack, 4_300, gone);
+    let idle = whole().idle_at_the_second();
+    let mut now = vec![&by_second; 19];
+    now.push(&by_first);
+    let verdict = twenty_against(&now, &idle, text);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+    // Where both were tested, all of them count.
+    let verdict = twenty_against(&now, &whole(), text);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
+    // And enough by the first are a difference by themselves.
+    let verdict = twenty_against(&[&by_first], &idle, text);
+    assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
+}

@@ -26,7 +26,8 @@ const WITNESSES: usize = 2;
 const POLL: Duration = Duration::from_millis(5);
 /// And while nothing is: until a held connection that was closed is opened again, and before the first start.
 const CALM_POLL: Duration = Duration::from_millis(50);
-/// After the command, a connection that was closed is opened again no sooner than the others of a server that ends are closed, too.
+/// After the command, a connection that was closed is opened again no sooner than the others of a server that ends are closed, too. Where
+/// all are closed, one is at once.
 const REFILL: Duration = Duration::from_millis(100);
 /// After how long a try to connect tells nothing.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
@@ -127,6 +128,10 @@ impl Signs {
         let Some(at) = self.closed_together() else {
             return;
         };
+        // It accepted another one later, and so it was there.
+        if self.last_accept.is_some_and(|accepted| accepted > at) {
+            return;
+        }
         let alive = self.last_accept.max(self.sent).unwrap_or(at).min(at);
         let all: Vec<Elapsed> = self
             .lines
@@ -308,7 +313,9 @@ pub(super) async fn observe(observed: Arc<Observed>, address: SocketAddr, is_fir
                     Ok(stream) => (Tried::Accepted, Some(stream)),
                     Err(tried) => (tried, None),
                 };
-                let free = (0..HELD).find(|place| held[*place].is_none() && due[*place] <= now);
+                // Where none is held any more, the next is held at once: only what is held shows when it ends.
+                let is_due = |place: &usize| due[*place] <= now || held.iter().all(Option::is_none);
+                let free = (0..HELD).find(|place| held[*place].is_none() && is_due(place));
                 observed.note(|signs| {
                     signs.try_ended(begun, tried);
                     if let Some((place, stream)) = free.zip(stream) {
@@ -465,5 +472,63 @@ mod tests {
         signs.close(2, at(1_100));
         signs.try_ended(at(1_101), Tried::Refused);
         assert!(signs.end.is_some());
+    }
+
+    #[test]
+    fn what_accepted_another_connection_later_had_not_ended() {
+        let mut signs = held();
+        for place in 0..HELD {
+            signs.close(place, at(1_008));
+        }
+        signs.try_ended(at(1_020), Tried::Accepted);
+        signs.try_ended(at(1_060), Tried::Refused);
+        assert_eq!(signs.end, None, "it was there 12 ms later");
+        // What is held from then on shows the end.
+        signs.try_ended(at(1_065), Tried::Accepted);
+        signs.open(0);
+        signs.close(0, at(1_100));
+        signs.try_ended(at(1_102), Tried::Refused);
+        let end = signs.end.expect("it is an end");
+        assert_eq!((end.at, end.alive), (at(1_100), at(1_065)));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_idle_connections_and_accepts_until_it_ends_ends_then() {
+        let clock = Clock::start();
+        let server = tokio::net::TcpListener::bind(("127.0.0.1", 0));
+        let server = server.await.expect("a port is free");
+        let address = server.local_addr().expect("it has one");
+        let observed = Arc::new(Observed::new(clock));
+        let observing = tokio::spawn(observe(Arc::clone(&observed), address, false));
+        let mut open = Vec::new();
+        let is_held = || observed.with(|signs| signs.lines == [Line::Open; HELD]);
+        while !is_held() {
+            let accepted = tokio::time::timeout(POLL, server.accept()).await;
+            open.extend(accepted.map(|accepted| accepted.expect("it is accepted")));
+        }
+        observed.note_sent();
+        let mut last_accept = clock.now();
+        let until = Instant::now() + Duration::from_millis(300);
+        let mut sweeps = tokio::time::interval(Duration::from_millis(10));
+        while Instant::now() < until {
+            tokio::select! {
+                accepted = server.accept() => {
+                    open.push(accepted.expect("it is accepted"));
+                    last_accept = clock.now();
+                }
+                _ = sweeps.tick() => open.clear(),
+            }
+        }
+        drop((server, open));
+        let done = tokio::time::timeout(Duration::from_secs(10), observing).await;
+        done.expect("the end is seen").expect("nothing panics");
+        let end = observed.end().expect("it is an end");
+        // A try may have been under way when the last held one was closed.
+        let late = last_accept.since(end.at.min(last_accept));
+        assert!(
+            late < Span::from_ms(20),
+            "accepted {:.1} ms after the end: {end:?}",
+            late.as_ms()
+        );
     }
 }
