@@ -54,7 +54,7 @@ pub(crate) struct Args {
 
 impl Default for Args {
     fn default() -> Self {
-        Self { at_once: 2 }
+        Self { at_once: 3 }
     }
 }
 

@@ -126,10 +126,12 @@ fn at_stake(
     };
     let is_found = |arm| Tally::of(count, arm).found_anywhere() > 0;
     let [own, of_base] = [arm, base.arm].map(|arm| reasons_untested(count, arm));
-    // What neither tests makes no difference: like is compared with like.
+    // What neither tests makes no difference: like is compared with like. What goes wrong beside is a matter of how much.
     let without = |reasons: Vec<(Untested, String)>, other: &[(Untested, String)]| {
         let mut open = reasons.into_iter();
-        open.find(|(kind, _)| other.iter().all(|(shared, _)| shared != kind))
+        open.find(|(kind, _)| {
+            *kind == Untested::WrongBeside || other.iter().all(|(shared, _)| shared != kind)
+        })
     };
     let idle_of = |(kind, _): &(Untested, String)| match kind {
         Untested::Idle(choice) => Some(*choice),

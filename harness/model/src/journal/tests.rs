@@ -793,6 +793,23 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             sent: 1,
             dropped: 0,
         },
+        EventKind::FaultAimed {
+            fault: FaultId::FIRST,
+            mark: None,
+            waited_us: count,
+            after_us: None,
+            unacknowledged_us: None,
+            met: None,
+        },
+        EventKind::SurroundingApplied {
+            fault: FaultId::FIRST,
+            node: Node::Replica(0),
+            evidence: text.clone(),
+        },
+        EventKind::SurroundingRemoved {
+            fault: FaultId::FIRST,
+            node: Node::Replica(0),
+        },
         EventKind::RepliesDoubted {
             doubts: Doubts {
                 pages: vec![text.clone()],

@@ -708,3 +708,20 @@ fn one_loss_by_a_tested_fault_does_not_make_an_arm_worse_by_the_losses_of_anothe
     let verdict = twenty_against(&[&by_first], &idle, text);
     assert_eq!(verdict.outcome, Outcome::Fail, "{verdict:?}");
 }
+
+/// Writes that are lost without a fault are no part of the comparison, so an arm that loses many is no more excused than one that loses a few.
+#[test]
+fn no_arm_is_excused_by_writes_that_its_baseline_loses_without_a_fault_too() {
+    let gate = "lost_writes <= baseline";
+    let said = "the server loses writes without another one";
+    let base = twice(&[Finds(1); 3]).forgets_the_write_of(3_600);
+    let mut arm = base.clone();
+    for at in 0..40 {
+        arm = arm.forgets_the_write_of(3_500 + at * 7);
+    }
+    arm.check_against(&base, gate, Outcome::Inconclusive, said);
+    base.clone()
+        .check_against(&base, gate, Outcome::Inconclusive, said);
+    let whole = twice(&[Finds(1); 3]);
+    whole.clone().check_against(&whole, gate, Outcome::Pass, "");
+}
