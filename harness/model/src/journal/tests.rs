@@ -798,7 +798,7 @@ fn every_kind(time: Option<u64>, number: i32, count: u64, text: &str) -> Vec<Eve
             mark: None,
             waited_us: count,
             after_us: None,
-            unacknowledged_us: None,
+            quiet_us: None,
             met: None,
         },
         EventKind::SurroundingApplied {
