@@ -269,10 +269,12 @@ pub(super) fn in_custody<T>(
     purpose: &str,
     work: impl AsyncFnOnce(InCustody<'_>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let mut document = Document::default();
-    document.target = TargetPart {
-        command: Some(Words(server.command.to_vec())),
-        ..server.target.clone()
+    let document = Document {
+        target: TargetPart {
+            command: Some(Words(server.command.to_vec())),
+            ..server.target.clone()
+        },
+        ..Document::default()
     };
     let origin = Origin {
         name: purpose.to_owned(),

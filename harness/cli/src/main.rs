@@ -111,7 +111,7 @@ enum Command {
     List(list::Args),
     Merge(merge::Args),
     Init(Box<init::Args>),
-    Record(record::Args),
+    Record(Box<record::Args>),
     Validate(validate::Args),
     Try(Box<try_out::Args>),
     Explain(Box<explain::Args>),

@@ -160,7 +160,7 @@ struct Worker {
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
     /// Who logged in while the sessions were looked at, in this trial.
-    witnesses: Rc<RefCell<Vec<Rc<Waits>>>>,
+    witnesses: Witnesses,
     /// How many there were in all.
     witnessed: Cell<u32>,
     /// Some of them, the last ones, are newcomers: so many ms before the fault each logs in.
@@ -508,6 +508,9 @@ fn burst_of(load: &Load) -> u64 {
     (served as u64).min(borne).clamp(1, BURST)
 }
 
+/// Users who are nobody else, as they come.
+type Witnesses = Rc<RefCell<Vec<Rc<Waits>>>>;
+
 /// Starts a client who does what it is told to.
 fn start_client(id: ClientId, shared: &Rc<Shared>) -> Rc<Waits> {
     let waits = Rc::new(Waits::default());
@@ -518,7 +521,7 @@ fn start_client(id: ClientId, shared: &Rc<Shared>) -> Rc<Waits> {
 
 async fn sweep(
     shared: Rc<Shared>,
-    (clients, witnesses): (Rc<[Rc<Waits>]>, Rc<RefCell<Vec<Rc<Waits>>>>),
+    (clients, witnesses): (Rc<[Rc<Waits>]>, Witnesses),
     sink: Rc<Sink>,
 ) {
     let mut ticks = tokio::time::interval(SWEEP);

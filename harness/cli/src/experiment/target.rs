@@ -58,7 +58,7 @@ impl TargetArgs {
         let own = own.map(|(name, _)| name.to_owned());
         // The others are called as their keys.
         let keys = |part: Result<Table, _>| part.unwrap_or_default().into_iter();
-        let restart = keys(Table::try_from(&self.restart.clone().unwrap_or_default()));
+        let restart = keys(Table::try_from(self.restart.clone().unwrap_or_default()));
         let restart = restart.map(|(key, _)| format!("restart-{key}"));
         let part = keys(Table::try_from(&self.part)).map(|(key, _)| key.replace('_', "-"));
         let name = own.chain(restart).chain(part).next();
