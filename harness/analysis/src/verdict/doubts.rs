@@ -1,7 +1,8 @@
 //! Replies that no rule of the user judges, and that only what came before the fault calls wrong: a page that is empty now, a name that
 //! two users are shown. A server may be right to do so. They break no gate, and where they may hide a fault none holds by them
-//! (METHOD §2.2).
+//! (METHOD §6, *In doubt*).
 
+use comeback_model::event::Doubts;
 use comeback_model::gate::{Count, Metric};
 
 use super::figure::Missing;
@@ -16,9 +17,9 @@ pub(super) fn regard(
     base: Option<&ArmAnalysis>,
 ) -> GateState {
     let why = match &judged {
-        GateState::Broken(found) if breaks_by_pages(metric, arm) => {
-            pages(arm).map(|pages| format!("{found}; but {pages}"))
-        }
+        GateState::Broken(found) if counts_replies(metric) => pages(arm)
+            .filter(|_| !is_broken_without_them(metric, arm))
+            .map(|pages| format!("{found}; but {pages}")),
         GateState::Holds if metric == Metric::Count(Count::WrongIdentity) => names(arm),
         GateState::Holds if counts_replies(metric) => base
             .and_then(pages)
@@ -37,14 +38,13 @@ const fn counts_replies(metric: Metric) -> bool {
     }
 }
 
-/// Whether empty pages may be all that breaks it: a service that was not back in another trial was not, whatever they mean.
-fn breaks_by_pages(metric: Metric, arm: &ArmAnalysis) -> bool {
-    let is_told_elsewhere = |count| {
+/// Whether a service was not back in a trial without empty pages, whatever they mean in the others.
+fn is_broken_without_them(metric: Metric, arm: &ArmAnalysis) -> bool {
+    metric.count().is_some_and(|count| {
         let mut others = arm.clone();
         others.trials.retain(|trial| trial.doubts.pages.is_empty());
         Tally::of(count, &others).found_anywhere() > 0
-    };
-    counts_replies(metric) && !metric.count().is_some_and(is_told_elsewhere)
+    })
 }
 
 fn pages(arm: &ArmAnalysis) -> Option<String> {
@@ -65,14 +65,9 @@ fn names(arm: &ArmAnalysis) -> Option<String> {
 
 /// A few of them, if there are any.
 fn examples(arm: &ArmAnalysis, of: impl Fn(&TrialAnalysis) -> &Vec<String>) -> Option<String> {
-    let all: Vec<&str> = (arm.trials.iter().flat_map(of))
-        .map(String::as_str)
-        .collect();
-    let mut few: Vec<&str> = Vec::new();
-    for one in all {
-        if few.len() < 3 && !few.contains(&one) {
-            few.push(one);
-        }
+    let mut few = Vec::new();
+    for one in arm.trials.iter().flat_map(of) {
+        Doubts::keep(&mut few, one);
     }
     (!few.is_empty()).then(|| few.join(", "))
 }

@@ -201,3 +201,15 @@ pub struct Doubts {
     /// Names that the server gave to a user, and showed to another one.
     pub names: Vec<String>,
 }
+
+impl Doubts {
+    /// Each list has so many examples.
+    const EXAMPLES: usize = 3;
+
+    /// Keeps one more example, if there are not enough of them.
+    pub fn keep(examples: &mut Vec<String>, one: &str) {
+        if examples.len() < Self::EXAMPLES && !examples.iter().any(|example| example == one) {
+            examples.push(one.to_owned());
+        }
+    }
+}

@@ -179,7 +179,7 @@ impl Flow {
                 write: turn.write,
             };
             self.known
-                .doubt_page(request.written(&self.templates, &values));
+                .doubt_page(&request.written(&self.templates, &values));
             return Err(unknown(ErrorClass::WrongAnswer, Why::Empty));
         }
         match &self.session {

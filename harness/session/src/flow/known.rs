@@ -16,8 +16,6 @@ use super::user::User;
 const LEAST: u32 = 10;
 /// Empty pages are wrong where chance would show so many with this probability or less.
 const BY_CHANCE: f64 = 1e-9;
-/// So many pages and names are kept as examples of doubts.
-const EXAMPLES: usize = 3;
 /// So many standard deviations may the share of empty pages have been larger before the fault than it was seen to be.
 const DEVIATIONS: f64 = 6.0;
 
@@ -166,13 +164,13 @@ impl Known {
     }
 
     /// Notes that a page was taken for wrong, since hardly any was empty before.
-    pub(super) fn doubt_page(&self, request: String) {
-        keep_example(&mut lock(&self.0.doubts).pages, request);
+    pub(super) fn doubt_page(&self, request: &str) {
+        Doubts::keep(&mut lock(&self.0.doubts).pages, request);
     }
 
     /// Notes that a name which the server gave to one user was shown to another one.
     pub(super) fn doubt_name(&self, name: &str) {
-        keep_example(&mut lock(&self.0.doubts).names, name.to_owned());
+        Doubts::keep(&mut lock(&self.0.doubts).names, name);
     }
 
     /// What was in doubt since this was asked last.
@@ -231,12 +229,6 @@ impl Known {
             return false;
         };
         *shown.entry(hash_of(name)).or_insert(user.number) != user.number
-    }
-}
-
-fn keep_example(examples: &mut Vec<String>, example: String) {
-    if examples.len() < EXAMPLES && !examples.contains(&example) {
-        examples.push(example);
     }
 }
 
