@@ -97,7 +97,7 @@ pub(super) struct What {
     /// Turn off all gates except those of --gate
     ///
     /// The default gates: the server comes back, loses no session and no write, and shows nobody another user's content
-    /// (with --identity). The gates of the file are turned off, too.
+    /// (with --identity), and no logged-out session comes back (with --logout). The gates of the file are turned off, too.
     #[arg(long, help_heading = "Gates", hide_short_help = true)]
     no_gates: bool,
     /// Name of the run [default: the file's; without a file, run]

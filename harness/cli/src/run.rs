@@ -40,7 +40,7 @@ const MORE_EXAMPLES: &str = r#"  comeback run --ready log:listening --kill TERM 
 /// {replica} are filled in, also in --env. Without --login, the load is `GET PATH`, and a complete 2xx is correct.
 /// With --login, users log in, change the state of their session and read it.
 /// The run passes if every gate holds. By default, the server must come back in every trial, lose no session and no
-/// write, and, with --identity, show nobody another user's content. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
+/// write, and, with --identity, show nobody another user's content. With --logout, no logged-out session may come back. A --gate of the same metric replaces a default gate; --no-gates drops all of them.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n{MORE_EXAMPLES}")

@@ -256,7 +256,7 @@ impl Experiment {
     }
 
     /// Adds a gate, such as `lost_sessions == 0`, `outage.median < 2s` or `error_rate.after <= 0.1%`. The default gates also
-    /// demand that the server comes back and loses no session and no write. A gate of yours replaces the default gate of the
+    /// demand that the server comes back, loses no session and no write, shows nobody another user's content, and brings no logged-out session back. A gate of yours replaces the default gate of the
     /// same metric.
     pub fn gate(mut self, gate: impl Into<String>) -> Self {
         self.gates.push(gate.into());
