@@ -2,6 +2,8 @@
 //!
 //! The keys, and the values that have a wrong type, come from the schema. `wrong_values.txt` has the values that have
 //! the right type and break a rule. A key that can break none stands in [`FREE`], so that a new key fails here until its place is known.
+//!
+//! A value that is marked as secret is known as one, at each place where the schema has the mark.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -573,4 +575,54 @@ fn a_broken_rule_is_reported_at_the_line_of_its_key() {
     }
     assert!(files.len() > 450, "{}", files.len());
     fail_with(&found, files.len());
+}
+
+const HUSH: &str = "hush-8731";
+
+#[test]
+fn a_value_that_is_marked_as_secret_is_known_as_one() {
+    let walk = Walk::all();
+    let (mut open, mut count) = (Vec::new(), 0);
+    for place in &walk.places {
+        let Some((Key::Name(last), marked)) = place.path.split_last() else {
+            continue;
+        };
+        if last != "secret" {
+            continue;
+        }
+        count += 1;
+        // What a valid file needs beside it.
+        let below_any = |name: &str| marked.contains(&Key::from(name));
+        let others = match () {
+            () if below_any("session") => SESSION,
+            () if below_any("deploy") => {
+                "[deploy]\ncommand = [\"./next\", \"{port}\"]\n[fault]\nkind = \"deploy\"\n"
+            }
+            () => "",
+        };
+        let text = format!("{SERVER}{others}");
+        let mut document: toml::Value = text.parse::<toml::Table>().unwrap().into();
+        for (path, value) in &place.beside {
+            put(&mut document, path, value.clone());
+        }
+        let value = toml::Table::from_iter([
+            ("value".to_owned(), HUSH.into()),
+            ("secret".to_owned(), true.into()),
+        ]);
+        put(&mut document, marked, value.into());
+        if let [store @ .., _, _] = marked
+            && below_any("store")
+        {
+            put(&mut document, &below(store, "kind"), "redis".into());
+        }
+        let text = toml::to_string(&document).unwrap();
+        let read = File::parse(Path::new("/srv/a.toml"), text.clone(), &Faults);
+        match read.and_then(|file| file.resolve(&Faults)) {
+            Ok(resolved) if resolved.plan.marked.contains(HUSH) => {}
+            Ok(_) => open.push(format!("shown in plain text:\n{text}")),
+            Err(refused) => open.push(format!("refused:\n{text}{refused}")),
+        }
+    }
+    assert!(count > 10, "{count}");
+    fail_with(&open, count);
 }

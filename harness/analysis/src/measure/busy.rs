@@ -1,7 +1,7 @@
 //! Whether this machine was too busy in a trial to judge its times (METHOD, *A busy machine*). Losses, and what the service
 //! answers wrong, are judged all the same: they do not become true by waiting. Whether it came back is not known where it only lost time.
 
-use comeback_model::gate::Time;
+use comeback_model::gate::{METRICS, Metric, Time};
 use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::units::Span;
@@ -83,15 +83,26 @@ pub(super) fn share_late<'a>(wanted: impl Iterator<Item = &'a Operation>) -> f64
 /// slow one. A health check that is answered late says not ready where it would have said ready. And where nothing waits for the
 /// harness to see the end (T0) before the service comes back, what is counted from then on is the shorter the later that is seen.
 pub(super) fn shortened(plan: &Plan, facts: &Facts) -> Vec<Time> {
-    let mut times = vec![Time::Detect, Time::Steady, Time::OutageArea, Time::Blind];
     let arm = plan.arms.get(facts.arm.0 as usize);
     let external = arm.and_then(|arm| arm.target.external.as_ref());
     let is_started_by_others = external.is_some_and(|external| external.restart.is_none());
-    if is_started_by_others || plan.faults.iter().any(|fault| fault.effect.degrades()) {
-        times.extend([Time::Restart, Time::Listen, Time::Ready]);
-        // At the latest it begins with the end that a command made.
-        times.extend(plan.has_kill_command().then_some(Time::Outage));
-    }
+    let may_end_unseen =
+        is_started_by_others || plan.faults.iter().any(|fault| fault.effect.degrades());
+    let mut times: Vec<Time> = METRICS
+        .into_iter()
+        .filter_map(|(_, metric)| match metric {
+            Metric::Time(time, _) => Some(time),
+            _ => None,
+        })
+        .filter(|time| match time {
+            Time::Detect | Time::Steady | Time::OutageArea | Time::Blind => true,
+            Time::Restart | Time::Listen | Time::Ready => may_end_unseen,
+            // At the latest it begins with the end that a command made.
+            Time::Outage => may_end_unseen && plan.has_kill_command(),
+            Time::ClientOutage | Time::LongestGap => false,
+        })
+        .collect();
+    times.dedup();
     times
 }
 
