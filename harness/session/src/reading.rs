@@ -50,6 +50,15 @@ impl Reading {
         }
     }
 
+    /// A reply to this request. One to HEAD ends with its head, whatever length that names (RFC 9112, section 6.3).
+    pub fn to(request: &[u8], wire: Grammar) -> Self {
+        let mut reading = Self::of(wire);
+        if let Kind::Http(reading) = &mut reading.0 {
+            reading.is_to_head = request.starts_with(b"HEAD ");
+        }
+        reading
+    }
+
     /// The connection ended.
     ///
     /// # Errors
@@ -69,6 +78,8 @@ struct HttpReading {
     partial: Vec<u8>,
     /// A complete head whose body is not.
     body: Option<(Head, BodyReader)>,
+    /// The request was HEAD.
+    is_to_head: bool,
 }
 
 impl HttpReading {
@@ -83,7 +94,7 @@ impl HttpReading {
         if self.partial.is_empty() {
             // The common case: the whole reply in one piece, nothing copied.
             let mut bytes = bytes;
-            while let Some(head) = parse_head(bytes, wanted)? {
+            while let Some(head) = self.parse_head(bytes, wanted)? {
                 let (start, rest) = (head.length, bytes.len() - head.length);
                 match head.framing {
                     _ if is_interim(&head) => bytes = &bytes[start..],
@@ -105,7 +116,7 @@ impl HttpReading {
             return Ok(Progress::More);
         }
         self.partial.extend_from_slice(bytes);
-        while let Some(head) = parse_head(&self.partial, wanted)? {
+        while let Some(head) = self.parse_head(&self.partial, wanted)? {
             let rest = self.partial.split_off(head.length);
             self.partial = Vec::new();
             if is_interim(&head) {
@@ -117,6 +128,14 @@ impl HttpReading {
             return self.absorb_body(&rest);
         }
         Ok(Progress::More)
+    }
+
+    fn parse_head(&self, bytes: &[u8], wanted: &Wanted) -> Result<Option<Head>, Malformed> {
+        let mut head = parse_head(bytes, wanted)?;
+        if let Some(head) = head.as_mut().filter(|_| self.is_to_head) {
+            head.framing = Framing::Length(0);
+        }
+        Ok(head)
     }
 
     fn absorb_body(&mut self, bytes: &[u8]) -> Result<Progress<'_>, Malformed> {
@@ -152,4 +171,25 @@ impl HttpReading {
 
 const fn is_interim(head: &Head) -> bool {
     matches!(head.status, 100..=199)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_to_head_ends_with_its_head() {
+        let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n";
+        for (request, is_whole) in [("HEAD / HTTP/1.1", true), ("GET / HTTP/1.1", false)] {
+            for cut in [reply.len(), 20] {
+                let mut reading = Reading::to(request.as_bytes(), Grammar::Http);
+                let mut whole = false;
+                for piece in [&reply[..cut], &reply[cut..]] {
+                    let progress = reading.absorb(piece, &Wanted::default());
+                    whole |= matches!(progress, Ok(Progress::Whole { body: b"", .. }));
+                }
+                assert_eq!(whole, is_whole, "{request}, cut at {cut}");
+            }
+        }
+    }
 }

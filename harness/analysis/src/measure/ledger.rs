@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     /// T0 − acknowledgement of the oldest lost write, in ms.
     pub(super) loss_window_ms: Option<f64>,
     pub(super) oddities: Oddities,
+    /// In a control trial: who logs out later is looked at sooner than anybody who logs out before a fault.
+    recent: Option<Elapsed>,
     /// How the sessions ended that were alive at the fault.
     pub(super) ends: Ends,
     /// Which faults the losses are laid to, where there are several.
@@ -74,10 +76,18 @@ pub(super) struct Oddities {
     pub(super) writes_unnumbered: u64,
 }
 
+/// When the last `settle` of a control trial's load begins. A trial with a fault has as much load after it.
+fn recent(plan: &Plan, facts: &Facts) -> Option<Elapsed> {
+    let (stopped, _) = facts.stopped.filter(|_| facts.control)?;
+    let us = stopped.as_us().saturating_sub(plan.windows.settle.as_us());
+    Some(Elapsed::from_us(us))
+}
+
 /// Keeps both ledgers; `operations` in the order of each client's doing.
 pub(super) fn keep(plan: &Plan, facts: &Facts, operations: &[&Operation]) -> Ledger {
     let mut ledger = Ledger {
         is_storm: plan.storm.is_some(),
+        recent: recent(plan, facts),
         ..Ledger::default()
     };
     let writes = match &plan.load.workload {
@@ -236,7 +246,14 @@ impl Ledger {
                 let is_definite = looks.are_definite(session.kind());
                 let tells = was_looked_at && is_definite && !facts.anonymous_known;
                 self.sessions.logged_out += u64::from(tells);
-                self.sessions.zombie += u64::from(tells && is_zombie);
+                let is_unseen = !(was_looked_at && is_definite) && !facts.anonymous_known;
+                self.sessions.logged_out_unseen += u64::from(is_unseen);
+                let is_zombie = tells && is_zombie;
+                self.sessions.zombie += u64::from(is_zombie);
+                let is_recent = self
+                    .recent
+                    .is_some_and(|from| session.was_logged_out_since(from));
+                self.sessions.zombie_recent += u64::from(is_zombie && is_recent);
             }
             Standing::Ambiguous => self.sessions.ambiguous += 1,
             Standing::RefusedBefore(Refusal::Rejected | Refusal::Recreated) => {

@@ -15,6 +15,7 @@ mod caching;
 mod causes;
 mod cut;
 mod dots;
+mod doubted;
 mod downtime;
 mod facts;
 mod fate;

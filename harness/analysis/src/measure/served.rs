@@ -260,9 +260,22 @@ pub(super) fn returned_from(
     returned.map(|returned| returned.doubted_if(is_doubted))
 }
 
+/// Whether the load after the fault went wrong to its end, as far as anybody can tell, where no probe was answered correctly.
+pub(super) fn stays_away(facts: &Facts, load: &Load<'_>, controls: Usual) -> bool {
+    let (Some(from), Some(end)) = (facts.effect_confirmed(), load.end) else {
+        return false;
+    };
+    let usual = Usual::of_baseline(load).widened(controls);
+    let since = telling(facts, load).filter(|op| op.intended >= from);
+    let mut since: Vec<&Operation> = since.collect();
+    since.sort_by_key(|operation| operation.intended);
+    let half = last_of(&since, half_of(from, end.max(from)), usual.fewest());
+    failing(usual, &half, end.max(from), |op| op.error).is_some()
+}
+
 impl Return {
     /// Nothing tells.
-    const UNKNOWN: Self = Self::ByProbeOnly {
+    pub(super) const UNKNOWN: Self = Self::ByProbeOnly {
         operations: 0,
         unclear: None,
     };

@@ -514,6 +514,11 @@ impl<'a> Session<'a> {
         self.checks.iter().filter(is_stale).count() as u64
     }
 
+    /// Whether its user ended it from this moment on.
+    pub(super) fn was_logged_out_since(&self, from: Elapsed) -> bool {
+        self.logout.is_some_and(|logout| logout.finished >= from)
+    }
+
     /// Whether its user ended it, for certain.
     pub(super) fn is_logged_out(&self) -> bool {
         self.logout

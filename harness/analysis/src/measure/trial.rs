@@ -24,7 +24,8 @@ use super::{
     Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 use super::{
-    blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery, served,
+    blind, busy, caching, causes, cut, doubted, faults, findings, journeys, ledger, oracle,
+    recovery, served,
 };
 use super::{injection, void};
 
@@ -68,6 +69,8 @@ pub struct TrialAnalysis {
     pub writes_beside: WritesBeside,
     /// Replies that only what came before the fault calls wrong.
     pub doubts: Doubts,
+    /// The same trial with the pages among them taken for correct; absent where there are none.
+    pub at_best: Option<Box<Self>>,
     /// What became of the users' journeys; absent where there are no sessions.
     pub journeys: Option<Journeys>,
     /// What the clients saw. In a control trial everything after warm-up is `before`.
@@ -202,8 +205,7 @@ impl TrialAnalysis {
             undecided,
             ..Tally::default()
         };
-        // How many writes the undecided sessions hold, and how many logged-out ones went unanswered with
-        // them, nobody counted.
+        // How many writes the undecided sessions hold nobody counted.
         let uncounted = |found: u64, out_of: u64| Tally {
             found,
             most: if undecided > 0 { u64::MAX } else { found },
@@ -241,10 +243,15 @@ impl TrialAnalysis {
                 }
             }
             // One that was logged out after the fault refutes as well, but without any it is no evidence.
-            gate::Count::ZombieSessions => uncounted(
-                sessions.honoured_logouts(),
-                sessions.logged_out.saturating_add(sessions.zombie_later),
-            )
+            gate::Count::ZombieSessions => Tally {
+                found: sessions.honoured_logouts(),
+                most: sessions
+                    .honoured_logouts()
+                    .saturating_add(sessions.logged_out_unseen),
+                out_of: sessions.logged_out.saturating_add(sessions.zombie_later),
+                undecided: sessions.logged_out_unseen,
+                ..Tally::default()
+            }
             .with_doubted(sessions.zombie_doubted),
             gate::Count::LostWrites => {
                 let lost = uncounted(writes.lost, writes.acknowledged);
@@ -318,6 +325,20 @@ impl TrialAnalysis {
 pub(super) fn analyze(
     plan: &Plan,
     facts: &Facts,
+    operations: Vec<Operation>,
+    usual: Usual,
+) -> TrialAnalysis {
+    let at_best = doubted::at_best(plan, facts, &operations, usual);
+    TrialAnalysis {
+        at_best,
+        ..understand(plan, facts, operations, usual)
+    }
+}
+
+/// Understands a trial by these operations alone.
+pub(super) fn understand(
+    plan: &Plan,
+    facts: &Facts,
     mut operations: Vec<Operation>,
     usual: Usual,
 ) -> TrialAnalysis {
@@ -389,6 +410,7 @@ pub(super) fn analyze(
         writes: ledger.writes,
         writes_beside: ledger.beside,
         doubts: facts.doubts.clone(),
+        at_best: None,
         errors,
         latency,
         availability: load.availability(plan.load.objective),

@@ -258,6 +258,8 @@ pub(super) fn sessions(trials: &[&TrialAnalysis]) -> SessionCounts {
         wrong_identity_later: add(|counts| counts.wrong_identity_later),
         zombie: add(|counts| counts.zombie),
         zombie_later: add(|counts| counts.zombie_later),
+        zombie_recent: add(|counts| counts.zombie_recent),
+        logged_out_unseen: add(|counts| counts.logged_out_unseen),
         undecided: add(|counts| counts.undecided),
         ambiguous: add(|counts| counts.ambiguous),
         logged_out: add(|counts| counts.logged_out),

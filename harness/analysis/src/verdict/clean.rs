@@ -1,11 +1,11 @@
 //! Whether an arm is clean without any fault (METHOD.md §5): what goes wrong in a control trial, or before the fault,
 //! cannot be blamed on one. It keeps the gates that it bears on from being judged, and no others.
 
-use comeback_model::gate::{Bearing, Count, Gate};
+use comeback_model::gate::{Bearing, Gate};
 use comeback_statistics::surely_above;
 
 use crate::measure::words::{counted, grouped, percent};
-use crate::measure::{ArmAnalysis, ErrorTally, TrialAnalysis};
+use crate::measure::{ArmAnalysis, ErrorTally, SessionCounts, TrialAnalysis};
 
 /// The share of failed operations up to which a control is clean. One refused connection in 10,000 operations is the
 /// machine's doing, and the gates of error rates that people write are not below this.
@@ -24,21 +24,54 @@ pub(crate) fn without_a_fault(gate: &Gate, arm: &ArmAnalysis) -> Option<String> 
 /// So many logged-out sessions of the control that are not honoured show that a logout ends a session.
 const LEAST_LOGGED_OUT: u64 = 5;
 
+fn looked_at_in_control(arm: &ArmAnalysis) -> u64 {
+    let controls = arm.controls_of_losses();
+    controls.map(|trial| trial.sessions.logged_out).sum()
+}
+
+/// That the control looked at too few logged-out sessions to lay those to a fault that are honoured after it.
+pub(crate) fn too_few_logouts(gate: &Gate, arm: &ArmAnalysis) -> Option<String> {
+    let looked_at = looked_at_in_control(arm);
+    (gate.needs_clean_control() && looked_at < LEAST_LOGGED_OUT).then(|| {
+        format!(
+            "the control looked at {} alone, which is too few to tell that a logout ends a session: give logout a larger share of the \
+             mix, raise the rate, or add control trials",
+            counted(looked_at, "logged-out session")
+        )
+    })
+}
+
 /// Whether a gate is asked of an arm at all. One that needs a control without what it counts is asked only where the control looked at
-/// enough logged-out sessions and honoured none, and where somebody logged out before a fault, too.
+/// logged-out sessions and honoured none, and where somebody logged out before a fault, too. Few of them in the control tell something
+/// only where some are honoured after the fault.
 pub(crate) fn is_asked_of(gate: &Gate, arm: &ArmAnalysis) -> bool {
     if !gate.needs_clean_control() {
         return true;
     }
-    let controls = || arm.controls_of_losses().map(|trial| trial.sessions);
-    let looked_at: u64 = controls().map(|sessions| sessions.logged_out).sum();
-    let is_clean =
-        controls().all(|sessions| sessions.honoured_logouts() + sessions.zombie_doubted == 0);
-    let tallies = arm.faulted().chain(arm.faulted_aside());
-    let mut tallies = tallies.map(|trial| trial.tally(Count::ZombieSessions));
-    looked_at >= LEAST_LOGGED_OUT
-        && is_clean
-        && tallies.any(|tally| tally.out_of > 0 || tally.found > 0)
+    let mut controls = arm.controls_of_losses().map(|trial| trial.sessions);
+    let is_clean = controls
+        .all(|sessions| sessions.zombie - sessions.zombie_recent + sessions.zombie_doubted == 0);
+    let faulted = || arm.faulted().chain(arm.faulted_aside());
+    let some = |of: fn(&SessionCounts) -> u64| faulted().any(|trial| of(&trial.sessions) > 0);
+    let is_found = some(|sessions| sessions.zombie + sessions.zombie_doubted);
+    is_clean
+        && match looked_at_in_control(arm) {
+            0 => false,
+            LEAST_LOGGED_OUT.. => is_found || some(|sessions| sessions.logged_out),
+            _ => is_found,
+        }
+}
+
+/// The arm without what became of logouts after a fault. That they are honoured is no doing of the fault: a logout may take its time.
+pub(crate) fn without_later_logouts(arm: &ArmAnalysis) -> ArmAnalysis {
+    let mut arm = arm.clone();
+    for trial in &mut arm.trials {
+        trial.sessions.zombie_later = 0;
+        if let Some(best) = &mut trial.at_best {
+            best.sessions.zombie_later = 0;
+        }
+    }
+    arm
 }
 
 fn trouble(bearing: Bearing, arm: &ArmAnalysis) -> Option<String> {

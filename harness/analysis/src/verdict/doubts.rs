@@ -6,49 +6,66 @@ use comeback_model::event::Doubts;
 use comeback_model::gate::{Count, Metric};
 
 use super::figure::Missing;
-use super::samples::GateState;
-use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
+use super::samples::{Base, GateState};
+use crate::measure::{ArmAnalysis, TrialAnalysis};
 
-/// The gate's state with what is in doubt; `base` is the arm that it is compared with.
+/// The gate's state with what is in doubt. `judge` judges by the figures of an arm, and of a baseline if there is one. What it says
+/// must be the same whether the pages in doubt are wrong or correct.
 pub(super) fn regard(
-    judged: GateState,
     metric: Metric,
     arm: &ArmAnalysis,
-    base: Option<&ArmAnalysis>,
+    base: Option<Base<'_>>,
+    judge: impl Fn(&ArmAnalysis, Option<Base<'_>>) -> GateState,
 ) -> GateState {
-    let why = match &judged {
-        GateState::Broken(found) if counts_replies(metric) => pages(arm)
-            .filter(|_| !is_broken_without_them(metric, arm))
-            .map(|pages| format!("{found}; but {pages}")),
-        GateState::Holds if metric == Metric::Count(Count::WrongIdentity) => names(arm),
-        GateState::Holds if counts_replies(metric) => base
-            .and_then(pages)
-            .map(|pages| format!("it holds against a baseline in doubt: {pages}")),
-        GateState::Holds | GateState::Broken(_) | GateState::Unknown(_) => None,
+    let judged = judge(arm, base);
+    let own = || {
+        let told = pages(arm)?;
+        Some((judge(&at_best(arm), base), told))
     };
-    why.map_or(judged, |why| GateState::Unknown(Missing::for_good(why)))
-}
-
-/// Whether an empty page that counts as a wrong answer makes it worse.
-const fn counts_replies(metric: Metric) -> bool {
-    match metric {
-        Metric::ErrorRate(_) | Metric::Served(_) | Metric::Time(_, _) => true,
-        Metric::Count(count) => matches!(count, Count::Unrecovered),
-        Metric::Latency(_, _) => false,
+    let of_base = || {
+        let base = base?;
+        let told = pages(base.arm)?;
+        let best = at_best(base.arm);
+        let base = Base { arm: &best, ..base };
+        let told = format!("the baseline is in doubt: {told}");
+        Some((judge(arm, Some(base)), told))
+    };
+    for (other, told) in [own(), of_base()].into_iter().flatten() {
+        let why = match (&judged, other) {
+            (GateState::Holds, GateState::Holds)
+            | (GateState::Broken(_), GateState::Broken(_))
+            | (GateState::Unknown(_), GateState::Unknown(_)) => continue,
+            (GateState::Broken(found), _) => format!("{found}; but {told}"),
+            (GateState::Holds, _) => format!("it holds by replies in doubt: {told}"),
+            (GateState::Unknown(missing), _) => format!("{}; {told}", missing.why),
+        };
+        return GateState::Unknown(Missing::for_good(why));
+    }
+    match (&judged, names(arm)) {
+        (GateState::Holds, Some(why)) if metric == Metric::Count(Count::WrongIdentity) => {
+            GateState::Unknown(Missing::for_good(why))
+        }
+        _ => judged,
     }
 }
 
-/// Whether a service was not back in a trial without empty pages, whatever they mean in the others.
-fn is_broken_without_them(metric: Metric, arm: &ArmAnalysis) -> bool {
-    metric.count().is_some_and(|count| {
-        let mut others = arm.clone();
-        others.trials.retain(|trial| trial.doubts.pages.is_empty());
-        Tally::of(count, &others).found_anywhere() > 0
-    })
+/// The arm as it would be if each page in doubt were correct.
+fn at_best(arm: &ArmAnalysis) -> ArmAnalysis {
+    let mut arm = arm.clone();
+    for trial in &mut arm.trials {
+        if let Some(best) = trial.at_best.take() {
+            *trial = TrialAnalysis {
+                shard: trial.shard,
+                void: trial.void.take(),
+                ..*best
+            };
+        }
+    }
+    arm
 }
 
 fn pages(arm: &ArmAnalysis) -> Option<String> {
-    let pages = examples(arm, |trial| &trial.doubts.pages)?;
+    let pages = examples(arm.trials.iter().map(|trial| &trial.doubts.pages))?;
     Some(format!(
         "pages were empty that hardly ever were before the fault ({pages}), and the experiment does not say what they show: \
          give their request an `expect`; where they may be empty, expect = {{ status = 200 }}"
@@ -56,7 +73,9 @@ fn pages(arm: &ArmAnalysis) -> Option<String> {
 }
 
 fn names(arm: &ArmAnalysis) -> Option<String> {
-    let names = examples(arm, |trial| &trial.doubts.names)?;
+    // What a control trial shows is no doing of a fault.
+    let faulted = arm.trials.iter().filter(|trial| !trial.control);
+    let names = examples(faulted.map(|trial| &trial.doubts.names))?;
     Some(format!(
         "the server showed one name to two users ({names}): they are in one account, or the server gives names twice. Choose an \
          `identity` that no two users share, such as the name that a user logs in with"
@@ -64,9 +83,9 @@ fn names(arm: &ArmAnalysis) -> Option<String> {
 }
 
 /// A few of them, if there are any.
-fn examples(arm: &ArmAnalysis, of: impl Fn(&TrialAnalysis) -> &Vec<String>) -> Option<String> {
+fn examples<'a>(all: impl Iterator<Item = &'a Vec<String>>) -> Option<String> {
     let mut few = Vec::new();
-    for one in arm.trials.iter().flat_map(of) {
+    for one in all.flatten() {
         Doubts::keep(&mut few, one);
     }
     (!few.is_empty()).then(|| few.join(", "))

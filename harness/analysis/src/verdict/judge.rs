@@ -7,6 +7,7 @@ use comeback_model::ids::FaultId;
 use comeback_statistics::{RATE_NEEDS, surely_above};
 
 use super::against;
+use super::clean;
 use super::doubts;
 use super::drawn;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
@@ -36,7 +37,16 @@ pub(crate) fn judge_gate<'a>(
     arm: &ArmAnalysis,
     base: impl FnOnce() -> Result<Base<'a>, String>,
 ) -> GateState {
-    let judged = judge_what_came(gate, arm, base);
+    let judged = match gate.needs_clean_control() {
+        true => judge_what_came(gate, &clean::without_later_logouts(arm), base),
+        false => judge_what_came(gate, arm, base),
+    };
+    let judged = match (judged, clean::too_few_logouts(gate, arm)) {
+        (GateState::Broken(found), Some(why)) => {
+            GateState::Unknown(Missing::for_good(format!("{found}; {why}")))
+        }
+        (judged, _) => judged,
+    };
     doubted(judged, || drawn::lacking(gate, arm))
 }
 
@@ -62,15 +72,16 @@ fn judge_what_came<'a>(
     let (relation, bound) = match gate.demand() {
         Demand::Bound(relation, bound) => (relation, bound),
         Demand::NoWorse(allowance) => {
-            return match base() {
-                Ok(base) => {
-                    let judged = against::judge_against(gate.metric(), allowance, arm, base);
-                    let judged = at_stake(judged, (gate.metric(), allowance), arm, base);
-                    let judged = regard_busy(judged, (gate.metric(), allowance), arm, base);
-                    doubts::regard(judged, gate.metric(), arm, Some(base.arm))
-                }
-                Err(why) => GateState::Unknown(Missing::for_good(why)),
+            let base = match base() {
+                Ok(base) => base,
+                Err(why) => return GateState::Unknown(Missing::for_good(why)),
             };
+            return doubts::regard(gate.metric(), arm, Some(base), |arm, others| {
+                let base = others.unwrap_or(base);
+                let judged = against::judge_against(gate.metric(), allowance, arm, base);
+                let judged = at_stake(judged, (gate.metric(), allowance), arm, base);
+                regard_busy(judged, (gate.metric(), allowance), arm, base)
+            });
         }
     };
     let bound = Bound {
@@ -78,15 +89,14 @@ fn judge_what_came<'a>(
         bound,
         unit: gate.metric().unit(),
     };
-    let judged = match gate.metric() {
+    doubts::regard(gate.metric(), arm, None, |arm, _| match gate.metric() {
         Metric::Count(count) => bound.judge_count(count, arm),
         Metric::ErrorRate(Part::Control) => bound.judge_control(&shares(gate.metric(), arm)),
         Metric::ErrorRate(_) => bound.judge_share(&shares(gate.metric(), arm), 1.0),
         Metric::Served(served) => bound.judge_served(served, arm),
         metric @ Metric::Latency(_, _) => bound.judge_stat(Stat::Median, metric, arm),
         metric @ Metric::Time(_, stat) => bound.judge_stat(stat, metric, arm),
-    };
-    doubts::regard(judged, gate.metric(), arm, None)
+    })
 }
 
 /// Whether the figures alone show that a count did not grow, whatever went wrong in either arm without a fault. What the
@@ -108,8 +118,10 @@ pub(crate) fn unrecovered(arm: &ArmAnalysis) -> GateState {
         bound: 0.0,
         unit: Unit::Count,
     };
-    let judged = none.judge_count(Count::Unrecovered, arm);
-    let judged = doubts::regard(judged, Metric::Count(Count::Unrecovered), arm, None);
+    let metric = Metric::Count(Count::Unrecovered);
+    let judged = doubts::regard(metric, arm, None, |arm, _| {
+        none.judge_count(Count::Unrecovered, arm)
+    });
     doubted(judged, || drawn::never_drawn(arm))
 }
 

@@ -46,7 +46,7 @@ impl Wire for Stream {
     ) -> Result<(R, bool), Broken> {
         self.send(request, waits).await?;
         waits.note_left();
-        let mut reading = Reading::of(self.wire);
+        let mut reading = Reading::to(request, self.wire);
         let mut on_reply = Some(on_reply);
         loop {
             let count = match waits

@@ -77,6 +77,12 @@ pub struct SessionCounts {
     /// Logged out after the fault, and honoured nevertheless; no evidence that a logout outlives the fault.
     #[serde(default)]
     pub zombie_later: u64,
+    /// Of `zombie`, in a control trial: logged out so shortly before the look that no logout before a fault is as young at its own.
+    #[serde(skip)]
+    pub zombie_recent: u64,
+    /// Logged out before the fault for certain, and no look at it got a definite answer.
+    #[serde(skip)]
+    pub logged_out_unseen: u64,
     /// No definite answer.
     pub undecided: u64,
     /// Login or logout in flight at the fault; not part of `acknowledged`.

@@ -1,6 +1,6 @@
 //! What goes wrong without any fault keeps the gates that it bears on from being judged, by name, and no others.
 
-use Fate::{Finds, LoggedOut, Lost, Phantom, Zombie};
+use Fate::{Finds, LateZombie, LoggedOut, Lost, Phantom, Undecided, Zombie};
 use Outcome::{Fail, Inconclusive, Pass};
 use comeback_model::ids::{ClientId, TrialId};
 use comeback_model::operation::{ErrorClass, Operation, Outcome as Effect, Step};
@@ -242,6 +242,20 @@ fn a_crash_that_brings_back_logged_out_sessions_fails_where_the_control_honours_
 
 /// A server of signed tokens honours them after any logout, and is judged as if nobody asked.
 #[test]
+fn sessions_that_nobody_logged_out_of_say_nothing_of_logouts() {
+    let run = logged_out(&[LoggedOut, Undecided, Finds(1)], 5, LoggedOut);
+    check_one(&run, BY_THE_FAULT, Pass, "");
+}
+
+#[test]
+fn a_logout_that_takes_its_time_is_no_doing_of_the_fault_and_no_excuse_for_it() {
+    let late = logged_out(&[LateZombie, LoggedOut, Finds(1)], 6, LoggedOut);
+    check_one(&late, BY_THE_FAULT, Pass, "");
+    let both = logged_out(&[Zombie, LateZombie, Finds(1)], 6, LateZombie);
+    check_one(&both, BY_THE_FAULT, Fail, "1 of 1");
+}
+
+#[test]
 fn logged_out_sessions_are_not_asked_about_where_the_control_does_not_show_that_a_logout_ends_one()
 {
     let without_a_check = |run: &Journal| {
@@ -261,9 +275,14 @@ fn logged_out_sessions_are_not_asked_about_where_the_control_does_not_show_that_
         headline.contains("honoured 2 of 2 sessions after the logout"),
         "{headline}"
     );
-    // Four logouts are too few, and so is none before the fault.
-    without_a_check(&logged_out(&[Zombie, LoggedOut, Finds(1)], 4, LoggedOut));
+    // Four logouts of the control are too few, and so is none before the fault.
+    without_a_check(&logged_out(&[LoggedOut, LoggedOut, Finds(1)], 4, LoggedOut));
     without_a_check(&logged_out(&[Finds(1), Finds(1)], 5, LoggedOut));
+    // With one that is honoured after the fault they are too many to say nothing.
+    let few = logged_out(&[Zombie, LoggedOut, Finds(1)], 4, LoggedOut);
+    let said = "1 of 2; the control looked at 4 logged-out sessions alone, which is too few to tell that a logout ends a session: \
+                give logout a larger share of the mix, raise the rate, or add control trials";
+    check_one(&few, BY_THE_FAULT, Inconclusive, said);
     // Who asks without a condition is answered.
     check_one(&token, "zombie_sessions == 0", Fail, "2 of 2");
 }

@@ -1,8 +1,10 @@
 //! What only the replies before the fault call wrong breaks no gate, and holds none up that it bears on.
 
+use ErrorClass::{ServerError, WrongAnswer};
 use Outcome::{Fail, Inconclusive, Pass};
 use comeback_model::event::{Doubts, Event, EventKind};
 use comeback_model::ids::TrialId;
+use comeback_model::operation::ErrorClass;
 
 use super::*;
 
@@ -31,32 +33,60 @@ fn outcome(journal: &Journal, gate: &str) -> (Outcome, String) {
     (verdict.outcome, detail)
 }
 
+/// Eight such trials, each with an empty page, and a control trial.
+fn doubted(told: &Told) -> Journal {
+    let mut run = with_control(&vec![told.clone(); 8]);
+    for trial in 0..8 {
+        doubt(&mut run, trial, &["GET /offers"], &[]);
+    }
+    run
+}
+
+const AFTER: &str = "error_rate.after <= 1%";
+const LATENCY: &str = "latency.after.p99 < 1s";
+const UNRECOVERED: &str = "unrecovered == 0";
+
 #[test]
 fn empty_pages_break_no_gate_and_hold_none_up() {
     let never = faulted().ready(None);
-    for gate in ["unrecovered == 0", "error_rate.after <= 1%"] {
-        let failing = match gate {
-            "unrecovered == 0" => never.clone(),
-            _ => faulted().fails_after(50, 100),
-        };
-        let mut run = with_control(&vec![failing; 8]);
-        assert_eq!(outcome(&run, gate).0, Fail, "{gate}");
-        for trial in 0..8 {
-            doubt(&mut run, trial, &["GET /offers"], &[]);
-        }
-        let (judged, why) = outcome(&run, gate);
+    let wrong = faulted().fails_after(50, 100).fails_by(WrongAnswer);
+    for (gate, told) in [(UNRECOVERED, &never), (AFTER, &wrong), (LATENCY, &wrong)] {
+        assert_eq!(
+            outcome(&with_control(&vec![told.clone(); 8]), gate).0,
+            Fail,
+            "{gate}"
+        );
+        let (judged, why) = outcome(&doubted(told), gate);
         assert_eq!(judged, Inconclusive, "{gate}: {why}");
         assert!(why.contains("(GET /offers)"), "{why}");
         // They count as wrong answers: what holds in spite of them holds.
-        let mut sound = with_control(&vec![faulted(); 8]);
-        doubt(&mut sound, 0, &["GET /offers"], &[]);
+        let sound = doubted(&faulted());
         assert_eq!(outcome(&sound, gate), (Pass, String::new()), "{gate}");
     }
+    // Nor may a gate that demands more hold by them.
+    let (judged, why) = outcome(&doubted(&wrong), "error_rate.after >= 10%");
+    assert_eq!(judged, Inconclusive, "{why}");
+    let plain = with_control(&vec![wrong; 8]);
+    assert_eq!(outcome(&plain, "error_rate.after >= 10%").0, Pass);
     // Where a service was not back without any such page, it was not.
     let mut both = with_control(&[never.clone(), never]);
     doubt(&mut both, 0, &["GET /offers"], &[]);
-    assert_eq!(outcome(&both, "unrecovered == 0").0, Fail);
+    assert_eq!(outcome(&both, UNRECOVERED).0, Fail);
     assert_eq!(outcome(&both, "lost_sessions == 0").0, Fail);
+}
+
+#[test]
+fn an_empty_page_excuses_nothing_else() {
+    // One page was empty, and all operations that are judged are answered by a 503.
+    let dead = faulted().fails_after(100, 100).fails_by(ServerError);
+    for gate in [UNRECOVERED, AFTER, LATENCY] {
+        assert_eq!(outcome(&doubted(&dead), gate).0, Fail, "{gate}");
+        let never = doubted(&dead.clone().ready(None));
+        assert_eq!(outcome(&never, UNRECOVERED).0, Fail);
+    }
+    // No reply is part of this time.
+    let slow = doubted(&faulted());
+    assert_eq!(outcome(&slow, "time_to_restart.median < 0.001ms").0, Fail);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(super) enum Fate {
     LoggedOut,
     /// A write that was rejected is there.
     Phantom,
+    /// Its user logged out after the fault, and it is known afterwards.
+    LateZombie,
 }
 
 /// A trial.
@@ -50,6 +52,8 @@ pub(super) struct Told {
     pub(super) unsent: (u64, u64),
     /// Operations after recovery that failed, the first ones, and all; one every 10 ms.
     pub(super) failed: (u64, u64),
+    /// How they failed.
+    pub(super) class: ErrorClass,
     /// An operation is faulted by the fault.
     pub(super) noticed: bool,
 }
@@ -65,6 +69,7 @@ pub(super) fn faulted() -> Told {
         fates: vec![Fate::Finds(1); 3],
         unsent: (0, 100),
         failed: (0, 100),
+        class: ErrorClass::ServerError,
         noticed: true,
     }
 }
@@ -94,6 +99,10 @@ impl Told {
             failed: (failed, all),
             ..self
         }
+    }
+
+    pub(super) fn fails_by(self, class: ErrorClass) -> Self {
+        Self { class, ..self }
     }
 
     fn recovered(&self) -> Option<u64> {
@@ -228,11 +237,12 @@ impl Told {
             told.push(faulted);
         }
         let (failed, all) = self.failed;
-        for place in 0..self.recovered().map_or(0, |_| all) {
-            let at = self.recovered().unwrap() + place * 10;
+        let is_asked = self.ready.is_some() || failed > 0;
+        for place in (0..all).filter(|_| is_asked) {
+            let at = self.recovered().unwrap_or(CUT + 98) + place * 10;
             let mut look = op(trial, Step::Check, at);
             if place < failed {
-                fail(&mut look, Outcome::Indeterminate, ErrorClass::ServerError);
+                fail(&mut look, Outcome::Indeterminate, self.class);
             }
             told.push(look);
         }
@@ -262,10 +272,16 @@ impl Told {
         let Some(recovered) = self.recovered() else {
             return told;
         };
+        if fate == Fate::LateZombie {
+            let mut seen = op(trial, Step::Check, recovered + 300);
+            seen.value = Some(1);
+            told.push(seen);
+            told.push(op(trial, Step::Logout, recovered + 500));
+        }
         let mut look = op(trial, Step::ReadBack, recovered + SETTLE_MS + 200);
         match fate {
             Fate::Finds(counter) => look.value = Some(counter),
-            Fate::Zombie => look.value = Some(1),
+            Fate::Zombie | Fate::LateZombie => look.value = Some(1),
             Fate::Phantom => look.value = Some(2),
             Fate::Lost | Fate::LoggedOut => {
                 fail(&mut look, Outcome::Rejected, ErrorClass::SessionRejected)
