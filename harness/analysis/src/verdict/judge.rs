@@ -11,8 +11,8 @@ use super::doubts;
 use super::drawn;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
-    Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
-    without_answers,
+    Base, GateState, filled, most, no_samples, nothing_counted, samples, shares, show,
+    undecided_journeys, without_answers,
 };
 use super::tally::{Untested, example, reasons_untested, untested, without_losses_by};
 use super::values::{Share, least_share_served, share_served, undecided_of};
@@ -250,7 +250,7 @@ impl Bound {
         let tally = Tally::of(count, arm);
         // What was found needs no sample to be drawn from: a counterexample is one.
         if tally.out_of == 0 && tally.found_anywhere() == 0 {
-            return no_samples(Unit::Count);
+            return nothing_counted(count, arm);
         }
         let counted = tally.show(count);
         // What is certain can break a demand, and never help one to hold.
@@ -259,7 +259,7 @@ impl Bound {
             return GateState::Broken(counted);
         }
         if tally.out_of == 0 && tally.found == 0 {
-            return no_samples(Unit::Count);
+            return nothing_counted(count, arm);
         }
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {

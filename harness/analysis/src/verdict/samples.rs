@@ -141,6 +141,18 @@ pub(crate) fn no_samples(unit: Unit) -> GateState {
     }))
 }
 
+/// That nothing was there to be counted. Writes may have been acknowledged that no look could show.
+pub(crate) fn nothing_counted(count: Count, arm: &ArmAnalysis) -> GateState {
+    let trials = arm.faulted().filter(|_| count == Count::LostWrites);
+    match trials.map(|trial| trial.writes.unverified).sum() {
+        0 => no_samples(Unit::Count),
+        writes => GateState::Unknown(Missing::for_good(format!(
+            "none of {} could be verified, because their sessions had ended before the fault: give logout a smaller share of the mix",
+            counted(writes, "acknowledged write")
+        ))),
+    }
+}
+
 /// That nobody knows whether so many journeys were torn.
 pub(crate) fn undecided_journeys(undecided: u64) -> Missing {
     Missing::for_good(format!(
