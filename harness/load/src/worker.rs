@@ -551,6 +551,7 @@ fn hand_on(shared: &Shared, sink: &Sink) {
 #[cfg(test)]
 mod tests {
     use comeback_model::plan::{Request, Workload};
+    use comeback_model::units::Span;
 
     use super::*;
 

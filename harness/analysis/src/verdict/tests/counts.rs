@@ -52,6 +52,20 @@ fn zombies_are_counted_among_those_who_logged_out() {
     check_gate(&four(&[SURVIVED]), gate, Inconclusive, said);
 }
 
+/// No look shows what became of a session that its user had ended, and of its writes.
+#[test]
+fn writes_of_sessions_that_had_ended_are_not_called_kept() {
+    let gate = "lost_writes == 0";
+    let ended = vec![faulted().with(&[LoggedOut, LoggedOut]); 4];
+    let said = "none of 8 acknowledged writes could be verified";
+    check_gate(&ended, gate, Inconclusive, said);
+    let some = four(&[SURVIVED, LoggedOut]);
+    check_gate(&some, gate, Pass, "");
+    let said = "none of 10 writes that can be verified (1 cannot)";
+    let headline = verdict_on(&journal(&some), &[gate]).headline;
+    assert!(headline.contains(said), "{headline}");
+}
+
 #[test]
 fn at_most_is_not_read_as_less() {
     let trials = [faulted().with(&[Lost; 5])];
