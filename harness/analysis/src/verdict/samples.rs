@@ -7,7 +7,7 @@ use comeback_model::gate::{Count, Metric, Time, Unit};
 
 use super::figure::{Estimate, Missing};
 use super::values::{self, Share, errors_of, trials_with};
-use crate::measure::words::counted;
+use crate::measure::words::{counted, was};
 use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
 /// The mend for a stored baseline that does not do.
@@ -147,8 +147,9 @@ pub(crate) fn nothing_counted(count: Count, arm: &ArmAnalysis) -> GateState {
     match trials.map(|trial| trial.writes.unverified).sum() {
         0 => no_samples(Unit::Count),
         writes => GateState::Unknown(Missing::for_good(format!(
-            "none of {} could be verified, because their sessions had ended before the fault: give logout a smaller share of the mix",
-            counted(writes, "acknowledged write")
+            "no write could be verified: {} {} acknowledged before the fault, in sessions that had ended by then; let fewer users log out",
+            counted(writes, "write"),
+            was(writes)
         ))),
     }
 }

@@ -448,7 +448,7 @@ fn a_session_that_names_another_user_is_counted_as_that_whenever_it_was_seen() {
     let trial = check_faulted(
         [began[0].clone(), began[1].clone(), early],
         seen,
-        writes(0, 0),
+        unverified_writes(1),
     );
     assert_eq!(
         trial.findings,
