@@ -336,6 +336,7 @@ pub(crate) fn writes_beside(writes: &WriteCounts) -> Option<String> {
         (writes.duplicated, "duplicated"),
         (writes.phantom, "phantom"),
         (writes.unverifiable, "unverifiable"),
+        (writes.unverified, "unverified"),
         (writes.lost_doubted, "doubted"),
     ])
 }

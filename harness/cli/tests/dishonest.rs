@@ -40,6 +40,8 @@ enum Flow {
     ReadOnly,
     /// Likewise, and users change nothing.
     Looking,
+    /// As `Named`, and users seldom change anything: a fault waits long for a write.
+    Rare,
     /// The user's name is taken from the address.
     Echoed,
     /// The page is the same for everybody.
@@ -93,6 +95,9 @@ impl Flow {
             Self::Looking => {
                 format!("[session]\nmix = {{ act = 0, check = 100 }}\n{login}{act}{check}")
             }
+            Self::Rare => format!(
+                "[session]\nvalue = \"/visits\"\n{name}mix = {{ act = 3, check = 97 }}\n{login}{act}{check}"
+            ),
             Self::Echoed => format!(
                 "[session]\n{look}{name}{login}{act}[session.check]\nrequest = \"GET /me?user=u{{{{ session }}}}\"\n"
             ),
@@ -116,6 +121,9 @@ impl Flow {
     fn fault(self, at: &str) -> String {
         match self {
             Self::Terminated => String::new(),
+            Self::Rare => format!(
+                "[[fault]]\nkind = \"kill\"\nat = \"{at}\"\non = \"acknowledgement\"\nnth = 3\n"
+            ),
             _ => format!("[[fault]]\nkind = \"kill\"\nat = \"{at}\"\nspread = \"50ms\"\n"),
         }
     }
@@ -123,7 +131,7 @@ impl Flow {
 
 use Flow::{
     Acting, Booted, Browsing, Called, Echoed, Listed, LoggedOut, Looking, Named, Nameless, Once,
-    ReadOnly, Stateless, Static, Terminated, Unexpecting,
+    Rare, ReadOnly, Stateless, Static, Terminated, Unexpecting,
 };
 
 /// What loses something, and how users see it.
@@ -158,7 +166,7 @@ const DISHONEST: &[(&str, &[Flow])] = &[
     ("shows-a-random-number", &[Named]),
     ("shows-all-requests", &[Named]),
     ("shows-the-number-of-users", &[Named]),
-    ("stores-logins-later", &[Named, ReadOnly]),
+    ("stores-logins-later", &[Named, Rare, ReadOnly]),
     ("forgets-visits", &[Named, Nameless, Terminated]),
     ("buffers", &[Named, Nameless, Terminated]),
     ("stores-two-of-three", &[Named]),
@@ -221,6 +229,7 @@ const HONEST: &[Flow] = &[
     Listed,
     Browsing,
     Called,
+    Rare,
     ReadOnly,
     Looking,
     Stateless,

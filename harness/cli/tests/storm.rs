@@ -233,6 +233,36 @@ fn a_login_is_at_stake_in_each_cycle_of_a_storm() {
     assert_eq!(run.code(), 1, "{}", run.printed());
 }
 
+/// Where users seldom change anything a kill waits long for a write: the logins before the load are old by then.
+#[test]
+fn a_login_is_at_stake_where_a_kill_waits_long_for_a_write() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/dishonest.py");
+    let storm_of = |behaviour: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rare.toml");
+        let text = format!(
+            "[target]\ncommand = [\"python3\", {script:?}, {behaviour:?}, \"{{port}}\", \"{{data}}\"]\n\
+             ready = {{ tcp = true }}\n\
+             [load]\nsessions = 12\nrate = 100\ntimeout = \"5s\"\n\
+             [session]\nvalue = \"/visits\"\nidentity = {{ at = \"/user\", name = \"u{{{{ session }}}}\" }}\n\
+             mix = {{ act = 1, check = 49 }}\n\
+             [session.login]\nrequest = \"POST /login\"\njson = {{ user = \"u{{{{ session }}}}\" }}\n\
+             [session.act]\nrequest = \"POST /visit\"\n[session.check]\nrequest = \"GET /me\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let words = ["run", file, "--storm", "--kills", "6", "--seed", "7"];
+        run(&[&words[..], &["--out", "out"]].concat())
+    };
+    let run = storm_of("stores-logins-later");
+    assert_eq!(run.code(), 1, "{}", run.printed());
+    let run = storm_of("honest");
+    assert!(matches!(run.code(), 0 | 3), "{}", run.printed());
+    let summary = run.summary();
+    assert_eq!(tally(&summary).kills_with_a_loss, 0, "{}", run.printed());
+    assert!(tally(&summary).logins_at_stake > 0, "{}", run.printed());
+}
+
 #[test]
 fn what_appears_between_two_cycles_is_no_new_base() {
     let run = storm_of_script("grows-at-stops", &["--kills", "3"]);

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::EngineError;
 use super::came::Came;
 use super::context::{Faulted, Trial};
+use super::newcomers;
 use super::on;
 use super::seams::{SeenEnd, Shot};
 use crate::load::{Inject, Moment, OnCounted, Passed, Wanted};
@@ -213,6 +214,7 @@ pub(super) fn record<S>(trial: &Trial<'_, S>, fired: Fired) -> Result<Vec<Node>,
         let begun = trial.begun_by(fault);
         trial.record_at(at, EventKind::FaultRequested { fault, node, begun });
         trial.progress.borrow_mut().begin(fault, node, at);
+        newcomers::note_begun(trial, fault);
     }
     Ok(missed)
 }

@@ -26,6 +26,8 @@ use tokio::sync::{Mutex, Notify};
 
 /// Users of a trial beside the clients: each try of the recovery probe is one.
 const PROBE_USERS: u32 = 20_000;
+/// Users of the load beside the clients: newcomers, and who logs in while sessions are looked at. The next trial's begin beyond them.
+const FURTHER_USERS: u32 = PROBE_USERS / 2;
 /// The numbers of clients' users are below this; those of the probes count down from the largest.
 const USERS: u32 = 1 << 30;
 
@@ -444,7 +446,7 @@ pub(super) fn users(first: u32, before: u32, clients: u32) -> Users {
     let earlier = before.saturating_mul(each).min(first);
     Users {
         first: first - earlier,
-        clients: clients.saturating_add(earlier),
+        clients: clients.saturating_add(FURTHER_USERS + earlier),
         probes: PROBE_USERS.saturating_add(earlier),
     }
 }

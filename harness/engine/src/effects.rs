@@ -8,6 +8,7 @@ use comeback_model::units::Elapsed;
 
 use super::EngineError;
 use super::context::Trial;
+use super::newcomers;
 use super::nodes::{Hold, Running, reply};
 use super::on as events;
 use super::seams::{On, Process};
@@ -114,6 +115,7 @@ fn note_effect<S>(
         progress.phase == Some(Phase::Fault)
             && progress.is_confirmed(fault, trial.faulted_by(fault))
     };
+    newcomers::note_effect(trial, fault);
     if begins {
         trial.enter(Phase::Recovery);
     }
@@ -136,6 +138,7 @@ fn note_begin<S>(trial: &Trial<'_, S>, fault: FaultId, node: Node) {
     let begun = trial.begun_by(fault);
     events::record(trial, fault, trial.site.clock.now());
     trial.record(EventKind::FaultRequested { fault, node, begun });
+    newcomers::note_begun(trial, fault);
     let mut progress = trial.progress.borrow_mut();
     progress.begin(fault, node, trial.site.clock.now());
 }

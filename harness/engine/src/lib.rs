@@ -17,6 +17,7 @@ mod health;
 pub mod interrupt;
 mod life;
 pub mod needs;
+mod newcomers;
 mod nodes;
 mod on;
 mod placement;

@@ -21,7 +21,7 @@ use super::life::{self, Life};
 use super::seams::{Book, Load, Seams};
 use super::trial_loop::TrialLoop;
 use super::words::called;
-use super::{EngineError, Site, health, on, recovery};
+use super::{EngineError, Site, health, newcomers, on, recovery};
 use crate::endpoint::Endpoint;
 use crate::load::{Setup, Users, rounds_of};
 use crate::supervise::disk::backing_of;
@@ -207,13 +207,7 @@ impl<S: Seams> Trial<'_, S> {
         let baseline_end = begin + windows.warm_up + windows.baseline;
         let moments = first.iter().map(|planned| planned.after);
         let first_fault = baseline_end + moments.min().unwrap_or_default();
-        // Newcomers log in before what may take logins away; where nothing does, before the first fault or the baseline's end.
-        let mut later = self.planned.stretches().skip(1);
-        match self.takes_logins(first) {
-            Some(after) => load.trigger().plan_fault(baseline_end + after),
-            None if later.any(|stretch| self.takes_logins(stretch).is_some()) => {}
-            None => load.trigger().plan_fault(first_fault),
-        }
+        newcomers::plan(self, first, baseline_end);
         load.run(begin);
         let book = Book {
             recorder: self.site.recorder.clone(),
@@ -236,6 +230,7 @@ impl<S: Seams> Trial<'_, S> {
         load.trigger().known().expect_as_before();
         if self.planned.is_control() {
             on::wait_out(self, baseline_end).await;
+            newcomers::end(self);
         }
         let recovered = self.inject_all(baseline_end, hands).await?;
         if recovered {
@@ -260,28 +255,13 @@ impl<S: Seams> Trial<'_, S> {
         Ok((load, recovered))
     }
 
-    /// When the first fault of a stretch comes that may take logins away, after the stretch begins: one that ends or replaces processes.
-    fn takes_logins(&self, stretch: &[PlannedInjection]) -> Option<Span> {
-        let takes = |planned: &&PlannedInjection| {
-            let fault = self.plan.fault(planned.fault);
-            fault.is_some_and(|fault| fault.effect.ends() || fault.effect.replaces())
-        };
-        let moments = stretch.iter().filter(takes).map(|planned| planned.after);
-        moments.min()
-    }
-
     /// Injects every fault at its moment, and waits until all is back from each; whether it is. What comes in the calm comes only
     /// when all is: else there is no calm.
     async fn inject_all(&self, baseline_end: Elapsed, calls: Calls) -> Result<bool, Early> {
         let mut begin = baseline_end;
-        let mut is_first_to_take = true;
+        let mut are_planned = false;
         for stretch in self.planned.stretches() {
-            if let Some(after) = self.takes_logins(stretch).filter(|_| is_first_to_take)
-                && let Some(trigger) = self.trigger.get()
-            {
-                is_first_to_take = false;
-                trigger.plan_fault(begin + after);
-            }
+            are_planned = are_planned || newcomers::plan_later(self, stretch, begin);
             if !self.inject_stretch(stretch, begin, &calls).await? {
                 return Ok(false);
             }
@@ -407,7 +387,7 @@ impl<S: Seams> Trial<'_, S> {
             retry: self.arm.retry,
             seed: self.planned.load_seed,
             closed: self.plan.storm.is_some(),
-            newcomers: self.plan.storm.is_none(),
+            newcomers: true,
             endpoint: self.placement.reached(self.arm.front()),
             boot_header: self.arm.target.boot_header.clone(),
             behind_cache: self.behind_cache(),

@@ -165,6 +165,7 @@ impl Client {
                     let now = self.shared.clock.now();
                     self.operate(Step::Login, now, now).await;
                 }
+                Job::Leave => self.leave(),
                 Job::Look { round, until } => self.look_at_all(round, until).await,
                 Job::Resume { until } => {
                     self.resume(until).await;
@@ -179,6 +180,13 @@ impl Client {
                 self.shared.idle.notify_one();
             }
         }
+    }
+
+    /// Its sessions are no longer its own, and looked at by nobody.
+    fn leave(&mut self) {
+        self.session = None;
+        self.former.clear();
+        self.connection = None;
     }
 
     async fn operate(&mut self, step: Step, intended: Elapsed, dispatched: Elapsed) {

@@ -15,6 +15,7 @@ pub mod control;
 mod counting;
 #[cfg(test)]
 mod kept_connections;
+mod newcomers;
 pub mod pacer;
 mod plain;
 pub mod probe;

@@ -78,6 +78,8 @@ struct Inner {
     ends_elsewhere: AtomicU32,
     /// When the first fault that may take logins away is planned, once that is known.
     planned: watch::Sender<Option<Elapsed>>,
+    /// Whether that has come, or none will.
+    has_come: watch::Sender<bool>,
     /// What the clients know of the bodies of pages and the names of users.
     known: Known,
 }
@@ -240,8 +242,23 @@ impl Trigger {
         }
     }
 
+    /// It has come, or none will that takes logins away: nobody logs in for it any more.
+    pub fn note_fault_came(&self) {
+        self.0.has_come.send_replace(true);
+    }
+
+    /// Waits until it has come.
+    pub async fn fault_has_come(&self) {
+        let mut has_come = self.0.has_come.subscribe();
+        if has_come.wait_for(|come| *come).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// No longer: a new trial begins, and its fault is far.
     pub(super) fn forget(&self) {
+        self.0.planned.send_replace(None);
+        self.0.has_come.send_replace(false);
         self.0.counting.forget();
         self.0.known.end_looks();
         self.0.looks.store(false, Ordering::Release);

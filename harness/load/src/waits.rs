@@ -22,6 +22,8 @@ pub(super) enum Job {
     Look { round: u32, until: Elapsed },
     /// Go on with the session of the trial before, if it is whole. No read begins after this time.
     Resume { until: Elapsed },
+    /// In a new trial: be nobody, until it logs in again.
+    Leave,
 }
 
 /// How a client's task waits: for jobs, and for its socket until a deadline.

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use comeback_model::ids::{ClientId, Seed, TrialId};
 use comeback_model::operation::Operation;
-use comeback_model::plan::{Load, Mix, Retry, Workload};
+use comeback_model::plan::{Load, Retry};
 use comeback_model::schedule::{ArrivalStream, clients_of};
-use comeback_model::units::{Elapsed, Span};
+use comeback_model::units::Elapsed;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use super::client::{Client, Looked, Refusal, Shared, Tally, order_of};
 use super::connection::{Dialer, Scratch};
+use super::newcomers;
 use super::pacer::Pacer;
 use super::seen::{AGE, CACHE_STATUS};
 use super::trigger::Trigger;
@@ -34,10 +35,6 @@ const BURST: u64 = 128;
 const STOCK_QUEUE: u64 = 5;
 /// Who has more than so many times as many users expects a server that is made for them.
 const USERS_EACH: u64 = 10;
-/// So long before the planned fault one newcomer each logs in, in ms: a server may acknowledge a login before it has stored it.
-const NEWCOMERS: [u64; 3] = [200, 100, 40];
-/// Where users log out, too, there are newcomers if fewer logins a second than this are to be expected: three within the last 200 ms.
-const ENOUGH_LOGINS: f64 = 15.0;
 /// How soon it is looked again whether there is room.
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -66,13 +63,19 @@ pub struct Setup {
     pub behind_cache: Option<Endpoint>,
     /// Whether replies come through a balancer, which may say what replica they are about.
     pub balanced: bool,
-    /// Some of the clients log in right before the planned fault only, where hardly anybody else does.
+    /// Users log in for the fault where hardly anybody else does: some of the clients right before its planned moment only, unless they
+    /// log in anew in turns (`closed`); and further ones until it comes.
     pub newcomers: bool,
     /// The run's clock.
     pub clock: Clock,
 }
 
 impl Setup {
+    /// Whether users log in for the fault.
+    fn lets_newcomers_in(&self) -> bool {
+        self.newcomers && newcomers::are_needed(&self.load)
+    }
+
     /// To the target, and around the cache that it is reached through.
     fn dialers(&self, flow: &Flow) -> io::Result<(Dialer, Option<Dialer>)> {
         let mut headers = flow.headers();
@@ -159,10 +162,12 @@ struct Worker {
     index: u32,
     shared: Rc<Shared>,
     clients: Rc<[Rc<Waits>]>,
-    /// Who logged in while the sessions were looked at, in this trial.
-    witnesses: Witnesses,
+    /// Users beside the clients, in this trial: newcomers, and who logged in while the sessions were looked at.
+    further: Further,
+    /// Those of earlier trials, who have left.
+    spare: Further,
     /// How many there were in all.
-    witnessed: Cell<u32>,
+    added: Cell<u32>,
     /// Some of them, the last ones, are newcomers: so many ms before the fault each logs in.
     newcomers: Vec<u64>,
     /// How many of those have come.
@@ -209,10 +214,11 @@ impl Worker {
             index,
             shared,
             clients,
-            witnesses: Rc::default(),
-            witnessed: Cell::new(0),
-            newcomers: match setup.newcomers && needs_newcomers(&setup.load) {
-                true => newcomers_of(&setup.load, index),
+            further: Rc::default(),
+            spare: Rc::default(),
+            added: Cell::new(0),
+            newcomers: match setup.lets_newcomers_in() && !setup.closed {
+                true => newcomers::of_worker(&setup.load, index),
                 false => Vec::new(),
             },
             come: Cell::new(0),
@@ -226,7 +232,7 @@ impl Worker {
     async fn serve(&self, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
         let sweeper = tokio::task::spawn_local(sweep(
             Rc::clone(&self.shared),
-            (Rc::clone(&self.clients), Rc::clone(&self.witnesses)),
+            (Rc::clone(&self.clients), Rc::clone(&self.further)),
             Rc::clone(&self.sink),
         ));
         while let Some(command) = commands.recv().await {
@@ -252,7 +258,7 @@ impl Worker {
                     answer,
                 } => unless_given_up(answer, self.look(round, until)).await,
                 Command::Witness(answer) => {
-                    let witness = self.add_witness();
+                    let witness = self.add_user();
                     let one = [witness.as_ref()];
                     unless_given_up(answer, self.burst(one, || Job::LogIn)).await;
                 }
@@ -283,21 +289,47 @@ impl Worker {
         self.clients.split_at(there)
     }
 
-    /// Has each newcomer log in at its moment before the planned fault.
+    /// Has each newcomer log in at its moment before the planned fault, and further ones while that is waited for.
     async fn let_newcomers_in(&self) {
         let (_, newcomers) = self.split_newcomers();
-        let fault = self.shared.trigger.planned_fault().await;
+        let trigger = &self.shared.trigger;
+        let fault = trigger.planned_fault().await;
         for (waits, ahead_ms) in newcomers.iter().zip(&self.newcomers) {
-            let ahead = Span::from_ms(*ahead_ms).as_us();
-            let at = Elapsed::from_us(fault.as_us().saturating_sub(ahead));
+            let at = newcomers::before(fault, *ahead_ms);
             tokio::time::sleep_until(self.setup.clock.instant(at)).await;
-            let mut tally = self.shared.tally.get();
-            tally.scheduled += 1;
-            self.shared.tally.set(tally);
-            self.dispatch(waits, Job::LogIn);
+            self.let_in(waits);
             self.come.set(self.come.get() + 1);
         }
+        // One worker is enough, and can tell that one login at a time is under way.
+        if self.index == 0 && self.setup.lets_newcomers_in() {
+            tokio::select! {
+                biased;
+                () = trigger.fault_has_come() => {}
+                () = self.let_further_in(fault) => {}
+            }
+        }
         std::future::pending().await
+    }
+
+    /// Has one user after the other log in from the planned moment of the fault on. Where a login takes longer, the next one is left
+    /// out: a slow server has the load to answer.
+    async fn let_further_in(&self, fault: Elapsed) {
+        let mut last: Option<Rc<Waits>> = None;
+        for at in newcomers::while_waited_for(fault) {
+            tokio::time::sleep_until(self.setup.clock.instant(at)).await;
+            if last.as_ref().is_none_or(|last| last.are_idle()) {
+                let user = self.add_user();
+                self.let_in(&user);
+                last = Some(user);
+            }
+        }
+    }
+
+    fn let_in(&self, newcomer: &Waits) {
+        let mut tally = self.shared.tally.get();
+        tally.scheduled += 1;
+        self.shared.tally.set(tally);
+        self.dispatch(newcomer, Job::LogIn);
     }
 
     /// Who does what the schedule has for a client: another one, if that is a newcomer who has not come.
@@ -381,8 +413,8 @@ impl Worker {
     /// The order is another in each round: what takes turns behind the server would show each session the same side.
     async fn look(&self, round: u32, until: Elapsed) -> Looked {
         self.shared.looked.take();
-        let witnesses = self.witnesses.borrow().clone();
-        let all = self.clients.iter().chain(&witnesses);
+        let further = self.further.borrow().clone();
+        let all = self.clients.iter().chain(&further);
         let mut clients: Vec<&Waits> = all.map(Rc::as_ref).collect();
         order_of(self.seed.get(), round, self.index).shuffle(&mut clients);
         self.burst(clients, || Job::Look { round, until }).await;
@@ -393,8 +425,10 @@ impl Worker {
     async fn resume(&self, until: Elapsed) -> Looked {
         self.shared.looked.take();
         self.shared.logins.set(0);
-        // Those of the trial before are no users of this one.
-        self.witnesses.take();
+        // Those of the trial before are no users of this one, until they log in anew.
+        let left = self.further.take();
+        self.burst(left.iter().map(Rc::as_ref), || Job::Leave).await;
+        self.spare.borrow_mut().extend(left);
         let clients = self.clients.iter().map(Rc::as_ref);
         self.burst(clients, || Job::Resume { until }).await;
         self.hand_on();
@@ -417,17 +451,23 @@ impl Worker {
         }
     }
 
-    /// Beside the clients, whose numbers come first: of each worker another one.
-    fn add_witness(&self) -> Rc<Waits> {
+    /// Another user, beside the clients.
+    fn add_user(&self) -> Rc<Waits> {
+        let spare = self.spare.borrow_mut().pop();
+        let waits = spare.unwrap_or_else(|| self.start_user());
+        self.further.borrow_mut().push(Rc::clone(&waits));
+        waits
+    }
+
+    /// The numbers of the clients come first, then those of each worker in turns.
+    fn start_user(&self) -> Rc<Waits> {
         let Load {
             clients, workers, ..
         } = self.setup.load;
-        let earlier = self.witnessed.get();
-        self.witnessed.set(earlier + 1);
+        let earlier = self.added.get();
+        self.added.set(earlier + 1);
         let id = ClientId(clients + earlier * workers + self.index);
-        let waits = start_client(id, &self.shared);
-        self.witnesses.borrow_mut().push(Rc::clone(&waits));
-        waits
+        start_client(id, &self.shared)
     }
 
     fn dispatch(&self, client: &Waits, job: Job) {
@@ -451,37 +491,6 @@ impl Worker {
     fn hand_on(&self) {
         hand_on(&self.shared, &self.sink);
     }
-}
-
-/// Whether too few logins would come right before the fault otherwise: nobody logs out, or few do.
-fn needs_newcomers(load: &Load) -> bool {
-    let Workload::Sessions(flow) = &load.workload else {
-        return false;
-    };
-    let Mix {
-        act,
-        check,
-        logout,
-        browse,
-    } = flow.mix;
-    let all: f64 = [act, check, logout, browse].map(f64::from).iter().sum();
-    let logins = match flow.logout {
-        Some(_) if logout > 0 => load.rate * f64::from(logout) / all,
-        Some(_) | None => 0.0,
-    };
-    logins < ENOUGH_LOGINS
-}
-
-/// When the newcomers among a worker's clients come, in ms before the fault. Of few clients there are not too many, whatever the number
-/// of workers; and each worker has a client who does what the schedule has for them until then.
-fn newcomers_of(load: &Load, index: u32) -> Vec<u64> {
-    let most = NEWCOMERS.len().min(load.clients as usize / 4);
-    let turns = (1..).take(NEWCOMERS.len());
-    let able = turns
-        .flat_map(|turn| (0..load.workers).filter(move |worker| clients_of(load, *worker) > turn));
-    let in_turns = able.zip(NEWCOMERS).take(most);
-    let own = in_turns.filter(|(worker, _)| *worker == index);
-    own.map(|(_, ahead)| ahead).collect()
 }
 
 /// Answers when the work is done, or leaves it when nobody waits for the answer any more: an interrupted run
@@ -509,7 +518,7 @@ fn burst_of(load: &Load) -> u64 {
 }
 
 /// Users who are nobody else, as they come.
-type Witnesses = Rc<RefCell<Vec<Rc<Waits>>>>;
+type Further = Rc<RefCell<Vec<Rc<Waits>>>>;
 
 /// Starts a client who does what it is told to.
 fn start_client(id: ClientId, shared: &Rc<Shared>) -> Rc<Waits> {
@@ -519,17 +528,13 @@ fn start_client(id: ClientId, shared: &Rc<Shared>) -> Rc<Waits> {
     waits
 }
 
-async fn sweep(
-    shared: Rc<Shared>,
-    (clients, witnesses): (Rc<[Rc<Waits>]>, Witnesses),
-    sink: Rc<Sink>,
-) {
+async fn sweep(shared: Rc<Shared>, (clients, further): (Rc<[Rc<Waits>]>, Further), sink: Rc<Sink>) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let now = shared.clock.now();
-        for client in clients.iter().chain(witnesses.borrow().iter()) {
+        for client in clients.iter().chain(further.borrow().iter()) {
             client.sweep(now);
         }
         hand_on(&shared, &sink);
@@ -545,59 +550,10 @@ fn hand_on(shared: &Shared, sink: &Sink) {
 
 #[cfg(test)]
 mod tests {
-    use comeback_model::plan::{Request, SessionFlow};
+    use comeback_model::plan::{Request, Workload};
+    use comeback_model::units::Span;
 
     use super::*;
-
-    #[test]
-    fn there_are_as_many_newcomers_whatever_the_number_of_workers() {
-        let load = Load::of(Workload::Stateless(Box::new(Request::new("GET", "/"))));
-        let of = |clients, workers| {
-            let load = Load {
-                clients,
-                workers,
-                ..load.clone()
-            };
-            let all: Vec<Vec<u64>> = (0..workers)
-                .map(|index| newcomers_of(&load, index))
-                .collect();
-            for (own, index) in all.iter().zip(0..) {
-                assert!(own.len() < clients_of(&load, index) as usize, "{all:?}");
-            }
-            all
-        };
-        assert_eq!(of(100, 1), [[200, 100, 40]]);
-        assert_eq!(of(100, 2), [vec![200, 40], vec![100]]);
-        assert_eq!(of(100, 4), [vec![200], vec![100], vec![40], vec![]]);
-        assert_eq!(of(8, 2), [[200], [100]]);
-        assert_eq!(of(3, 1), [vec![0; 0]]);
-        // A worker's only client does what the schedule has for it from the beginning on.
-        assert_eq!(of(12, 11).concat(), [200]);
-        assert!(of(12, 12).concat().is_empty());
-    }
-
-    #[test]
-    fn newcomers_come_where_hardly_anybody_logs_in_anew() {
-        let needs = |rate, logout| {
-            let mut flow = SessionFlow::reference();
-            (flow.mix.act, flow.mix.check, flow.mix.browse) = (50, 49, 0);
-            flow.mix.logout = logout;
-            needs_newcomers(&Load {
-                rate,
-                ..Load::of(Workload::Sessions(Box::new(flow)))
-            })
-        };
-        assert!(needs(1_000.0, 0));
-        // A hundredth of them logins.
-        assert!(needs(1_000.0, 1));
-        assert!(needs(1_499.0, 1));
-        assert!(!needs(1_500.0, 1));
-        assert!(!needs(200.0, 15));
-        let page = Request::new("GET", "/");
-        assert!(!needs_newcomers(&Load::of(Workload::Stateless(Box::new(
-            page
-        )))));
-    }
 
     #[test]
     fn no_more_logins_and_looks_are_in_flight_than_a_slow_server_answers_within_a_time_out() {

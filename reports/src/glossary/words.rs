@@ -133,6 +133,11 @@ pub(super) static FIRST: &[Word] = &[
         "A write whose fate is unknown, because the counter shows more than it should and may hide a loss.",
     ),
     word(
+        "unverified",
+        &[],
+        "A write that was acknowledged in a session that had ended before the fault. No look at the session shows whether it is there.",
+    ),
+    word(
         "doubted",
         &[],
         "Lost (reset, honoured after the logout) if the reply that acknowledged it was whole: it had no length, and the fault \

@@ -5,12 +5,20 @@ use std::collections::BTreeMap;
 use comeback_model::ids::ArmId;
 use comeback_model::journal::Header;
 use comeback_model::plan::Storm;
+use comeback_model::units::Span;
 
 use super::{Cause, Choice, Extension, TrialAnalysis};
 
 /// That no trial of an arm shows whether a server keeps a session that has just begun.
-const NO_LOGIN_AT_STAKE: &str = "no login was at stake: no session began in the last second before a fault, so the run does not show whether \
-     a session that has just begun is kept; give logout a share of the mix, raise the rate, or let the fault wait for no event";
+fn no_login_at_stake(youngest: Option<Span>) -> String {
+    let youngest = youngest.map_or_else(String::new, |age| {
+        format!(" (the youngest was {} ms old)", age.as_us() / 1_000)
+    });
+    format!(
+        "no login was at stake: no session began in the last 200 ms before a fault{youngest}, so the run does not show whether a session \
+         that has just begun is kept; give logout a share of the mix, raise the rate, or let the fault wait for no event"
+    )
+}
 
 /// A run, understood.
 #[derive(Clone, Debug)]
@@ -95,10 +103,10 @@ impl ArmAnalysis {
 
     /// That in no trial that counts a session had just begun when a fault was to end its node, if so: that none was lost then says
     /// nothing of new ones.
-    pub fn without_login_at_stake(&self) -> Option<&'static str> {
-        let mut told = self.faulted().filter_map(|trial| trial.logins_at_stake);
-        let is_so = told.next() == Some(0) && told.all(|logins| logins == 0);
-        is_so.then_some(NO_LOGIN_AT_STAKE)
+    pub fn without_login_at_stake(&self) -> Option<String> {
+        let told = || self.faulted().filter_map(|trial| trial.logins_at_stake);
+        let is_so = told().next().is_some() && told().all(|logins| logins.count == 0);
+        is_so.then(|| no_login_at_stake(told().filter_map(|logins| logins.youngest).min()))
     }
 }
 

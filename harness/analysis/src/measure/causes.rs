@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comeback_model::ids::{Node, SessionId};
-use comeback_model::operation::{Operation, Step};
+use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_model::status::is_redirect;
 
 use super::downtime::outages;
@@ -37,6 +37,7 @@ pub(super) fn causes(
         causes.push(Cause::FoundAgain { sessions });
     }
     causes.extend(redirected(operations));
+    causes.extend(stateless(operations, ledger));
     causes
 }
 
@@ -62,6 +63,20 @@ fn store_unanswered(facts: &Facts) -> Option<Cause> {
     let (_, from, to) = back.find(|(node, _, _)| *node == Node::Store)?;
     let down_ms = (to - from).max(0.0).round() as u64;
     Some(Cause::StoreUnanswered { down_ms })
+}
+
+/// Whether sessions are undecided because users changed something, and no reply to them ever showed the state.
+fn stateless(operations: &[&Operation], ledger: &Ledger) -> Option<Cause> {
+    let sessions = ledger.sessions.undecided;
+    let is_changed = |operation: &&Operation| {
+        operation.step == Step::Act && operation.outcome == Outcome::Acknowledged
+    };
+    let is_known =
+        |operation: &&Operation| operation.step == Step::ReadBack && operation.is_correct();
+    let any = |is: &dyn Fn(&&Operation) -> bool| operations.iter().any(is);
+    let is_shown = any(&|operation| operation.value.is_some() || operation.found.is_some());
+    (sessions > 0 && !is_shown && any(&is_changed) && any(&is_known))
+        .then_some(Cause::Stateless { sessions })
 }
 
 /// Whether all last looks without a definite answer are redirects.

@@ -14,13 +14,13 @@ use super::held_back::{held_back, proxied};
 use super::load::Load;
 use super::planned::{effect_of, is_by_command};
 use super::words::processes;
-use super::{ErrorTally, MetWrites};
+use super::{ErrorTally, LoginsAtStake, MetWrites};
 
 /// A write that was acknowledged so long before the fault may still be under way in the server.
 const JUST_ACKNOWLEDGED: Span = Span::from_ms(1);
-/// A session that began so long before a fault has just begun: servers that store what they acknowledge later do so within a second, as
-/// a rule.
-const JUST_BEGUN: Span = Span::from_secs(1);
+/// A session that began so long before a fault has just begun. Servers that store later what they acknowledge do so within a fraction of a
+/// second, and a login that is older than that shows nothing of them.
+const JUST_BEGUN: Span = Span::from_ms(200);
 /// The bug whose detection is told: acknowledged so long before it is stored.
 const EARLY: Span = Span::from_us(100);
 
@@ -285,15 +285,14 @@ pub(super) fn met_by(
     })
 }
 
-/// How many sessions had just begun when a fault was to end their node: their login was acknowledged in the last second before it, and
-/// they stood then. A server may have acknowledged those and not stored them. Absent where no session began before any fault, or nothing
-/// was to end; a storm has figures of its own.
+/// The sessions that had just begun when a fault was to end their node: their login was acknowledged right before it, and they stood
+/// then. A server may have acknowledged those and not stored them. Absent where no session began before any fault, or nothing was to end.
 pub(super) fn logins_at_stake(
     plan: &Plan,
     facts: &Facts,
     operations: &[&Operation],
-) -> Option<u64> {
-    if facts.control || plan.storm.is_some() {
+) -> Option<LoginsAtStake> {
+    if facts.control {
         return None;
     }
     let Workload::Sessions(_) = &plan.load.workload else {
@@ -317,19 +316,24 @@ pub(super) fn logins_at_stake(
         .filter(|logout| logout.outcome != Outcome::Rejected)
         .filter_map(|logout| Some((logout.session(), logout.sent?)))
         .collect();
-    let is_at_stake = |login: &&Operation| {
-        injections.iter().any(|(own, at)| {
-            let has_just_begun = login.finished <= *at && at.since(login.finished) <= JUST_BEGUN;
+    // How old the session was, at the fault that it was youngest at.
+    let age = |login: &Operation| {
+        let met = injections.iter().filter(|(own, at)| {
             let left = logouts.get(&login.session());
-            has_just_begun && left.is_none_or(|left| left > at) && facts.may_meet(login, own)
-        })
+            let stood = login.finished <= *at && left.is_none_or(|left| left > at);
+            stood && facts.may_meet(login, own)
+        });
+        met.map(|(_, at)| at.since(login.finished)).min()
     };
     let logins: Vec<&Operation> = of_step(Step::Login)
         .filter(|login| login.outcome == Outcome::Acknowledged && login.is_correct())
         .filter(|login| login.finished <= last)
         .collect();
-    let at_stake = logins.iter().copied().filter(is_at_stake).count() as u64;
-    (!logins.is_empty()).then_some(at_stake)
+    let ages = || logins.iter().copied().filter_map(age);
+    (!logins.is_empty()).then(|| LoginsAtStake {
+        count: ages().filter(|age| *age <= JUST_BEGUN).count() as u64,
+        youngest: ages().min(),
+    })
 }
 
 /// Whether a write was in flight when the command of a fault was begun, and was the last that the server answered before it ended, or

@@ -37,8 +37,6 @@ pub(super) struct Ledger {
     pub(super) ends: Ends,
     /// Which faults the losses are laid to, where there are several.
     pub(super) laid: Laid,
-    /// How many of the sessions began in this trial.
-    pub(super) begun: u64,
     /// The trial is one of a storm.
     is_storm: bool,
     /// The first session that lost something, in words.
@@ -214,9 +212,11 @@ impl Ledger {
         {
             self.whole.extend(session.id());
         }
+        if standing.has_ended() {
+            self.writes.unverified += session.written.acknowledged_in_it();
+        }
         match standing {
             Standing::Counted(fate) => {
-                self.begun += u64::from(!session.is_carried_on());
                 let fate = match self.is_storm {
                     true => self.as_of_the_kill(fate),
                     false => fate,

@@ -58,9 +58,9 @@ pub use types::{
     Attribution, Availability, Balancing, BeforeTheFault, BlindTime, CacheTally, Cause, Chain,
     Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally, Extension,
     FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
-    LatencyTally, LoadTally, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries, Return,
-    SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown, Windowed,
-    WriteCounts, WritesBeside,
+    LatencyTally, LoadTally, LoginsAtStake, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
+    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown,
+    Windowed, WriteCounts, WritesBeside,
 };
 pub(crate) use types::{Tally, is_zero};
 

@@ -63,6 +63,14 @@ pub(super) enum Standing {
 }
 
 impl Standing {
+    /// Whether it had ended before the fault, or may have: no look at it tells what became of its writes.
+    pub(super) const fn has_ended(&self) -> bool {
+        match self {
+            Self::LoggedOut | Self::Ambiguous | Self::RefusedBefore(_) => true,
+            Self::Counted(_) | Self::Later(_) => false,
+        }
+    }
+
     /// Whether it is counted as another user's.
     pub(super) const fn is_anothers(self) -> bool {
         matches!(

@@ -17,7 +17,7 @@ pub struct StormTally {
     pub undecided: u64,
     /// Kills that the share is of: those that took something, and those that met a write and are decided.
     pub counted: u64,
-    /// Sessions that began in the cycle of a kill: logins that were at stake at it.
+    /// Sessions that began right before a kill: logins that were at stake at it.
     pub logins: u64,
     /// The first loss ended the storm: the last of the kills that are counted took something, and no other.
     pub ends_with_loss: bool,
@@ -104,7 +104,7 @@ impl StormTally {
             self.counted += 1;
             self.ends_with_loss = lost > 0;
         }
-        self.logins += trial.begun_sessions;
+        self.logins += trial.logins_at_stake.map_or(0, |logins| logins.count);
         self.unrecovered += u64::from(!is_back);
         self.sessions += sessions.acknowledged.saturating_sub(sessions.undecided);
         self.writes += writes.verifiable();

@@ -20,8 +20,8 @@ use super::words::grouped;
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
     Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
-    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Tally,
-    Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
+    LoadTally, LoginsAtStake, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
+    Spoils, Tally, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 use super::{
     blind, busy, caching, causes, cut, doubted, faults, findings, journeys, ledger, oracle,
@@ -88,8 +88,8 @@ pub struct TrialAnalysis {
     pub met: Option<MetWrites>,
     /// How many writes were acknowledged before the first fault; absent where there are none, or no fault was sent.
     pub acknowledged_before: Option<u64>,
-    /// How many sessions had just begun when a fault was to end their node; absent where there are none, or nothing was to end.
-    pub logins_at_stake: Option<u64>,
+    /// The sessions that had just begun when a fault was to end their node; absent where there are none, or nothing was to end.
+    pub logins_at_stake: Option<LoginsAtStake>,
     /// Who failed the operations that failed, and who served the others.
     pub attribution: Attribution,
     /// What the shared cache in front did, where there is one.
@@ -139,8 +139,6 @@ pub struct TrialAnalysis {
     /// What the user of the first session met that lost something by the fault, a sentence each: who it is, what was acknowledged,
     /// when the fault came, and what was seen afterwards. Empty in a storm, which has the counterexample.
     pub story: Vec<String>,
-    /// How many of the sessions began in this trial; in a storm the others are of the trial before.
-    pub begun_sessions: u64,
     /// What the kill of the idle server came to that the trial before ended with; in a storm alone.
     pub idle_kill: Option<IdleKill>,
     /// Why it went so, where its facts say.
@@ -450,7 +448,6 @@ pub(super) fn understand(
             None => ledger.story,
         },
         idle_kill,
-        begun_sessions: ledger.begun,
         load: facts.stopped.map(|(_, tally)| tally).unwrap_or_default(),
         findings,
         about_harness,

@@ -142,8 +142,8 @@ pub fn findings_of(arm: &ArmAnalysis) -> Vec<TrialFinding> {
         let each = of_server.chain(of_harness);
         each.map(move |(about, text)| (about, false, text.as_str(), trial))
     });
-    let of_arm = arm.without_login_at_stake().into_iter();
-    let of_arm = of_arm.flat_map(|text| {
+    let no_login = arm.without_login_at_stake();
+    let of_arm = no_login.as_deref().into_iter().flat_map(|text| {
         let trials = arm.faulted();
         trials.map(move |trial| (About::Harness, false, text, trial))
     });

@@ -27,7 +27,7 @@ pub struct StormSummary {
     /// Kills that the share is of: those with a loss, and those that met a write and are decided.
     #[serde(default)]
     pub kills_counted: u64,
-    /// Sessions that began in a kill's own cycle, summed over the kills: logins that each kill could have taken.
+    /// Sessions that began in the last 200 ms before a kill, summed over the kills: logins that each kill could have taken.
     #[serde(default)]
     pub logins_at_stake: u64,
     /// Kills with a loss / counted kills. Null if none is counted.

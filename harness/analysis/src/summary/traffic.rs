@@ -285,6 +285,7 @@ pub(super) fn writes(trials: &[&TrialAnalysis]) -> WriteCounts {
         holes: add(|counts| counts.holes),
         stale_reads: add(|counts| counts.stale_reads),
         unverifiable: add(|counts| counts.unverifiable),
+        unverified: add(|counts| counts.unverified),
         lost_doubted: add(|counts| counts.lost_doubted),
     }
 }

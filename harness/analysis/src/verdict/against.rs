@@ -8,8 +8,8 @@ use comeback_statistics::{self as statistics, RATE_DIFFERENCE_NEEDS as NEEDS};
 use super::contrast::{self, Sizes, allowance_over, found, unmet};
 use super::figure::{Estimate, Missing, pooled, shrinkage, undecided, whole_trials};
 use super::samples::{
-    Base, GateState, REMEASURE, Samples, filled, no_samples, shards_of, shares, show, strata,
-    undecided_journeys, without_answers,
+    Base, GateState, REMEASURE, Samples, filled, no_samples, nothing_counted, shards_of, shares,
+    show, strata, undecided_journeys, without_answers,
 };
 use super::values::{Share, undecided_of};
 use crate::measure::{ArmAnalysis, Tally};
@@ -137,7 +137,7 @@ impl Compared {
     fn judge_count(self, count: Count, arm: &ArmAnalysis, base: &ArmAnalysis) -> GateState {
         let (new, old) = (Tally::of(count, arm), Tally::of(count, base));
         if new.out_of == 0 && new.found_anywhere() == 0 {
-            return no_samples(Unit::Count);
+            return nothing_counted(count, arm);
         }
         if old.out_of == 0 {
             return not_there();

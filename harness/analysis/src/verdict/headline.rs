@@ -197,11 +197,11 @@ fn nothing_lost(arm: &ArmAnalysis, sessions: &Sessions, has_sessions: bool) -> S
         return format!("came back after {}", counted(faults, "fault"));
     }
     let sum = |of: fn(&WriteCounts) -> u64| arm.faulted().map(|trial| of(&trial.writes)).sum();
-    let (verifiable, unverifiable): (u64, u64) = (
+    let (verifiable, hidden): (u64, u64) = (
         sum(WriteCounts::verifiable),
-        sum(|writes| writes.unverifiable),
+        sum(|writes| writes.unverifiable.saturating_add(writes.unverified)),
     );
-    let writes = match (verifiable, unverifiable) {
+    let writes = match (verifiable, hidden) {
         (0, 0) => String::new(),
         (writes, 0) => format!(" and none of {}", counted(writes, "write")),
         (writes, hidden) => format!(

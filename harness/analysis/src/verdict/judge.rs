@@ -12,10 +12,12 @@ use super::doubts;
 use super::drawn;
 use super::figure::{Estimate, Missing, pooled, pooled_interval, reduced, straddles};
 use super::samples::{
-    Base, GateState, filled, most, no_samples, samples, shares, show, undecided_journeys,
-    without_answers,
+    Base, GateState, filled, most, no_samples, nothing_counted, samples, shares, show,
+    undecided_journeys, without_answers,
 };
-use super::tally::{Untested, example, reasons_untested, untested, without_losses_by};
+use super::tally::{
+    Untested, example, reasons_untested, untested, where_no_write_was_met, without_losses_by,
+};
 use super::values::{Share, least_share_served, share_served, undecided_of};
 use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
@@ -159,12 +161,20 @@ fn at_stake(
         let judged = against::judge_against(metric, allowance, &rest, base);
         matches!(judged, GateState::Broken(_))
     };
+    // Like is compared with like, too, where a fault of the arm met no write and took something all the same.
+    let is_worse_without_writes = || {
+        let idle = where_no_write_was_met(arm);
+        let judged = against::judge_against(metric, allowance, &idle, base);
+        matches!(judged, GateState::Broken(_))
+    };
     let may_explain =
         |(kind, _): &(Untested, String)| matches!(kind, Untested::Idle(_) | Untested::MetNothing);
     let why = match &judged {
         GateState::Holds if !is_found(arm) => own.into_iter().next().map(|(_, why)| why),
         GateState::Holds => without(own, &of_base).map(|(_, why)| why),
-        GateState::Broken(found) if !is_found(base.arm) && !is_worse_still() => {
+        GateState::Broken(found)
+            if !is_found(base.arm) && !is_worse_still() && !is_worse_without_writes() =>
+        {
             let of_base = of_base.into_iter().filter(may_explain).rev().collect();
             without(of_base, &own).map(|(_, why)| format!("{found}; in the baseline {why}"))
         }
@@ -262,7 +272,7 @@ impl Bound {
         let tally = Tally::of(count, arm);
         // What was found needs no sample to be drawn from: a counterexample is one.
         if tally.out_of == 0 && tally.found_anywhere() == 0 {
-            return no_samples(Unit::Count);
+            return nothing_counted(count, arm);
         }
         let counted = tally.show(count);
         // What is certain can break a demand, and never help one to hold.
@@ -271,7 +281,7 @@ impl Bound {
             return GateState::Broken(counted);
         }
         if tally.out_of == 0 && tally.found == 0 {
-            return no_samples(Unit::Count);
+            return nothing_counted(count, arm);
         }
         let ends = (tally.found as f64, tally.most as f64);
         match self.relation.holds_within(ends, self.bound) {

@@ -7,7 +7,7 @@ use comeback_model::gate::{Count, Metric, Time, Unit};
 
 use super::figure::{Estimate, Missing};
 use super::values::{self, Share, errors_of, trials_with};
-use crate::measure::words::counted;
+use crate::measure::words::{counted, was};
 use crate::measure::{ArmAnalysis, Tally, TrialAnalysis};
 
 /// The mend for a stored baseline that does not do.
@@ -139,6 +139,19 @@ pub(crate) fn no_samples(unit: Unit) -> GateState {
         Unit::Share => "no operation was scheduled there: zero samples",
         Unit::Ms | Unit::Seconds => "no trial has this figure: zero samples",
     }))
+}
+
+/// That nothing was there to be counted. Writes may have been acknowledged that no look could show.
+pub(crate) fn nothing_counted(count: Count, arm: &ArmAnalysis) -> GateState {
+    let trials = arm.faulted().filter(|_| count == Count::LostWrites);
+    match trials.map(|trial| trial.writes.unverified).sum() {
+        0 => no_samples(Unit::Count),
+        writes => GateState::Unknown(Missing::for_good(format!(
+            "no write could be verified: {} {} acknowledged before the fault, in sessions that had ended by then; let fewer users log out",
+            counted(writes, "write"),
+            was(writes)
+        ))),
+    }
 }
 
 /// That nobody knows whether so many journeys were torn.

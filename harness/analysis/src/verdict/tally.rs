@@ -163,6 +163,14 @@ pub(crate) fn without_losses_by(choices: &[FaultId], arm: &ArmAnalysis) -> ArmAn
     arm
 }
 
+/// The arm with those of its faulted trials alone in which no fault met a write.
+pub(crate) fn where_no_write_was_met(arm: &ArmAnalysis) -> ArmAnalysis {
+    let mut arm = arm.clone();
+    let is_idle = |trial: &TrialAnalysis| trial.met.is_some_and(|met| met.tested == 0);
+    arm.trials.retain(|trial| trial.control || is_idle(trial));
+    arm
+}
+
 /// The sessions and writes of a trial that are laid to faults of other choices than these, and to no other.
 fn losses_beside(choices: &[FaultId], trial: &TrialAnalysis) -> (u64, u64) {
     // Where it had one fault, that took all.

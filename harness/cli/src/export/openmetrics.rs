@@ -143,7 +143,7 @@ static FAMILIES: &[Family] = &[
     Family {
         name: "comeback_writes",
         unit: None,
-        help: "Acknowledged writes of those sessions (all), and their fates; duplicated, phantom and doubted ones beside them.",
+        help: "Acknowledged writes of those sessions (all), and their fates; duplicated, phantom, doubted and unverified ones beside them.",
         of: |arm| {
             let writes = &arm.writes;
             let count = |number: u64| Some(number as f64);
@@ -154,6 +154,7 @@ static FAMILIES: &[Family] = &[
                     ("kept", count(writes.kept)),
                     ("lost", count(writes.lost)),
                     ("unverifiable", count(writes.unverifiable)),
+                    ("unverified", count(writes.unverified)),
                     ("lost_doubted", count(writes.lost_doubted)),
                     ("duplicated", count(writes.duplicated)),
                     ("phantom", count(writes.phantom)),

@@ -82,6 +82,38 @@ async fn a_kill_at_the_third_acknowledgement_comes_with_it_and_names_the_write()
     assert_eq!(told.first_correct().len(), 1);
 }
 
+/// A login right before the planned moment is old when the event comes at last.
+#[tokio::test(start_paused = true)]
+async fn newcomers_go_on_logging_in_until_the_fault_comes_that_waits_for_an_event() {
+    let acknowledgement = || OnEvent::Acknowledgement(nth(3));
+    let newcomers = |told: &Told| {
+        ["before", "until"].map(|to| {
+            let moments = told.deeds(&format!("newcomers have come {to}"));
+            assert_eq!(moments.len(), 1, "{to}");
+            moments[0]
+        })
+    };
+    let late = one_replica().that_writes().on(0, acknowledgement());
+    let late = late.run().await;
+    let [planned, came] = newcomers(&late);
+    assert_eq!(late.requested(REPLICA_0), [came]);
+    assert!(
+        came.since(planned) > ms(20).since(ms(0)),
+        "{planned:?} {came:?}"
+    );
+    // As long without a fault.
+    let control = one_replica().that_writes().on(0, acknowledgement());
+    let [planned, came] = newcomers(&control.control().run().await);
+    assert!(
+        came.since(planned) > ms(20).since(ms(0)),
+        "{planned:?} {came:?}"
+    );
+    // A pause takes no login.
+    let paused = one_replica().fault("pause", &json!({ "lasts": "50ms" }), Aim::Replica(0));
+    let [planned, came] = newcomers(&paused.run().await);
+    assert!(came <= planned, "{planned:?} {came:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_kill_at_the_second_write_that_is_sent_comes_before_its_reply() {
     let told = one_replica().that_writes().on(0, OnEvent::Sent(nth(2)));

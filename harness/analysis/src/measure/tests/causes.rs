@@ -72,6 +72,25 @@ fn undecided_looks_that_are_all_redirected_ask_for_the_strangers_page() {
 }
 
 #[test]
+fn undecided_sessions_whose_state_no_reply_shows_ask_for_the_value() {
+    let known = || {
+        let mut look = finds(0, 0);
+        look.0.value = None;
+        look
+    };
+    let causes = |looks: Vec<Op>| {
+        let story = Story::faulted().does([login(0, 500), act(0, 1_500)]);
+        story.does(looks).trial().causes
+    };
+    let cause = Cause::Stateless { sessions: 1 };
+    assert_eq!(causes(vec![known()]), vec![cause.clone()]);
+    assert!(cause.sentence().contains("(`value`)"));
+    // The state is shown; or the server answers nobody.
+    assert_eq!(causes(vec![finds(0, 1)]), []);
+    assert_eq!(causes(vec![meets(0, ErrorClass::ServerError)]), []);
+}
+
+#[test]
 fn sessions_that_are_gone_without_a_fault_are_told() {
     let gone = |story: Story| {
         let gone = look(0, 1_500).rejected(ErrorClass::SessionRejected);

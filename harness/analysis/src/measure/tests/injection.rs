@@ -43,16 +43,17 @@ impl Story {
 }
 
 #[test]
-fn a_login_is_at_stake_that_came_in_the_last_second_and_whose_session_stood_at_the_fault() {
+fn a_login_is_at_stake_that_came_right_before_the_fault_and_whose_session_stood_at_it() {
     let at_stake = |story: Story, more: &[Op]| {
         let operations = [login(0, 500)].into_iter().chain(more.iter().cloned());
-        story.does(operations).trial().logins_at_stake
+        let logins = story.does(operations).trial().logins_at_stake;
+        logins.map(|logins| logins.count)
     };
     let killed = |more: &[Op]| at_stake(Story::faulted(), more);
     assert_eq!(killed(&[]), Some(0));
-    assert_eq!(killed(&[login(1, FAULT - 1_002)]), Some(0));
+    assert_eq!(killed(&[login(1, FAULT - 202)]), Some(0));
     assert_eq!(
-        killed(&[login(1, FAULT - 1_001), login(2, FAULT - 1)]),
+        killed(&[login(1, FAULT - 201), login(2, FAULT - 1)]),
         Some(2)
     );
     // It was in flight, refused, or left again.
@@ -78,13 +79,37 @@ fn a_login_is_at_stake_that_came_in_the_last_second_and_whose_session_stood_at_t
     );
 }
 
+/// A server that stores what it acknowledges some 100 ms later has stored a login that is older: the age is told.
+#[test]
+fn the_age_of_the_youngest_login_at_the_fault_is_known() {
+    let youngest = |more: &[Op]| {
+        let operations = [login(0, 500)].into_iter().chain(more.iter().cloned());
+        let story = Story::faulted().does(operations);
+        story.trial().logins_at_stake.unwrap().youngest
+    };
+    assert_eq!(
+        youngest(&[login(1, FAULT - 901), login(2, FAULT - 251)]),
+        Some(Span::from_ms(250))
+    );
+    // Who has left again is none of them.
+    assert_eq!(
+        youngest(&[
+            login(1, FAULT - 901),
+            login(2, FAULT - 9),
+            logout(2, FAULT - 2)
+        ]),
+        Some(Span::from_ms(900))
+    );
+}
+
 #[test]
 fn a_login_at_a_replica_that_was_not_faulted_is_not_at_stake() {
     let by = |replica: u32| {
         let mut login = login(0, FAULT - 9);
         login.0.replica = Some(replica);
         login.0.boot = None;
-        behind_a_balancer().does([login]).trial().logins_at_stake
+        let logins = behind_a_balancer().does([login]).trial().logins_at_stake;
+        logins.map(|logins| logins.count)
     };
     assert_eq!((by(0), by(1)), (Some(1), Some(0)));
 }

@@ -39,6 +39,14 @@ pub(super) fn unverifiable_writes(acknowledged: u64) -> WriteCounts {
     }
 }
 
+/// Acknowledged in sessions that had ended before the fault.
+pub(super) fn unverified_writes(acknowledged: u64) -> WriteCounts {
+    WriteCounts {
+        unverified: acknowledged,
+        ..WriteCounts::default()
+    }
+}
+
 #[track_caller]
 pub(super) fn check(story: Story, sessions: SessionCounts, writes: WriteCounts) -> TrialAnalysis {
     let trial = story.trial();
@@ -235,7 +243,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
     check_faulted(
         [ended[0].clone(), ended[1].clone(), ended[2].clone(), gone],
         counts(|n| n.logged_out = 1),
-        writes(0, 0),
+        unverified_writes(1),
     );
     check_faulted(
         [
@@ -245,7 +253,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             finds(0, 1),
         ],
         counts(|n| (n.zombie, n.logged_out) = (1, 1)),
-        writes(0, 0),
+        unverified_writes(1),
     );
     let anothers = meets(0, WrongIdentity);
     let trial = check_faulted(
@@ -256,7 +264,7 @@ fn a_session_logged_out_before_the_fault_is_gone_or_a_zombie() {
             anothers,
         ],
         counts(|n| (n.logged_out, n.wrong_identity_later) = (1, 1)),
-        writes(0, 0),
+        unverified_writes(1),
     );
     assert_eq!(
         trial.findings,
@@ -389,7 +397,7 @@ fn a_logout_in_flight_at_the_fault_makes_its_session_ambiguous() {
             meets(0, SessionRejected),
         ],
         counts(|n| n.ambiguous = 1),
-        writes(0, 0),
+        unverified_writes(1),
     );
 }
 
@@ -440,7 +448,7 @@ fn a_session_that_names_another_user_is_counted_as_that_whenever_it_was_seen() {
     let trial = check_faulted(
         [began[0].clone(), began[1].clone(), early],
         seen,
-        writes(0, 0),
+        unverified_writes(1),
     );
     assert_eq!(
         trial.findings,

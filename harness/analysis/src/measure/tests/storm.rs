@@ -283,13 +283,14 @@ fn a_session_that_is_left_behind_before_the_load_is_in_no_ledger_and_the_new_one
     found.0.generation = 1;
     let story = cycle([goes_on(0).value(40), anew, found]);
     let trial = check(story, one(|n| n.survived = 1), writes(0, 0));
-    assert_eq!(trial.begun_sessions, 1);
-    assert_eq!(
-        cycle([goes_on(0).value(1), finds(0, 1)])
-            .trial()
-            .begun_sessions,
-        0
-    );
+    let begun = |trial: &TrialAnalysis| trial.logins_at_stake.map(|logins| logins.count);
+    assert_eq!(begun(&trial), Some(0));
+    let mut late = login(0, FAULT - 9);
+    late.0.generation = 1;
+    let story = cycle([goes_on(0).value(40), late]);
+    assert_eq!(begun(&story.trial()), Some(1));
+    let none = cycle([goes_on(0).value(1), finds(0, 1)]);
+    assert_eq!(begun(&none.trial()), None);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The summary document.
 
 use super::*;
-use crate::measure::{Availability, NotBack, Return, Time};
+use comeback_model::units::Span;
+
+use crate::measure::{Availability, LoginsAtStake, NotBack, Return, Time};
 use crate::summary::summarize;
 use crate::summary::{ArmSummary, AvailabilityRate, Distribution, Status, Summary, TrialFinding};
 use crate::verdict::{self, Verdict};
@@ -30,7 +32,11 @@ fn sound() -> Story {
 
 #[test]
 fn that_no_login_was_at_stake_in_any_trial_is_told_of_all_that_count() {
-    let told = |logins: &[Option<u64>]| {
+    let of = |count, age_ms| LoginsAtStake {
+        count,
+        youngest: Some(Span::from_ms(age_ms)),
+    };
+    let told = |logins: &[Option<LoginsAtStake>]| {
         let mut analysis = sound().analysis();
         let trial = analysis.arms[0].trials[0].clone();
         let trials = logins.iter().zip(1..).map(|(logins, id)| TrialAnalysis {
@@ -41,17 +47,21 @@ fn that_no_login_was_at_stake_in_any_trial_is_told_of_all_that_count() {
         let void = TrialAnalysis {
             id: TrialId(9),
             void: Some(Void::new(Spoils::Times, Doing::Ours, "it is odd")),
-            logins_at_stake: Some(7),
+            logins_at_stake: Some(of(7, 1)),
             ..trial.clone()
         };
         analysis.arms[0].trials = trials.chain([void]).collect();
         let findings = summary(&analysis).arms.remove(0).findings;
         let is_it = |finding: &&TrialFinding| finding.text.starts_with("no login was at stake");
         let told = findings.iter().find(is_it);
-        told.map(|finding| (finding.trials.clone(), finding.void))
+        told.map(|finding| {
+            let youngest = finding.text.contains("the youngest was 250 ms old");
+            (finding.trials.clone(), finding.void, youngest)
+        })
     };
-    assert_eq!(told(&[Some(0), Some(0)]), Some((vec![1, 2], false)));
-    assert_eq!(told(&[Some(0), Some(1)]), None);
+    let none = [Some(of(0, 900)), Some(of(0, 250))];
+    assert_eq!(told(&none), Some((vec![1, 2], false, true)));
+    assert_eq!(told(&[Some(of(0, 900)), Some(of(1, 40))]), None);
     // Nothing was to end.
     assert_eq!(told(&[None, None]), None);
 }

@@ -36,6 +36,11 @@ pub enum Cause {
         /// The status of the first.
         status: u16,
     },
+    /// Users changed something, and no reply showed the state: of sessions that are known nobody can tell whether they were set back.
+    Stateless {
+        /// How many are undecided.
+        sessions: u64,
+    },
 }
 
 impl Cause {
@@ -68,6 +73,11 @@ impl Cause {
             Self::Redirected { looks, status } => format!(
                 "all {} undecided are redirects (HTTP {status}): if they lead to the login page, say `logged_out_page`",
                 counted(*looks, "reply").replace("replys", "replies")
+            ),
+            Self::Stateless { sessions } => format!(
+                "no reply shows the state that users change, so it is unknown whether {} kept it: say where replies show it (`value`), or \
+                 give act no share of the mix",
+                counted(*sessions, "session")
             ),
         }
     }

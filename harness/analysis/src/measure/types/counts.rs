@@ -161,6 +161,10 @@ pub struct WriteCounts {
     /// 0 where writes carry values of their own.
     #[serde(default)]
     pub unverifiable: u64,
+    /// Acknowledged writes of sessions that had ended before the fault: their users had logged out, or may have, or had been refused.
+    /// No look shows whether they are there, so they are in no other count. Absent if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unverified: u64,
     /// Writes that are lost if their acknowledgement was whole: a reply without a length, which the fault may have cut off.
     /// In no other count. Absent if 0.
     #[serde(default, skip_serializing_if = "is_zero")]

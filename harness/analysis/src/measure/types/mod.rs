@@ -27,7 +27,7 @@ pub(crate) use tally::Tally;
 pub use time::Time;
 pub use trial::{
     BeforeTheFault, BlindTime, Chain, Doing, FaultAnalysis, FaultedSessions, IdleKill, LaidLoss,
-    MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void, WritesBeside,
+    LoginsAtStake, MetWrites, NotBack, Return, Shortfall, Spoils, Unclear, Void, WritesBeside,
 };
 
 use comeback_model::ids::FaultId;

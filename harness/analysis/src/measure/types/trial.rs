@@ -75,6 +75,15 @@ pub struct MetWrites {
     pub aimed_after_us: Option<u64>,
 }
 
+/// Sessions that stood when a fault was to end their node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginsAtStake {
+    /// How many of them had just begun, in the last 200 ms before it.
+    pub count: u64,
+    /// How long before it the youngest had begun; absent where none stood.
+    pub youngest: Option<Span>,
+}
+
 /// What became of a service after its first correct reply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Return {

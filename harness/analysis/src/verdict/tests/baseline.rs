@@ -1,5 +1,7 @@
 //! Gates with a baseline: an arm of the same run, or an earlier run.
 
+use std::collections::BTreeSet;
+
 use comeback_model::journal::Machine;
 use comeback_model::operation::Step;
 use comeback_model::plan::{External, IdentifiedBy, Plan, Storm};
@@ -423,4 +425,31 @@ fn an_arm_is_not_called_worse_than_a_baseline_whose_faults_met_no_write() {
         Outcome::Inconclusive,
         &reasons,
     );
+}
+
+/// Sessions that live in memory are lost by each kill, whether it meets a write or not: where it met none in the arm either, the same
+/// kills are compared.
+#[test]
+fn an_arm_is_called_worse_for_what_it_lost_where_its_faults_met_no_write_either() {
+    let lost = faulted().with(&[Fate::Lost, Fate::Finds(1), Fate::Finds(1)]);
+    let mut new = run("now", &[const { () }; 6].map(|()| lost.clone()));
+    let mut base = run("then", &[faulted(), faulted(), faulted()]);
+    let idle = |run: &mut Journal, trials: std::ops::RangeInclusive<u32>| {
+        let acts = run.operations.iter_mut();
+        acts.filter(|op| op.step == Step::Act && op.client.0 >= 1_000)
+            .filter(|op| trials.contains(&op.trial.0))
+            .for_each(|op| op.step = Step::Check);
+    };
+    let trials: BTreeSet<u32> = new.operations.iter().map(|op| op.trial.0).collect();
+    let (first, last) = (*trials.first().unwrap(), *trials.last().unwrap());
+    idle(&mut base, 0..=u32::MAX);
+    let gate = ["lost_sessions <= baseline"];
+    idle(&mut new, first..=first + 1);
+    assert_eq!(
+        against(&base, &new, &gate).outcome,
+        Outcome::Inconclusive,
+        "two of them are too few"
+    );
+    idle(&mut new, first..=last - 1);
+    assert_eq!(against(&base, &new, &gate).outcome, Outcome::Fail);
 }

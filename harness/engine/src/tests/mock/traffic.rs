@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use comeback_model::event::Evidence;
 use comeback_model::ids::{BootId, ClientId, Node, Seed, TrialId};
@@ -41,6 +42,7 @@ impl Traffic for Mock {
             rounds: self.opens_after,
             writes_every: self.writes_every,
             writer: RefCell::default(),
+            came: Arc::default(),
         })
     }
 
@@ -115,6 +117,8 @@ pub(in crate::tests) struct MockLoad {
     rounds: u32,
     writes_every: Span,
     writer: RefCell<Option<tokio::task::AbortHandle>>,
+    /// When newcomers no longer come, as the fault has come.
+    came: Arc<OnceLock<Elapsed>>,
 }
 
 impl MockLoad {
@@ -140,6 +144,11 @@ impl Load for MockLoad {
 
     fn run(&self, start: Elapsed) {
         self.note("load runs");
+        let (trigger, clock, came) = (self.trigger.clone(), self.clock, Arc::clone(&self.came));
+        tokio::spawn(async move {
+            trigger.fault_has_come().await;
+            came.get_or_init(|| clock.now());
+        });
         for _page in 0..10 {
             self.trigger.known().note_page(PAGE, false);
         }
@@ -151,9 +160,11 @@ impl Load for MockLoad {
 
     async fn stop(&mut self) -> Result<Tally, LoadError> {
         self.note("load stops");
-        if let Some(at) = self.trigger.planned_fault().now_or_never() {
-            let deed = (at, "newcomers have come before".to_owned());
-            self.deeds.borrow_mut().push(deed);
+        let planned = self.trigger.planned_fault().now_or_never();
+        let came = self.came.get().copied();
+        for (at, deed) in [(planned, "before"), (came, "until")] {
+            let deed = at.map(|at| (at, format!("newcomers have come {deed}")));
+            self.deeds.borrow_mut().extend(deed);
         }
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         Ok(Tally::default())
