@@ -20,11 +20,12 @@ use super::words::grouped;
 use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
     Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
-    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Spoils, Tally,
-    Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
+    LoadTally, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts, Sight, Spoils,
+    Tally, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 use super::{
-    blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery, served,
+    blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery,
+    served, sight,
 };
 use super::{injection, void};
 
@@ -101,6 +102,8 @@ pub struct TrialAnalysis {
     pub timeline: Vec<TimelineWindow>,
     /// Its operations as dots, for a chart.
     pub dots: Vec<Dot>,
+    /// The trial from close by.
+    pub sight: Sight,
     /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
     /// Earliest moment from which the service stays within the baseline's band, − T0; beyond the load's end
@@ -413,6 +416,7 @@ pub(super) fn analyze(
         false_time_to_steady: false_time_to_steady(plan, facts, &load),
         timeline,
         dots: dots(&load, facts.origin()),
+        sight: sight::sight((plan, facts), &operations, &load, &ledger.fates),
         chain,
         returned,
         failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),
