@@ -61,9 +61,9 @@ pub use difference::{
     difference_title,
 };
 pub use faults::faults;
-pub use history::past_arm;
 #[cfg(feature = "charts")]
 pub use history::trend;
+pub use history::{changes, past_arm};
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Logs, Notes, Tail};
 pub use replicas::replicas;
