@@ -307,7 +307,7 @@ fn a_trend_names_the_runs_between_which_a_figure_changed_and_says_where_there_ar
         runs.printed(&words)
     };
     let told = trend(12, "trend");
-    let name = "memory";
+    let name = "token";
     assert!(
         told.contains(&format!(
             "the outage of {name} rose between runs/run-06 and runs/run-07 by "
