@@ -37,6 +37,7 @@ mod sessions;
 mod sight;
 mod steady;
 mod storm;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -52,8 +53,8 @@ pub use arm::{Analysis, ArmAnalysis, causes_of};
 pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
-pub use sight::worth_telling;
 pub use storm::StormTally;
+pub use telling::worth_telling;
 pub use trial::TrialAnalysis;
 pub use types::{
     Attribution, Availability, Balancing, BeforeTheFault, BlindTime, CacheTally, Cause, Chain,

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comeback_model::ids::{SessionId, TrialId};
+use comeback_model::ids::SessionId;
 use comeback_model::operation::{Operation, Step};
 use comeback_model::plan::Plan;
 use comeback_model::units::Elapsed;
@@ -13,7 +13,6 @@ use super::facts::Facts;
 use super::injection;
 use super::load::Load;
 use super::types::{Ending, MetOperation, SessionFate, SessionLine, SessionMark, Sight};
-use super::{Analysis, TrialAnalysis};
 
 /// So many sessions are shown: as many lines as fit on a screen beside the rest of the trial.
 const MOST_SESSIONS: usize = 16;
@@ -113,29 +112,4 @@ fn marks(
         ending: Ending::of(operation.error),
     };
     first.map(mark).collect()
-}
-
-/// The trials to show from close by, at most so many: first those that do not count or in which something was lost, then those with
-/// findings, then the others, in each case the earliest.
-pub fn worth_telling(analysis: &Analysis, most: usize) -> BTreeSet<TrialId> {
-    let trials = analysis.arms.iter().flat_map(|arm| &arm.trials);
-    let mut ranked: Vec<(u8, TrialId)> = trials.map(|trial| (calm(trial), trial.id)).collect();
-    ranked.sort_unstable();
-    ranked.truncate(most);
-    ranked.into_iter().map(|(_, id)| id).collect()
-}
-
-/// How little there is to tell of a trial.
-fn calm(trial: &TrialAnalysis) -> u8 {
-    let (sessions, writes) = (&trial.sessions, &trial.writes);
-    let is_lossy = sessions.lost + sessions.reset + sessions.name_another() + writes.lost > 0;
-    if trial.void.is_some() || trial.not_back().is_some() {
-        0
-    } else if is_lossy {
-        1
-    } else if !trial.findings.is_empty() {
-        2
-    } else {
-        3
-    }
 }

@@ -14,7 +14,7 @@ use crate::chromium::{Page, Screen};
 const SCALE: f64 = 0.25;
 
 /// Of 100: six pictures take less than 400 kB, and lose nothing that is seen. PNG takes three times as much.
-const QUALITY: u32 = 50;
+const QUALITY: u32 = 35;
 
 /// Two pixels are the same to the eye below this share of the largest distance of two colours: pixelmatch's own default.
 const SAME: f64 = 0.1;
@@ -85,17 +85,25 @@ pub(crate) fn pictured(page: &mut Page, Screen { width, .. }: Screen) -> Vec<u8>
     BASE64_STANDARD.decode(picture).unwrap()
 }
 
-/// The share of pixels in which two pictures differ to the eye, by the perceived distance of colours (Y. Kotsarenko and F. Ramos,
-/// "Measuring perceived color difference using YIQ NTSC transmission color space in mobile applications", Programación Matemática y
-/// Software 2, 2010), without what only smoothing makes of an edge. What one picture has beyond the other differs.
-pub(crate) fn distance(one: &[u8], other: &[u8]) -> f64 {
-    let mut page = Page::new(crate::chromium::LAPTOP);
-    let library = package("pixelmatch/index.js");
-    page.see(&format!(
-        "(() => {{ const module = {{ exports: {{}} }}; {library}; window.pixelmatch = module.exports; return 0; }})()"
-    ));
-    let [one, other] = [one, other].map(|picture| BASE64_STANDARD.encode(picture));
-    let share = page.see(&format!(
+/// Compares pictures, in an empty page.
+pub(crate) struct Eye(Page);
+
+impl Eye {
+    pub(crate) fn new() -> Self {
+        let mut page = Page::new(crate::chromium::LAPTOP);
+        let library = package("pixelmatch/index.js");
+        page.see(&format!(
+            "(() => {{ const module = {{ exports: {{}} }}; {library}; window.pixelmatch = module.exports; return 0; }})()"
+        ));
+        Self(page)
+    }
+
+    /// The share of pixels in which two pictures differ to the eye, by the perceived distance of colours (Y. Kotsarenko and F. Ramos,
+    /// "Measuring perceived color difference using YIQ NTSC transmission color space in mobile applications", Programación Matemática y
+    /// Software 2, 2010), without what only smoothing makes of an edge. What one picture has beyond the other differs.
+    pub(crate) fn distance(&mut self, one: &[u8], other: &[u8]) -> f64 {
+        let [one, other] = [one, other].map(|picture| BASE64_STANDARD.encode(picture));
+        let share = self.0.see(&format!(
         "(async () => {{
           const images = await Promise.all(['{one}', '{other}'].map(async data => {{
             const image = new Image();
@@ -112,5 +120,6 @@ pub(crate) fn distance(one: &[u8], other: &[u8]) -> f64 {
           return pixelmatch(a, b, null, width, height, {{ threshold: {SAME} }}) / (width * height);
         }})()"
     ));
-    share.as_f64().unwrap()
+        share.as_f64().unwrap()
+    }
 }
