@@ -2,8 +2,10 @@
 //!
 //! All foreign text in here is printable. The writers of HTML and Markdown escape it.
 
+mod close;
 mod facts;
 mod findings;
+mod planned;
 mod trials;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,6 @@ use comeback_analysis::summary::{
 use comeback_analysis::verdict::{Outcome, Verdict};
 use serde::Serialize;
 
-use crate::RenderError;
 use crate::arms::{ArmView, RunView};
 use crate::faults::faults;
 use crate::format::{TimeStyle, count, count_of, counted, percent, printable, span};
@@ -24,7 +25,9 @@ use crate::glossary::{Definition, definitions};
 use crate::replicas::{replicas, unknown};
 use crate::storm::storm;
 use crate::table::{Cell, Column, Table, Tone, sessions_beside, writes_beside};
+use crate::{Logs, RenderError};
 
+pub(crate) use close::{CloseTrial, MOST_TRIALS};
 pub(crate) use facts::Fact;
 pub(crate) use findings::{Finding, Part};
 pub(crate) use trials::TrialTable;
@@ -62,6 +65,12 @@ pub(crate) struct Document {
     pub(crate) findings: Vec<Finding>,
     /// Every trial.
     pub(crate) trials: TrialTable,
+    /// Trials from close by.
+    pub(crate) close: Vec<CloseTrial>,
+    /// How many of how many these are; absent where it is all of them.
+    pub(crate) close_shown: Option<String>,
+    /// What was planned, and what landed; headers and rows.
+    pub(crate) planned: SideTable,
     /// What the words mean.
     pub(crate) definitions: Vec<Definition>,
     /// Where, when and with what it ran.
@@ -138,8 +147,18 @@ impl Document {
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
-    pub(crate) fn of(run: &RunView<'_>, verdict: &Verdict) -> Result<Self, RenderError> {
+    pub(crate) fn of(
+        run: &RunView<'_>,
+        verdict: &Verdict,
+        logs: &Logs,
+    ) -> Result<Self, RenderError> {
+        let trials = trials::table(run);
+        let close = close::trials(run, &trials, logs);
+        let is_all = close.len() == trials.rows.len();
         Ok(Self {
+            close_shown: (!is_all).then(|| count_of(close.len() as u64, trials.rows.len() as u64)),
+            close,
+            planned: planned::planned(run).into(),
             name: printable(&run.summary.name),
             outcome: verdict.outcome.name(),
             headline: printable(&verdict.headline),
@@ -161,7 +180,7 @@ impl Document {
             storm: storm(run.summary).map(SideTable::from),
             faults: faults(run.summary).map(SideTable::from),
             findings: findings::of(run),
-            trials: trials::table(run),
+            trials,
             definitions: definitions(run),
             facts: facts::facts(run),
             plan: facts::plan(run)?,

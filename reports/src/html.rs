@@ -46,6 +46,7 @@ pub(crate) fn render(document: &Document, figures: &[PageChart]) -> Result<Strin
     environment.add_template("report.html", TEMPLATE)?;
     let page = environment.get_template("report.html")?.render(context! {
         document => Serde(document),
+        close_ids => document.close.iter().map(|trial| trial.id).collect::<Vec<u32>>(),
         figures => Serde(figures),
         policy => page::policy(&style, Some(&script)),
         style => style,

@@ -45,11 +45,13 @@ mod range;
 #[cfg(all(test, feature = "charts"))]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use comeback_analysis::measure::Analysis;
+use comeback_analysis::measure::{Analysis, worth_telling};
 use comeback_analysis::summary::Summary;
 use comeback_analysis::verdict::Verdict;
+use comeback_model::ids::TrialId;
 
 #[cfg(feature = "charts")]
 pub use claims::{claims, claims_table};
@@ -59,11 +61,11 @@ pub use difference::{
     difference_title,
 };
 pub use faults::faults;
-pub use history::past_arm;
 #[cfg(feature = "charts")]
 pub use history::trend;
+pub use history::{changes, past_arm};
 pub use junit::{junit, junit_unfinished};
-pub use notes::{Notes, Tail};
+pub use notes::{Logs, Notes, Tail};
 pub use replicas::replicas;
 pub use storm::storm;
 pub use table::{Table, comparison};
@@ -146,8 +148,13 @@ impl From<minijinja::Error> for RenderError {
     }
 }
 
+/// The trials that the page shows from close by.
+pub fn shown_from_close(analysis: &Analysis) -> BTreeSet<TrialId> {
+    worth_telling(analysis, document::MOST_TRIALS)
+}
+
 /// Every file of a run's report: `summary.json`, `report.md`, `report.html` (which needs no other file) and
-/// each chart as `charts/NAME.svg` and `charts/NAME.png`.
+/// each chart as `charts/NAME.svg` and `charts/NAME.png`. `logs` has the ends of the logs of the trials in [`shown_from_close`].
 ///
 /// # Errors
 /// If analysis and summary are of different runs, or a library fails.
@@ -155,11 +162,12 @@ pub fn render(
     analysis: &Analysis,
     verdict: &Verdict,
     summary: &Summary,
+    logs: &Logs,
 ) -> Result<Vec<Artifact>, RenderError> {
     let run = RunView::new(analysis, summary)?;
     let mut json = serde_json::to_vec_pretty(summary)?;
     json.push(b'\n');
-    let document = document::Document::of(&run, verdict)?;
+    let document = document::Document::of(&run, verdict, logs)?;
     let (figures, pictures) = figures(&run)?;
     let page = html::render(&document, &figures)?;
     let markdown = markdown::render(&document, &figures);

@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use comeback_model::ids::TrialId;
+
+/// The end of each log of a trial.
+pub type Logs = BTreeMap<TrialId, Vec<Tail>>;
+
 /// Beside the figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {

@@ -34,6 +34,7 @@ pub(crate) fn style(own: &str, charts: Charts) -> String {
 pub(crate) fn script(charts: Charts) -> String {
     let own = [
         include_str!("../templates/script/sort.js"),
+        include_str!("../templates/script/logs.js"),
         include_str!("../templates/script/trials.js"),
     ];
     let mut script = own.join("\n");

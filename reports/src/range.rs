@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use crate::arms::RunView;
 use crate::fake::{self, Fake};
 use crate::{
-    Notes, charts, comparison, course, difference_markdown, document, draw, github, html, junit,
-    markdown, replicas,
+    Logs, Notes, charts, comparison, course, difference_markdown, document, draw, github, html,
+    junit, markdown, replicas,
 };
 
 /// The properties that runs of every kind must have.
@@ -152,7 +152,7 @@ fn texts(base: &Analysis, new: &Analysis) -> Vec<(&'static str, String)> {
     let verdict = judge(new, &gates, Some(base));
     let summary = summarize(new, &verdict);
     let view = RunView::new(new, &summary).unwrap();
-    let document = document::Document::of(&view, &verdict).unwrap();
+    let document = document::Document::of(&view, &verdict, &Logs::new()).unwrap();
     let mut made = vec![
         ("markdown", markdown::render(&document, &[])),
         ("page", html::render(&document, &[]).unwrap()),

@@ -15,7 +15,7 @@ use crate::draw::{Align, Drawing, Ink, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
 use crate::format::{lost_of, percent};
 use crate::table::Table;
-use crate::{Artifact, RenderError, charts, comparison, page, render};
+use crate::{Artifact, Logs, RenderError, charts, comparison, page, render};
 
 type Made = Result<(), RenderError>;
 
@@ -32,7 +32,7 @@ fn fakes() -> [(&'static str, Fake); 7] {
 }
 
 fn artifacts(fake: &Fake) -> Result<Vec<Artifact>, RenderError> {
-    render(&fake.analysis, &fake.verdict, &fake.summary)
+    render(&fake.analysis, &fake.verdict, &fake.summary, &Logs::new())
 }
 
 fn text_of<'a>(artifacts: &'a [Artifact], path: &str) -> &'a str {
@@ -486,13 +486,13 @@ fn a_page_of_a_thousand_trials_is_small_and_each_dot_leads_to_its_trial() -> Mad
     let page = text_of(&artifacts, "report.html");
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     let rows: BTreeSet<&str> = page
-        .split("<tr id=\"")
+        .split(" id=\"trial-")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .collect();
     assert!(rows.len() >= 1_000, "{} trials", rows.len());
     let links: BTreeSet<&str> = page
-        .split("<a href=\"#")
+        .split("<a href=\"#trial-")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .collect();
@@ -584,7 +584,7 @@ fn a_skipped_arm_and_a_run_without_trials_say_so_everywhere() -> Made {
 #[test]
 fn halves_of_different_runs_are_refused() {
     let (one, other) = (fake::rich(), fake::single());
-    let mixed = render(&one.analysis, &one.verdict, &other.summary);
+    let mixed = render(&one.analysis, &one.verdict, &other.summary, &Logs::new());
     assert!(matches!(mixed, Err(RenderError::Mismatch)));
 }
 

@@ -1,10 +1,14 @@
 //! The HTML pages in a real browser: they fit a phone, follow the dark mode, need nothing from outside and complain of nothing. What
-//! moves in a report does so by mouse and by keyboard, and all of it is there without a script.
+//! moves in a report does so by mouse and by keyboard, and all of it is there without a script. axe-core finds nothing serious, and a
+//! report looks as its stored pictures do.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a test tells how much pictures differ")]
 
 #[path = "support/chromium.rs"]
 mod chromium;
+#[path = "support/pages.rs"]
+mod pages;
 #[path = "support/stored.rs"]
 #[allow(dead_code, reason = "each test file uses its part")]
 mod stored;
@@ -13,6 +17,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use chromium::{LAPTOP, Page, Screen, has_browser};
+use pages::Eye;
 use serde_json::{Value, json};
 use support::run;
 use tempfile::TempDir;
@@ -30,7 +35,7 @@ const SEEN: &str = r#"(() => {
   const shown = name => [...document.querySelectorAll(name)].filter(is_shown).length;
   return {
     width: root.scrollWidth,
-    charts: shown("svg"),
+    charts: shown("figure svg"),
     live: shown(".plot"),
     rows: document.querySelectorAll("table tr").length,
     background: getComputedStyle(document.body).backgroundColor,
@@ -46,7 +51,7 @@ struct Expected {
     rows: u64,
 }
 
-/// Sees that a page is no wider than a phone, follows the dark mode, loads nothing, and shows so much.
+/// Sees that a page is no wider than a phone, follows the dark mode, loads nothing, and shows so much; and that nobody is kept out of it.
 fn check(file: &Path, expected: &Expected) {
     let mut page = Page::of(file, PHONE);
     let mut backgrounds = Vec::new();
@@ -67,11 +72,23 @@ fn check(file: &Path, expected: &Expected) {
     }
     assert_ne!(backgrounds[0], backgrounds[1]);
     assert_eq!(page.complaints(), [""; 0]);
+    assert_no_barriers(file);
+}
+
+/// Sees that axe-core finds nothing serious in a page, wide and narrow, light and dark.
+fn assert_no_barriers(file: &Path) {
+    for width in [PHONE.width, LAPTOP.width] {
+        for dark in [false, true] {
+            let screen = Screen { width, dark };
+            let mut page = Page::of(file, screen);
+            assert_eq!(pages::barriers(&mut page), [""; 0], "{screen:?}");
+        }
+    }
 }
 
 #[test]
 fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
-    if !has_browser() {
+    if !has_browser() || !pages::has_packages() {
         return;
     }
     let run = run(&[
@@ -102,7 +119,8 @@ fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
 
 #[test]
 fn the_page_of_claims_fits_a_phone_in_light_and_dark_and_loads_nothing() {
-    if !has_browser() || !support::has("redis-server", &["redis-server", "--version"]) {
+    let has_redis = || support::has("redis-server", &["redis-server", "--version"]);
+    if !has_browser() || !has_redis() || !pages::has_packages() {
         return;
     }
     let run = run(&[
@@ -123,9 +141,15 @@ struct Report {
 
 impl Report {
     fn new(change: impl FnOnce(&mut Value)) -> Self {
+        Self::with(change, |_| ())
+    }
+
+    /// The same, with what else is put into the folder.
+    fn with(change: impl FnOnce(&mut Value), put: impl FnOnce(&Path)) -> Self {
         let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/compare");
         let folder = stored::copy(&stored);
         stored::edit(folder.path(), change);
+        put(folder.path());
         let made = support::command(folder.path(), &["report", "."])
             .output()
             .unwrap();
@@ -312,11 +336,15 @@ fn a_dot_opens_its_trial_and_so_does_a_link_that_was_shared() {
     }
     let report = Report::new(|_| ());
     let mut page = Page::of(&report.file(), LAPTOP);
-    let open = "document.querySelector('#trial-1').closest('details').open";
-    assert_eq!(page.see(open), false);
     let trial = page.see(
         "(() => { const dot = document.querySelector('#recovery-time .wide a'); dot.id = 'dot'; return dot.getAttribute('href'); })()",
     );
+    let fold = format!(
+        "document.querySelector('{}').closest('details.trial')",
+        trial.as_str().unwrap()
+    );
+    let open = &format!("{fold}.open");
+    assert_eq!(page.see(open), false);
     page.click("#dot");
     let focused = "'#' + document.activeElement.id";
     assert_eq!(
@@ -325,7 +353,7 @@ fn a_dot_opens_its_trial_and_so_does_a_link_that_was_shared() {
     );
     assert_eq!(page.see("location.hash"), trial);
     // Again, after it was closed and left.
-    page.see("document.querySelector('#trial-1').closest('details').open = false");
+    page.see(&format!("{fold}.open = false"));
     page.click("#dot");
     assert_eq!(
         (page.see(open), page.see(focused)),
@@ -336,6 +364,181 @@ fn a_dot_opens_its_trial_and_so_does_a_link_that_was_shared() {
     page.open(&report.file(), trial.as_str().unwrap());
     assert_eq!((page.see(open), page.see(focused)), (json!(true), trial));
     assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn an_opened_trial_shows_its_phases_its_sessions_and_what_was_in_flight() {
+    if !has_browser() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    for scripts in [true, false] {
+        let mut page = Page::new(PHONE);
+        if !scripts {
+            page.without_scripts();
+        }
+        page.open(&report.file(), "#trial-0");
+        let seen = page.see(
+            "(() => { const trial = document.querySelector('#trial-0'); const shown = name => [...trial.querySelectorAll(name)]\
+             .filter(one => one.getBoundingClientRect().height > 0).length; return { figures: shown('dl dt'), phases: \
+             shown('.phases'), sessions: shown('.strip li'), lost: shown('.strip .bad'), met: shown('.trials tbody tr'), \
+             width: document.documentElement.scrollWidth }; })()",
+        );
+        for part in ["figures", "phases", "sessions"] {
+            assert!(seen[part].as_u64() > Some(0), "{part}: {seen}");
+        }
+        assert!(seen["width"].as_u64() <= Some(PHONE.width.into()), "{seen}");
+        assert_eq!(page.complaints(), [""; 0]);
+    }
+}
+
+#[test]
+fn the_search_shows_the_lines_of_logs_that_have_its_words_and_hides_other_trials() {
+    if !has_browser() {
+        return;
+    }
+    const HOSTILE: &str = "</pre><img src=x onerror=\"window.ran=1\"> \u{1b}[31mred";
+    let report = Report::with(
+        |_| (),
+        |folder| {
+            let logs = folder.join("logs");
+            std::fs::create_dir(&logs).unwrap();
+            let text = format!("started\nPANIC: no disk\n{HOSTILE}\n");
+            std::fs::write(logs.join("trial-000-memory-0.log"), text).unwrap();
+            std::fs::write(logs.join("trial-001-memory-0.log"), "started\n").unwrap();
+        },
+    );
+    let mut page = Page::of(&report.file(), LAPTOP);
+    assert_eq!(page.see("document.querySelectorAll('pre.log').length"), 2);
+    assert_eq!(page.see("typeof window.ran"), "undefined");
+    page.see("document.querySelector('#search').focus()");
+    for letter in "panic".chars() {
+        page.press(&letter.to_string());
+    }
+    let shown = "[...document.querySelectorAll('pre.log')].filter(one => one.getBoundingClientRect().height > 0).map(one => one.textContent)";
+    assert_eq!(page.see(shown), json!(["PANIC: no disk"]));
+    assert_eq!(
+        page.see("document.querySelector('.search output').textContent"),
+        "1 line"
+    );
+    let trials =
+        "[...document.querySelectorAll('details.trial')].filter(one => !one.hidden).length";
+    assert_eq!(page.see(trials), 1);
+    page.see("(() => { const search = document.querySelector('#search'); search.value = ''; search.dispatchEvent(new Event('input')); })()");
+    let whole = page.see("document.querySelector('pre.log').textContent");
+    assert!(
+        whole
+            .as_str()
+            .unwrap()
+            .starts_with("started\nPANIC: no disk\n</pre><img"),
+        "{whole}"
+    );
+    assert!(page.see(trials).as_u64() > Some(1));
+    assert_eq!(page.complaints(), [""; 0]);
+}
+
+#[test]
+fn nobody_is_kept_out_of_a_trend() {
+    if !has_browser() || !pages::has_packages() {
+        return;
+    }
+    let [first, second] = ["2026-11-26T10:00:00Z", "2026-11-27T10:00:00Z"]
+        .map(|started| Report::new(|header| header["started"] = json!(started)));
+    let work = tempfile::tempdir().unwrap();
+    let folders = [&first, &second].map(|report| report.folder.path().to_str().unwrap());
+    let made = support::command(
+        work.path(),
+        &["report", folders[0], folders[1], "--out", "trend"],
+    )
+    .output()
+    .unwrap();
+    assert!(made.status.success(), "{}", support::said(&made));
+    assert_no_barriers(&work.path().join("trend/trend.html"));
+}
+
+/// The share of pixels that may differ to the eye. Fonts are pinned, and the same browser draws the same picture twice. What is left
+/// are the numbers at the axes of the live plots, in the machine's own font, and how another version of the browser smooths letters.
+const DIFFERENT_MOST: f64 = 0.001_5;
+
+/// The screens that a report is pictured on.
+const SCREENS: [u32; 3] = [380, 800, 1_280];
+
+/// A report as it is shown on a screen, with one of its trials open.
+fn pictured(report: &Report, screen: Screen, change: &str) -> Vec<u8> {
+    let mut page = Page::of(&report.file(), screen);
+    pages::pin_fonts(&mut page);
+    page.see("document.querySelector('details.trial').open = true");
+    page.see(&format!("{change}; 0"));
+    page.wait_until_drawn();
+    pages::pictured(&mut page, screen)
+}
+
+#[test]
+fn a_report_looks_as_its_stored_pictures_do() {
+    if !has_browser() || !pages::has_packages() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pages");
+    let mut eye = Eye::new();
+    let is_stored_anew = std::env::var_os("COMEBACK_STORE_PAGES").is_some();
+    for width in SCREENS {
+        for dark in [false, true] {
+            let picture = pictured(&report, Screen { width, dark }, "");
+            let scheme = if dark { "dark" } else { "light" };
+            let stored = folder.join(format!("report-{width}-{scheme}.webp"));
+            if is_stored_anew {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&stored, &picture).unwrap();
+                continue;
+            }
+            let known = std::fs::read(&stored).unwrap();
+            let distance = eye.distance(&known, &picture);
+            eprintln!(
+                "{}: {:.3} % of pixels differ",
+                stored.display(),
+                100.0 * distance
+            );
+            if distance > DIFFERENT_MOST {
+                let seen = std::env::temp_dir().join(format!("report-{width}-{scheme}-seen.webp"));
+                std::fs::write(&seen, &picture).unwrap();
+                panic!(
+                    "{:.2} % of {} differ from {}: look at both. COMEBACK_STORE_PAGES=1 stores it anew",
+                    100.0 * distance,
+                    stored.display(),
+                    seen.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_changed_colour_and_a_moved_block_are_a_difference_to_the_eye_and_nothing_is_none() {
+    if !has_browser() || !pages::has_packages() {
+        return;
+    }
+    let report = Report::new(|_| ());
+    let screen = Screen {
+        width: SCREENS[1],
+        dark: false,
+    };
+    let picture = pictured(&report, screen, "");
+    let mut eye = Eye::new();
+    let mut distance = |change| eye.distance(&picture, &pictured(&report, screen, change));
+    let none = distance("");
+    assert!(none < DIFFERENT_MOST, "{none}");
+    for change in [
+        "document.documentElement.style.setProperty('--muted', '#C00')",
+        "document.querySelector('.verdict').style.background = '#FDD'",
+        "document.querySelector('h2').style.marginTop = '6rem'",
+        "document.querySelector('#timeline').style.marginLeft = '2rem'",
+        "document.querySelector('.findings').hidden = true",
+    ] {
+        let distance = distance(change);
+        eprintln!("{:.3} % by {change}", 100.0 * distance);
+        assert!(distance > DIFFERENT_MOST, "{change}: {distance}");
+    }
 }
 
 #[test]

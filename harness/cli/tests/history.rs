@@ -282,6 +282,62 @@ fn a_trend_holds_its_charts_and_joins_nothing_that_may_not_be_compared() {
 }
 
 #[test]
+fn a_trend_names_the_runs_between_which_a_figure_changed_and_says_where_there_are_too_few() {
+    let runs = Runs::new();
+    let folders: Vec<String> = (1..=12).map(|day| format!("runs/run-{day:02}")).collect();
+    for (place, folder) in folders.iter().enumerate() {
+        let change = |document: &mut Value| {
+            if let Some(arms) = document["arms"].as_array_mut() {
+                // A summary; the header has no figures.
+                let level = if place < 6 { 100.0 } else { 150.0 };
+                arms[0]["outage_ms"]["median"] = json!(level + (place * 5 % 7) as f64);
+            }
+        };
+        let started = format!("2026-11-{:02}T10:00:00Z", place + 1);
+        runs.add(
+            folder.trim_start_matches("runs/"),
+            "compare",
+            &started,
+            change,
+        );
+    }
+    let trend = |count: usize, out: &str| {
+        let mut words = vec!["report", "--out", out];
+        words.extend(folders[..count].iter().map(String::as_str));
+        runs.printed(&words)
+    };
+    let told = trend(12, "trend");
+    let name = "token";
+    assert!(
+        told.contains(&format!(
+            "the outage of {name} rose between runs/run-06 and runs/run-07 by "
+        )),
+        "{told}"
+    );
+    assert!(told.contains(" ms ["), "{told}");
+    let document = fs::read_to_string(runs.0.path().join("trend/trend.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let rows = document["rows"].as_array().unwrap();
+    let changed: Vec<&Value> = rows
+        .iter()
+        .filter(|row| row["result"]["state"] == "changed")
+        .collect();
+    assert_eq!(changed.len(), 1, "{rows:?}");
+    assert_eq!(changed[0]["result"]["last_before"], "runs/run-06");
+    let page = fs::read_to_string(runs.0.path().join("trend/trend.html")).unwrap();
+    assert!(
+        page.contains(&format!("The outage of {name} rose between")),
+        "no change on the page"
+    );
+    let told = trend(7, "short");
+    assert!(
+        told.contains("not enough runs to look for a change"),
+        "{told}"
+    );
+    assert!(!told.contains("rose between"), "{told}");
+}
+
+#[test]
 fn a_trend_of_what_is_no_run_or_only_one_is_refused() {
     let runs = Runs::new();
     runs.add("first", "compare", "2026-11-26T10:00:00Z", |_| ());

@@ -8,7 +8,9 @@ use comeback_analysis::measure::Analysis;
 use comeback_analysis::summary::{Summary, summarize};
 use comeback_analysis::verdict::{self, Verdict};
 use comeback_host::inside;
+use comeback_reports::shown_from_close;
 
+use crate::logs;
 use crate::read::{ReadError, analyze_below};
 
 /// A run, judged.
@@ -52,7 +54,8 @@ pub fn judge(analysis: &Analysis, folder: &Path) -> Result<Verdict, ReadError> {
 pub fn judge_and_draw(analysis: Analysis, folder: &Path) -> Result<Judged, FinishError> {
     let verdict = judge(&analysis, folder).map_err(FinishError::Baseline)?;
     let summary = summarize(&analysis, &verdict);
-    let artifacts = comeback_reports::render(&analysis, &verdict, &summary)
+    let logs = logs::for_report(folder, &shown_from_close(&analysis));
+    let artifacts = comeback_reports::render(&analysis, &verdict, &summary, &logs)
         .map_err(|cause| FinishError::Draw(Box::new(cause)))?;
     for artifact in artifacts {
         write_artifact(folder, &artifact.path, &artifact.bytes)?;

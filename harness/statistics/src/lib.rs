@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod binomial;
+mod change;
 mod excess;
 mod holm;
 mod normal;
@@ -25,6 +26,7 @@ pub mod simulate;
 mod trend;
 
 pub use binomial::upper_tail;
+pub use change::{CHANGE_NEEDS, ChangePoint, change_point};
 pub use excess::{
     median_excess, median_sees, rate_excess, rate_sees, rate_shift_excess, shift_excess,
     shift_sees, student_tail,

@@ -90,7 +90,7 @@ fn relabelled<'a, T>(all: &[&'a T], mask: u64) -> Vec<&'a T> {
 }
 
 /// Fisher–Yates.
-fn shuffle<T>(random: &mut Uniform, items: &mut [T]) {
+pub(super) fn shuffle<T>(random: &mut Uniform, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         let other = random.below(last as u64 + 1) as usize;
         items.swap(last, other);

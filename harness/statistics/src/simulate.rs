@@ -4,9 +4,11 @@
 
 use std::fmt::Write;
 
+use super::change::{above, drawn, farthest, p_value};
 use super::random::Uniform;
 use super::{
-    Interval, Part, fisher_excess, hodges_lehmann, median_interval, rate_difference, rate_interval,
+    CHANGE_NEEDS, Interval, Part, fisher_excess, hodges_lehmann, median, median_interval,
+    rate_difference, rate_interval,
 };
 
 /// What everything is drawn from.
@@ -241,6 +243,41 @@ pub fn shift_coverage(n: usize, runs: u32) -> Option<f64> {
     }))
 }
 
+/// The trials of a run, in what is simulated of many runs: the default.
+const TRIALS: usize = 6;
+
+/// Of so many runs whose medians rise by this in the middle: how often a change is told, and how often its interval then holds the rise.
+/// `None` where so few runs tell none; the second also where no change was told.
+pub fn change_told(n: usize, rise: f64, runs: u32) -> Option<[Option<f64>; 2]> {
+    if n < CHANGE_NEEDS {
+        return None;
+    }
+    let mut random = Uniform::new(SEED);
+    let mut draw = || -> Vec<f64> {
+        let run = |place: usize| {
+            let times: Vec<f64> = (0..TRIALS).map(|_| time(&mut random)).collect();
+            median(&times).unwrap_or_default() + f64::from(u8::from(place >= n / 2)) * rise
+        };
+        (0..n).map(run).collect()
+    };
+    // No two medians are the same, so that the orders of all rows are those of one.
+    let orders = drawn(above(&draw()));
+    let (mut told, mut held) = (0_u32, 0_u32);
+    for _ in 0..runs {
+        let medians = draw();
+        let (at, seen) = farthest(&above(&medians));
+        if p_value(seen, &orders) > LEVEL {
+            continue;
+        }
+        told += 1;
+        let (before, after) = medians.split_at(at);
+        let shift = hodges_lehmann(after, before);
+        held += u32::from(shift.is_some_and(|shift| shift.low <= rise && rise <= shift.high));
+    }
+    let share = |part: u32, all: u32| (all > 0).then(|| f64::from(part) / f64::from(all));
+    Some([share(told, runs), share(held, told)])
+}
+
 /// How often an arm is called worse than one without a loss, though a crash of both loses sessions as seldom as
 /// this: by the exact test, and if one counterexample were enough.
 pub fn rare_loss_alarms(chance: f64, n: usize, runs: u32) -> [f64; 2] {
@@ -331,6 +368,30 @@ pub fn tables(runs: u32) -> String {
     table(
         "the same server twice, none lost in the first: called worse, %",
         alarms.into(),
+        &SIZES,
+    );
+    let change = |rise: f64, what: usize| over(&|n| change_told(n, rise, runs)?[what]);
+    table(
+        "a change over n runs of six trials each, %",
+        vec![
+            ("no change: one is told".to_owned(), change(0.0, 0)),
+            (
+                "a rise by half in the middle: told".to_owned(),
+                change(0.5, 0),
+            ),
+            (
+                "a rise by half, where it is told: its interval holds it".to_owned(),
+                change(0.5, 1),
+            ),
+            (
+                "twice as much in the middle: told".to_owned(),
+                change(1.0, 0),
+            ),
+            (
+                "twice as much, where it is told: its interval holds it".to_owned(),
+                change(1.0, 1),
+            ),
+        ],
         &SIZES,
     );
     out
@@ -478,6 +539,20 @@ mod tests {
         };
         let median = of_median().map(|_| share(runs, || of_median() == Some(true)));
         [shift, median]
+    }
+
+    #[test]
+    fn without_a_change_one_is_told_as_seldom_as_it_says() {
+        for n in [8, 12, 20] {
+            let [told, _] = change_told(n, 0.0, FEW_RUNS).unwrap();
+            assert!(
+                told.is_some_and(|told| told <= LEVEL + NOISE),
+                "{n}: {told:?}"
+            );
+        }
+        let [told, held] = change_told(12, 1.0, FEW_RUNS).unwrap();
+        assert!(told.is_some_and(|told| told > 0.9), "{told:?}");
+        assert!(held.is_some_and(|held| held > 0.85), "{held:?}");
     }
 
     /// Takes a minute unless optimized. So this package always is (`Cargo.toml`).

@@ -4,6 +4,8 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
+use comeback_reports::Logs;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args_os().nth(1).ok_or("say where to: fake DIR")?;
     let folder = PathBuf::from(folder);
@@ -19,7 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn write(folder: &Path, fake: &run::Fake) -> Result<(), Box<dyn std::error::Error>> {
-    for artifact in comeback_reports::render(&fake.analysis, &fake.verdict, &fake.summary)? {
+    for artifact in
+        comeback_reports::render(&fake.analysis, &fake.verdict, &fake.summary, &Logs::new())?
+    {
         let path = folder.join(&artifact.path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;

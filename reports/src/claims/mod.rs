@@ -162,7 +162,7 @@ mod tests {
             "<article id=\"claim-5\">",
             "<article id=\"claim-6\">",
             "<strong>It is refuted:</strong> of this.",
-            "<pre>comeback compare token --seed 1</pre>",
+            ">comeback compare token --seed 1</pre>",
             "href=\"claim-5&#x2f;report.html\"",
             "aria-label=\"requests, &lt;%&gt;: token &amp; co 25\"",
         ] {

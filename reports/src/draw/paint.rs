@@ -88,7 +88,9 @@ fn with_own_parts(text: String, drawing: &Drawing, place: Place) -> String {
         } => Some(path(lines, *width, *paint) + "\n"),
         Shape::Trial(_) | Shape::TrialEnd if place == Place::File => Some(String::new()),
         // The keyboard reaches trials by their table: a thousand dots would bar its way.
-        Shape::Trial(trial) => Some(format!("<a href=\"#trial-{trial}\" tabindex=\"-1\">")),
+        Shape::Trial(trial) => Some(format!(
+            "<a href=\"#trial-{trial}\" tabindex=\"-1\" aria-label=\"trial {trial}\">"
+        )),
         Shape::TrialEnd => Some("</a>".to_owned()),
         Shape::Box { .. }
         | Shape::Path { .. }

@@ -124,7 +124,8 @@ mod tests {
         const OBVIOUS: [&str; 2] = ["arm", "kills/s"];
         for fake in [fake::rich(), fake::replicas()] {
             let run = RunView::new(&fake.analysis, &fake.summary).expect("one run");
-            let document = Document::of(&run, &fake.verdict).expect("a document");
+            let document =
+                Document::of(&run, &fake.verdict, &crate::Logs::new()).expect("a document");
             let marker = Marker::new(&document.definitions);
             let tables = [&document.replicas, &document.storm, &document.faults];
             let beside = tables

@@ -52,8 +52,8 @@ pub(super) static SUBJECTS: [Subject; 3] = [
         subtitle: "The median over each run's crashes; one panel for each arm.",
         caption: "The oldest run is at the left. A dot is the median of a run's crashes, and its stroke the 95 % interval of that median, which \
             needs six trials. An arrow is a run in which more than half of the crashes were not recovered from within the horizon. Medians are \
-            joined where machine, load, windows and fault are the same as in the run before; a dashed line stands where they are not. What it \
-            cannot show: whether a difference is more than chance. The command comeback diff asks that of two runs.",
+            joined where machine, load, windows and fault are the same as in the run before; a dashed line stands where they are not. Whether a \
+            level changed by more than chance is said above, for all runs together; the command comeback diff asks it of two runs.",
         of: outage,
         is_time: true,
     },

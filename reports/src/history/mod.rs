@@ -1,5 +1,6 @@
 //! Many runs side by side: a sentence for each arm of a list, and the page of a trend with its charts.
 
+mod changes;
 #[cfg(feature = "charts")]
 mod chart;
 #[cfg(feature = "charts")]
@@ -20,6 +21,8 @@ use crate::{
     draw::{paint, text},
     html::PageChart,
 };
+
+pub use changes::changes;
 
 /// What an arm of a stored run came to, in one sentence.
 pub fn past_arm(arm: &PastArm) -> String {

@@ -1,12 +1,13 @@
 //! The trend as one self-contained page: its charts, and a table with the figures of each run.
 
-use comeback_analysis::history::{History, PastArm, PastRun, State};
+use comeback_analysis::history::{Found, History, PastArm, PastRun, State};
 use comeback_analysis::summary::Status;
 use comeback_analysis::verdict::Outcome;
 use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
+use super::changes::changes;
 use crate::RenderError;
 use crate::format::{TimeStyle, counted, printable};
 use crate::html::{self, PageChart};
@@ -72,6 +73,8 @@ pub(super) fn render(history: &History, figures: &[PageChart]) -> Result<String,
         verdicts => verdicts(history),
         runs => Serde(runs),
         figures => Serde(figures),
+        changes => changes(history),
+        has_changed => history.rows.iter().any(|row| matches!(row.result, Found::Changed(_))),
         policy => page::policy(&style, None),
         style => style,
     })?;

@@ -76,6 +76,7 @@ fn history(arms: Vec<PastArm>) -> History {
         schema: SCHEMA,
         runs: arms.map(|(day, arm)| run(day, arm)).collect(),
         others: Vec::new(),
+        rows: Vec::new(),
     }
 }
 

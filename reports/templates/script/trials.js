@@ -1,11 +1,11 @@
-// Opens the trial that a link names: its table unfolds, and the focus moves to its row.
+// Opens the trial that a link names: what it stands in unfolds, and the focus moves to it.
 (() => {
   function open() {
-    const row = document.getElementById(location.hash.slice(1));
-    if (!row || !row.matches(".trials tr")) return;
-    row.closest("details").open = true;
-    row.scrollIntoView({ block: "center", inline: "start" });
-    row.focus({ preventScroll: true });
+    const trial = document.getElementById(location.hash.slice(1));
+    if (!trial || !trial.id.startsWith("trial-")) return;
+    for (let fold = trial.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    trial.scrollIntoView({ block: trial.matches("tr") ? "center" : "start", inline: "start" });
+    trial.focus({ preventScroll: true });
   }
 
   addEventListener("hashchange", open);

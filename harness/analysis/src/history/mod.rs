@@ -1,10 +1,13 @@
 //! Many runs side by side, each as its summary has it: the document of `comeback list` and of a trend.
 //!
-//! Nothing is judged here, and nothing is computed but the order of the runs and whether the figures of two that follow each other
-//! may be compared.
+//! What is computed here is the order of the runs, whether the figures of two that follow each other may be compared, and, of a trend,
+//! whether a figure changed its level.
 
+mod change;
 #[cfg(test)]
 mod tests;
+
+pub use change::{Change, Figure, Found, Row};
 
 use std::collections::BTreeMap;
 
@@ -32,6 +35,9 @@ pub struct History {
     pub runs: Vec<PastRun>,
     /// Other folders that were found among those of the runs, and hold no run.
     pub others: Vec<String>,
+    /// Of a trend: each figure of each arm over runs that may be compared, and whether its level changed.
+    #[serde(default)]
+    pub rows: Vec<Row>,
 }
 
 /// A stored run.
@@ -157,7 +163,15 @@ impl History {
             schema: SCHEMA,
             runs,
             others,
+            rows: Vec::new(),
         }
+    }
+
+    /// The same trend, with an answer to whether figures changed their level.
+    #[must_use]
+    pub fn with_changes(mut self) -> Self {
+        self.rows = change::rows(&self);
+        self
     }
 
     /// The same as a list, the newest first. What is compared with nothing is not said to differ.
@@ -170,6 +184,7 @@ impl History {
             arm.other_plan.clear();
             arm.other_machine.clear();
         }
+        self.rows.clear();
         self
     }
 

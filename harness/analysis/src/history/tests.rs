@@ -170,3 +170,92 @@ fn a_run_without_its_journal_is_not_said_to_have_the_same_plan() {
         ["its plan is not known, since a journal is missing"]
     );
 }
+
+/// Runs of one plan on one machine whose arms have these median outages.
+fn with_outages(outages: &[Option<f64>]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (day, outage) in outages.iter().enumerate() {
+        let mut entry = entry(
+            &format!("run-{day}"),
+            header(&format!("2026-11-{:02}T10:00:00Z", day + 1)),
+        );
+        let figures = entry.figures.as_mut().unwrap();
+        for arm in &mut figures.arms {
+            arm.outage_ms.n = 6;
+            arm.outage_ms.median = *outage;
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn outages(history: &History) -> Vec<&Row> {
+    let rows = history.rows.iter();
+    rows.filter(|row| row.figure == Figure::Outage).collect()
+}
+
+#[test]
+fn a_change_of_level_is_found_between_its_runs_with_its_interval() {
+    let noisy = |level: f64, day: usize| Some(level + (day * 7 % 5) as f64);
+    let medians: Vec<Option<f64>> = (0..14)
+        .map(|day| noisy(if day < 7 { 100.0 } else { 120.0 }, day))
+        .collect();
+    let history = History::of(with_outages(&medians), Vec::new()).with_changes();
+    let rows = outages(&history);
+    assert!(!rows.is_empty());
+    for row in rows {
+        let Found::Changed(change) = &row.result else {
+            panic!("{row:?}");
+        };
+        assert_eq!(
+            (&*change.last_before, &*change.first_after, change.rose),
+            ("run-6", "run-7", true)
+        );
+        let (low, by, high) = (
+            change.low.unwrap(),
+            change.by.unwrap(),
+            change.high.unwrap(),
+        );
+        assert!(low <= by && by <= high && low > 10.0, "{change:?}");
+        assert!((by - 20.0).abs() < 3.0, "{change:?}");
+    }
+    // Beyond the horizon is longer than anything, by nobody knows how much.
+    let medians: Vec<Option<f64>> = (0..14)
+        .map(|day| noisy(100.0, day).filter(|_| day < 7))
+        .collect();
+    let history = History::of(with_outages(&medians), Vec::new()).with_changes();
+    let Found::Changed(change) = &outages(&history)[0].result else {
+        panic!("{:?}", history.rows);
+    };
+    assert_eq!((change.rose, change.by), (true, None));
+}
+
+#[test]
+fn runs_that_may_not_be_compared_are_no_row_and_few_ones_tell_no_change() {
+    let mut entries = with_outages(&[Some(100.0); 12]);
+    for (day, entry) in entries.iter_mut().enumerate() {
+        let figures = entry.figures.as_mut().unwrap();
+        let is_moved = day >= 6;
+        figures.arms.iter_mut().for_each(|arm| {
+            arm.outage_ms.median = Some(if is_moved { 200.0 } else { 100.0 } + day as f64);
+        });
+        if is_moved {
+            let machine = &mut entry.header.as_mut().unwrap().machine;
+            machine.processor = "another".to_owned();
+            figures.machine = machine.clone();
+        }
+    }
+    let history = History::of(entries, Vec::new()).with_changes();
+    for row in outages(&history) {
+        assert_eq!(row.runs.len(), 6);
+        assert_eq!(row.result, Found::TooFew { needed: 8 });
+        assert_eq!(row.runs[0], "run-6", "the newest is told");
+    }
+    let history = History::of(with_outages(&[Some(100.0); 12]), Vec::new()).with_changes();
+    assert!(
+        outages(&history)
+            .iter()
+            .all(|row| row.result == Found::Same)
+    );
+    assert!(history.newest_first().rows.is_empty());
+}

@@ -62,15 +62,21 @@ fn moments(plan: &Plan, fault: FaultId, own: &FaultFacts) -> Vec<Moment> {
 /// What became of the operations that were under way in any of these stretches. `scheduled` is how many there were.
 fn under_way(stretches: &[Stretch], load: &Load<'_>) -> ErrorTally {
     let mut tally = ErrorTally::default();
-    for operation in &load.operations {
+    for operation in within(stretches, load) {
+        tally.count(operation.error);
+    }
+    tally
+}
+
+/// The operations that were under way in any of these stretches.
+fn within<'a>(stretches: &[Stretch], load: &Load<'a>) -> impl Iterator<Item = &'a Operation> {
+    let operations = load.operations.iter().copied();
+    operations.filter(|operation| {
         let is_in = |stretch: &Stretch| {
             was_sent_by(operation, stretch.until) && operation.finished > stretch.since
         };
-        if stretches.iter().any(is_in) {
-            tally.count(operation.error);
-        }
-    }
-    tally
+        stretches.iter().any(is_in)
+    })
 }
 
 /// By when a request must have left to have reached a fault's nodes at the end of this stretch, whatever holds it back on its
@@ -92,6 +98,16 @@ pub(super) fn in_flight(plan: &Plan, facts: &Facts, load: &Load<'_>) -> ErrorTal
     in_flight_of((plan, facts), &faults, load)
 }
 
+/// These operations, in no particular order.
+pub(super) fn operations_in_flight<'a>(
+    plan: &Plan,
+    facts: &Facts,
+    load: &Load<'a>,
+) -> Vec<&'a Operation> {
+    let faults: Vec<_> = facts.faults().filter(|_| !facts.control).collect();
+    within(&stretches_of((plan, facts), &faults, load), load).collect()
+}
+
 /// What became of the operations that were in flight at any injection of these faults: when a replica's drain was begun,
 /// else when the signal was sent. A command takes its time: all are in flight that had left when it had ended the server, and were not
 /// finished when it was begun. `scheduled` is how many there were. Of a node that is told to stop, only those that had reached it: the
@@ -101,6 +117,14 @@ pub(super) fn in_flight_of(
     faults: &[(FaultId, &FaultFacts)],
     load: &Load<'_>,
 ) -> ErrorTally {
+    under_way(&stretches_of(on, faults, load), load)
+}
+
+fn stretches_of(
+    on: (&Plan, &Facts),
+    faults: &[(FaultId, &FaultFacts)],
+    load: &Load<'_>,
+) -> Vec<Stretch> {
     let mut stretches = Vec::new();
     for (fault, own) in faults {
         let asks = effect_of(on.0, *fault).is_some_and(Effect::asks);
@@ -116,7 +140,7 @@ pub(super) fn in_flight_of(
             })
         }));
     }
-    under_way(&stretches, load)
+    stretches
 }
 
 /// What became of the operations that were under way while any fault's nodes were told to stop.

@@ -1,6 +1,6 @@
 //! The two ledgers: what became of the acknowledged sessions, and of their acknowledged writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comeback_model::ids::{Node, SessionId};
 use comeback_model::operation::{ErrorClass, Operation, Step};
@@ -14,7 +14,7 @@ use super::journeys::{End, Ends};
 use super::laid::{Laid, Suspects};
 use super::looks::Answered;
 use super::sessions::{Session, Standing, is_login_in_flight, sessions};
-use super::types::FaultedSessions;
+use super::types::{FaultedSessions, SessionFate};
 use super::writes::Balance;
 use crate::measure::{SessionCounts, WriteCounts, WritesBeside};
 
@@ -35,6 +35,8 @@ pub(super) struct Ledger {
     recent: Option<Elapsed>,
     /// How the sessions ended that were alive at the fault.
     pub(super) ends: Ends,
+    /// What became of each session, in a word.
+    pub(super) fates: BTreeMap<SessionId, SessionFate>,
     /// Which faults the losses are laid to, where there are several.
     pub(super) laid: Laid,
     /// The trial is one of a storm.
@@ -156,6 +158,37 @@ const fn is_loss(fate: Fate) -> bool {
     }
 }
 
+/// What became of a session, in a word.
+const fn told(standing: Standing, is_zombie: bool) -> SessionFate {
+    let (fate, is_later) = match standing {
+        Standing::Counted(fate) => (fate, false),
+        Standing::Later(fate) => (fate, true),
+        Standing::LoggedOut if is_zombie => return SessionFate::Zombie,
+        Standing::LoggedOut => return SessionFate::LoggedOut,
+        Standing::Ambiguous => return SessionFate::Undecided,
+        Standing::RefusedBefore(Refusal::WrongIdentity) => return SessionFate::AnotherUsers,
+        Standing::RefusedBefore(Refusal::Rejected | Refusal::Recreated) => {
+            return SessionFate::RefusedBefore;
+        }
+    };
+    match (fate, is_later) {
+        (Fate::Refused(Refusal::WrongIdentity), _) => SessionFate::AnotherUsers,
+        (Fate::Flapping | Fate::Undecided, _) => SessionFate::Undecided,
+        (Fate::Known { balance, .. }, true) if balance.lost + balance.lost_later > 0 => {
+            SessionFate::LostLater
+        }
+        (Fate::Known { .. }, true) => SessionFate::KeptLater,
+        (Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken, true) => {
+            SessionFate::LostLater
+        }
+        (Fate::Known { balance, .. }, false) if balance.is_older => SessionFate::Reset,
+        (Fate::Known { .. }, false) => SessionFate::Kept,
+        (Fate::Refused(Refusal::Rejected | Refusal::Recreated) | Fate::Broken, false) => {
+            SessionFate::Lost
+        }
+    }
+}
+
 impl Ledger {
     /// Sessions that one look found, and another did not or with less.
     pub(super) const fn found_again(&self) -> u64 {
@@ -215,6 +248,8 @@ impl Ledger {
         if standing.has_ended() {
             self.writes.unverified += session.written.acknowledged_in_it();
         }
+        let fate = told(standing, is_zombie);
+        self.fates.extend(session.id().map(|id| (id, fate)));
         match standing {
             Standing::Counted(fate) => {
                 let fate = match self.is_storm {

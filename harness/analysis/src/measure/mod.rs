@@ -35,8 +35,10 @@ mod recovery;
 pub(crate) mod replaced;
 mod served;
 mod sessions;
+mod sight;
 mod steady;
 mod storm;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -53,14 +55,16 @@ pub use busy::{LEAST_STOLEN, MOST_STOLEN, MOST_WAITED};
 pub use cut::CutOff;
 pub use fold::{Course, PendingTrial, analyze, analyze_stored};
 pub use storm::StormTally;
+pub use telling::worth_telling;
 pub use trial::TrialAnalysis;
 pub use types::{
     Attribution, Availability, Balancing, BeforeTheFault, BlindTime, CacheTally, Cause, Chain,
     Choice, Continuity, Culprit, Doing, Dot, Downtime, Ending, ErrorTally, Extension,
     FaultAnalysis, FaultedSessions, IdleKill, JourneyOperations, Journeys, LaidLoss, LastSent,
-    LatencyTally, LoadTally, LoginsAtStake, MetWrites, NodeOutage, NodesAnalysis, NotBack, Retries,
-    Return, SessionCounts, Shortfall, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown,
-    Windowed, WriteCounts, WritesBeside,
+    LatencyTally, LoadTally, LoginsAtStake, MetOperation, MetWrites, NodeOutage, NodesAnalysis,
+    NotBack, Retries, Return, SessionCounts, SessionFate, SessionLine, SessionMark, Shortfall,
+    Sight, Spoils, Time, TimelineWindow, Unclear, Void, WhileDown, Windowed, WriteCounts,
+    WritesBeside,
 };
 pub(crate) use types::{Tally, is_zero};
 

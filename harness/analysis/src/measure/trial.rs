@@ -21,11 +21,11 @@ use super::{
     Attribution, Availability, BeforeTheFault, BlindTime, CacheTally, Cause, Chain, Continuity,
     Dot, ErrorTally, FaultAnalysis, FaultedSessions, IdleKill, Journeys, LaidLoss, LatencyTally,
     LoadTally, LoginsAtStake, MetWrites, NodesAnalysis, NotBack, Retries, Return, SessionCounts,
-    Spoils, Tally, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
+    Sight, Spoils, Tally, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 use super::{
     blind, busy, caching, causes, cut, doubted, faults, findings, journeys, ledger, oracle,
-    recovery, served,
+    recovery, served, sight,
 };
 use super::{injection, void};
 
@@ -104,6 +104,8 @@ pub struct TrialAnalysis {
     pub timeline: Vec<TimelineWindow>,
     /// Its operations as dots, for a chart.
     pub dots: Vec<Dot>,
+    /// The trial from close by.
+    pub sight: Sight,
     /// First failed operation − T0, in ms; negative when a client saw it first.
     pub time_to_detect: Option<f64>,
     /// Earliest moment from which the service stays within the baseline's band, − T0; beyond the load's end
@@ -433,6 +435,7 @@ pub(super) fn understand(
         false_time_to_steady: false_time_to_steady(plan, facts, &load),
         timeline,
         dots: dots(&load, facts.origin()),
+        sight: sight::sight((plan, facts), &operations, &load, &ledger.fates),
         chain,
         returned,
         failed_starts: facts.nodes().map(|node| facts.failed_starts(node)).sum(),

@@ -2,22 +2,17 @@
 //! start after the fault. From the journal's events where they quote it, else from the run's logs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use comeback_analysis::measure::{Analysis, ArmAnalysis, Time, TrialAnalysis};
 use comeback_model::event::EventKind;
 use comeback_model::ids::TrialId;
 use comeback_reports::Tail;
+use comeback_runs::logs::{end_of, listed};
 use comeback_runs::read::{ReadError, events};
-
-use comeback_host::inside;
 
 /// How many lines are shown.
 const LINES: usize = 30;
-/// How much of the end of a log is read for them.
-const BYTES: u64 = 64 * 1024;
 
 /// The end of each arm's most telling output, by the arm's name.
 pub(super) fn tails(run: &Path, analysis: &Analysis) -> Result<BTreeMap<String, Tail>, ReadError> {
@@ -27,7 +22,7 @@ pub(super) fn tails(run: &Path, analysis: &Analysis) -> Result<BTreeMap<String, 
     let mut quoted = quoted(run, &worst)?;
     let tails = worst.into_iter().filter_map(|(trial, arm)| {
         let tail = quoted.remove(&trial);
-        Some((arm, tail.or_else(|| logged(&run.join("logs"), trial))?))
+        Some((arm, tail.or_else(|| logged(run, trial))?))
     });
     Ok(tails.collect())
 }
@@ -95,44 +90,12 @@ fn quoted(
 }
 
 /// The end of the log of the trial's last start that wrote anything.
-fn logged(logs: &Path, trial: TrialId) -> Option<Tail> {
-    let (start, path) = logs_of(logs, trial).ok()?.into_iter().max()?;
-    // A folder of logs that is a link is somebody else's.
-    let run = logs.parent()?;
-    let log = Path::new(logs.file_name()?).join(path.file_name()?);
-    let lines = read_end(inside::open_in(run, log).ok()?).ok()?;
+fn logged(run: &Path, trial: TrialId) -> Option<Tail> {
+    let log = listed(run).remove(&trial)?.into_iter().max()?;
     Some(Tail {
-        whose: whose(trial, start),
-        lines,
+        whose: whose(trial, log.start),
+        lines: end_of(run, &log, LINES).ok()?,
     })
-}
-
-/// The logs of a trial with the number of the start; `trial-007-NAME-1.log` is the first restart's.
-fn logs_of(logs: &Path, trial: TrialId) -> io::Result<Vec<(u32, PathBuf)>> {
-    let prefix = format!("trial-{:03}-", trial.0);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(logs)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let start = name
-            .strip_prefix(&prefix)
-            .and_then(|rest| rest.strip_suffix(".log"))
-            .and_then(|rest| rest.rsplit_once('-'))
-            .and_then(|(_, start)| start.parse().ok());
-        if let Some(start) = start {
-            found.push((start, path.clone()));
-        }
-    }
-    Ok(found)
-}
-
-fn read_end(mut file: File) -> io::Result<Vec<String>> {
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(BYTES).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(last_of(text.lines().map(str::to_owned).collect()))
 }
 
 fn last_of(mut lines: Vec<String>) -> Vec<String> {
@@ -149,12 +112,14 @@ fn whose(trial: TrialId, start: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_log_of_the_last_start_is_taken_and_of_it_the_end() {
         let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("logs")).expect("a folder");
         let write = |name: &str, text: &str| {
-            fs::write(folder.path().join(name), text).expect("a file");
+            fs::write(folder.path().join("logs").join(name), text).expect("a file");
         };
         let many: String = (0..100).map(|number| format!("{number}\n")).collect();
         write("trial-003-a-b-0.log", "before");
@@ -166,15 +131,5 @@ mod tests {
         assert_eq!(tail.lines.len(), LINES);
         assert_eq!((&*tail.lines[0], &*tail.lines[29]), ("70", "99"));
         assert_eq!(logged(folder.path(), TrialId(5)), None);
-    }
-
-    #[test]
-    fn of_a_long_log_only_the_end_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("log");
-        fs::write(&path, "x".repeat(BYTES as usize * 3) + "\nlast \u{1b}[0m").expect("a file");
-        let lines = read_end(File::open(&path).expect("a file")).expect("lines");
-        assert_eq!(lines.last().map(String::as_str), Some("last \u{1b}[0m"));
-        assert!(lines.iter().all(|line| line.len() <= BYTES as usize));
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
             folder.display()
         )));
     }
-    let history = history_of(&args.runs, ci::read_command);
+    let history = history_of(&args.runs, ci::read_command).with_changes();
     if history.runs.len() == 1 {
         return Err(CliError::Usage(format!(
             "all of the named folders are the same run, {}: name it once, or name several runs",
@@ -54,10 +54,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     }
     let judged = history.runs.iter().filter(|run| run.state == State::Judged);
     say(&format!(
-        "{} of {} drawn; nothing is judged: `comeback diff` compares two of them",
+        "{} of {} drawn",
         judged.count(),
         counted(history.runs.len() as u64, "run")
     ));
+    for sentence in comeback_reports::changes(&history) {
+        print(&sentence);
+    }
     let page = folder.join("trend.html").display().to_string();
     say(&format!("trend: {}", printable(&page)));
     Ok(Outcome::Measured)

@@ -23,6 +23,7 @@ mod recovery;
 mod served;
 mod sessions;
 mod several;
+mod sight;
 mod steady;
 mod storm;
 mod summary;

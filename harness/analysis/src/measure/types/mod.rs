@@ -6,6 +6,7 @@ mod dots;
 mod journeys;
 mod latency;
 mod nodes;
+mod sight;
 mod tallies;
 mod tally;
 mod time;
@@ -19,6 +20,7 @@ pub use journeys::{JourneyOperations, Journeys};
 pub(in crate::measure) use latency::LatencyCounter;
 pub use latency::LatencyTally;
 pub use nodes::{Balancing, Downtime, LastSent, NodeOutage, NodesAnalysis};
+pub use sight::{MetOperation, SessionFate, SessionLine, SessionMark, Sight};
 pub use tallies::{
     Attribution, Availability, CacheTally, Continuity, ErrorTally, LoadTally, Retries,
     TimelineWindow, WhileDown,
