@@ -57,6 +57,7 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "lost-sessions",
             "lost-writes",
             "error-rate",
+            "errors-over-time",
             "timeline",
             "latency",
         ];
@@ -64,8 +65,9 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
         let charts = charts
             .chain(of_replicas.iter().copied())
             .chain(["recovery-time", "recovery-chain"]);
-        let charts = charts
-            .flat_map(|chart| ["svg", "png"].map(|format| format!("charts/{chart}.{format}")));
+        let charts = charts.flat_map(|chart| {
+            ["svg", "png", "csv"].map(|format| format!("charts/{chart}.{format}"))
+        });
         let documents = ["summary.json", "report.md", "report.html"].map(str::to_owned);
         assert_eq!(
             paths,
@@ -73,7 +75,13 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "{name}"
         );
         for artifact in &artifacts {
-            assert!(artifact.bytes.len() > 500, "{name}: {}", artifact.path);
+            // Of figures there may be none.
+            let least = if artifact.path.ends_with(".csv") {
+                60
+            } else {
+                500
+            };
+            assert!(artifact.bytes.len() > least, "{name}: {}", artifact.path);
             if artifact.path.ends_with(".png") {
                 assert!(
                     artifact.bytes.starts_with(b"\x89PNG\r\n"),
@@ -217,7 +225,7 @@ fn words_neither_overlap_nor_leave_the_drawing() -> Made {
             for width in [charts::WIDE, charts::NARROW] {
                 let drawing = (chart.draw)(&run, width);
                 legible(&drawing).unwrap_or_else(|problem| {
-                    panic!("{name}: {} at {width}: {problem}", chart.name)
+                    panic!("{name}: {} at {}: {problem}", chart.name, width.width)
                 });
             }
         }
