@@ -76,7 +76,7 @@ impl Placed {
                 problem: format!(
                     "words of {font_size} pt do not go with a width of {} mm: take a size of words from {} to {} pt",
                     (width / 72.0 * 25.4).round(),
-                    tenths(width * Style::LABEL.size / WIDEST, f64::ceil),
+                    tenths((width * Style::LABEL.size / WIDEST).max(4.0), f64::ceil),
                     tenths(width * Style::LABEL.size / NARROWEST, f64::floor)
                 ),
             });

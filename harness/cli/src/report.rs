@@ -61,7 +61,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let look = args.looks.asked();
     if args.out.is_some() && look.is_none() {
         return Err(CliError::Usage(
-            "--out: the report of a single run goes to the run's own folder: leave --out away, name several runs, or draw its charts there with --charts"
+            "--out: the report of a single run goes to the run's own folder: leave --out away, name several runs, or draw its charts there with \
+             --charts"
                 .to_owned(),
         ));
     }

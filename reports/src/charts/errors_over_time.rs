@@ -10,7 +10,7 @@ use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Datum, Drawing, Ink, Point, Style};
-use crate::format::{counted, plain, span};
+use crate::format::{count, counted, plain, span};
 
 /// Height of a panel's plot.
 const PLOT: f64 = 96.0;
@@ -182,7 +182,7 @@ fn facts(panel: &Panel<'_>) -> String {
     let controls = controls.filter(|trial| !trial.timeline.is_empty()).count();
     match controls {
         0 => format!("{trials}, no control"),
-        controls => format!("{trials}, {controls} of the control"),
+        controls => format!("{trials}, {} without a fault", count(controls as u64)),
     }
 }
 

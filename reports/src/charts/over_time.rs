@@ -180,12 +180,13 @@ impl OverTime<'_> {
             (range.0 * 1_000.0, range.1 * 1_000.0),
             (plot.left, plot.right),
         );
-        for tick in in_ms.ticks((room / 55.0) as usize) {
-            let text = plain(tick);
+        let mut free = plot.left - 4.0;
+        for tick in in_ms.ticks(((room / 36.0) as usize).max(3)) {
+            let (place, text) = (in_ms.at(tick), plain(tick));
             let half = Style::TICK.width(&text) / 2.0;
-            let place = in_ms.at(tick);
-            if place - half > plot.left - 4.0 && place + half < plot.right + 4.0 {
+            if place - half > free && place + half < plot.right + 4.0 {
                 plot.tick(drawing, place, &text);
+                free = place + half + 4.0;
             }
         }
         self.moments(drawing, &plot, range, across);

@@ -97,7 +97,7 @@ impl<'a> Panel<'a> {
 pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let mut page = Page::new(
         sheet,
-        "Outage: share of crashes that were over after a time",
+        "Outage: how many had ended after a time",
         "From the kill to the first correct reply.",
     );
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
@@ -136,7 +136,7 @@ fn legend(panels: &[&Panel<'_>]) -> Vec<(Key, String)> {
         .iter()
         .any(|panel| panel.ended().count() < panel.outages.len());
     let entries = [
-        (true, Key::Line(Ink::Measure), "crashes that were over"),
+        (true, Key::Line(Ink::Measure), "outages that had ended"),
         (true, Key::Fill(Ink::StepThree), "measured error"),
         (
             has_interval,
@@ -144,7 +144,7 @@ fn legend(panels: &[&Panel<'_>]) -> Vec<(Key, String)> {
             "median, with 95 % interval",
         ),
         (panels.len() > 1, Key::Line(Ink::Axis), "the other arms"),
-        (is_censored, Key::Beyond, "the rest were not"),
+        (is_censored, Key::Beyond, "the rest had not"),
     ];
     let occur = entries.into_iter().filter(|(occurs, _, _)| *occurs);
     occur.map(|(_, key, text)| (key, text.to_owned())).collect()
@@ -181,7 +181,7 @@ fn draw_panel(
     let (across, kind) = scale_for(run, &times, (plot.left, end));
     let up = Scale::linear((0.0, 100.0), (plot.bottom, plot.top));
     plot.levels(drawing, up, 4, |share| format!("{} %", plain(share)));
-    plot.name_levels(drawing, x, "crashes that were over");
+    plot.name_levels(drawing, x, "ended, % of crashes");
     for other in all.iter().filter(|other| other.arm.name != panel.arm.name) {
         let curve = other.curve(across, up, end);
         drawing.path(curve, 1.0, Ink::Axis.faint(0.7));
@@ -211,7 +211,7 @@ fn curve(drawing: &mut Drawing, panel: &Panel<'_>, (across, up): (Scale, Scale),
             Ink::StepThree,
         );
         drawing.record(|| {
-            Datum::new(&panel.arm.name, "over, % of crashes", Some(after), "%")
+            Datum::new(&panel.arm.name, "ended", Some(after), "%")
                 .of_trial(outage.trial)
                 .over_ms(outage.time - outage.error, outage.time)
         });
