@@ -144,6 +144,16 @@ impl Length {
         self.unit
     }
 
+    /// So many points in this one's unit, up to a whole or a tenth of it.
+    pub(crate) fn rounded_up(self, points: f64) -> Self {
+        let fine = match self.unit {
+            Unit::Inch => 10.0,
+            Unit::Millimetre | Unit::Point | Unit::Pixel => 1.0,
+        };
+        let value = (points / self.unit.points() * fine).ceil() / fine;
+        Self { value, ..self }
+    }
+
     /// The length of so many points, in this one's unit.
     pub(crate) fn with_points(self, points: f64) -> Self {
         let value = points / self.unit.points();

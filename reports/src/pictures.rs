@@ -135,14 +135,14 @@ impl Placed {
             true => (1.0 + (room - 1.0 - usual.height) / more).max(LOWEST),
             false => 1.0,
         };
-        let mut fitted = drawn(stretch);
+        let mut fitted = highest_within(room, stretch, drawn);
         if fitted.height > room {
             let least = drawn(LOWEST).height * self.scale;
             return Err(RenderError::NoRoom {
                 problem: format!(
                     "the chart '{}' needs a height of {}: give it more, take smaller words or a greater width, or give only a width",
                     chart.name,
-                    height.with_points(least.ceil())
+                    height.rounded_up(least)
                 ),
             });
         }
@@ -189,6 +189,29 @@ impl Placed {
             per_metre: is_for_paper.then_some((PIXELS_PER_INCH / 0.0254).round() as u32),
         }
     }
+}
+
+/// The drawing that is the highest within this room: stretched so much, or less where rows with many words grow later than others.
+/// One that is too high if none fits.
+fn highest_within(room: f64, stretch: f64, drawn: impl Fn(f64) -> Drawing) -> Drawing {
+    /// Halvings of the interval: finer than a pixel.
+    const HALVINGS: usize = 12;
+    let first = drawn(stretch);
+    if first.height <= room {
+        return first;
+    }
+    let mut best = drawn(LOWEST);
+    let (mut low, mut high) = (LOWEST, stretch);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        let drawing = drawn(middle);
+        if drawing.height <= room {
+            (low, best) = (middle, drawing);
+        } else {
+            high = middle;
+        }
+    }
+    best
 }
 
 fn tenths(figure: f64, whole: fn(f64) -> f64) -> f64 {

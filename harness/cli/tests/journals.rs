@@ -145,7 +145,8 @@ fn charts_for_a_paper_have_their_size_their_font_and_their_figures() {
     }
     let report = |words: &str| {
         let words = ["report", "run"].into_iter().chain(words.split(' '));
-        command(work.path(), words).output().unwrap()
+        let words: Vec<&str> = words.collect();
+        command(work.path(), &words).output().unwrap()
     };
     let told = report("--charts svg,pdf --size 85mm --theme dark --no-title --out figures");
     assert!(told.status.success(), "{}", support::said(&told));

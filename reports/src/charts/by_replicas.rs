@@ -17,7 +17,7 @@ use crate::format::{percent, plain, printable, rate};
 const PLOT: f64 = 120.0;
 
 /// Height of the name above it, with room for the figure of a mark at the top.
-const HEAD: f64 = 52.0;
+const HEAD: f64 = 64.0;
 
 /// Height of the axis below it.
 const FOOT: f64 = 30.0;
@@ -247,7 +247,9 @@ impl Panel<'_> {
         let across = Scale::linear((self.frame.fewest, self.frame.most), inner);
         let up = Scale::linear((0.0, self.frame.end), (plot.bottom, plot.top));
         plot.levels(drawing, up, 4, self.subject.shown);
-        plot.name_levels(drawing, x, self.subject.quantity);
+        // Above the figures of the highest marks.
+        let quantity = Style::TICK.cut(self.subject.quantity, width);
+        drawing.text((x, y + 26.0), &quantity, Style::TICK);
         plot.ground(drawing);
         let members = self
             .family
