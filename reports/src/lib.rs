@@ -5,7 +5,8 @@
 //! table of several nodes. [`mod@format`] formats figures as in the reports. [`junit()`] and [`github`] are for CI systems. They
 //! also show the [`Notes`].
 //!
-//! The feature `charts` draws pictures. Without it, reports have only words and tables.
+//! The feature `charts` draws pictures. Without it, reports have only words and tables. [`chart_files`] draws the charts alone, in a
+//! [`look`] for papers and slides. The feature `pdf` adds a format to these.
 
 #![cfg_attr(
     not(feature = "charts"),
@@ -29,10 +30,14 @@ mod glossary;
 mod history;
 mod html;
 mod junit;
+#[cfg(feature = "charts")]
+pub mod look;
 mod markdown;
 mod notes;
 mod page;
 mod palette;
+#[cfg(feature = "charts")]
+mod pictures;
 mod replicas;
 mod storm;
 mod table;
@@ -66,6 +71,8 @@ pub use history::trend;
 pub use history::{changes, past_arm};
 pub use junit::{junit, junit_unfinished};
 pub use notes::{Logs, Notes, Tail};
+#[cfg(feature = "charts")]
+pub use pictures::charts as chart_files;
 pub use replicas::replicas;
 pub use storm::storm;
 pub use table::{Table, comparison};
@@ -96,6 +103,11 @@ pub enum RenderError {
         /// The problem.
         problem: String,
     },
+    /// A chart does not fit into the size that was asked for.
+    NoRoom {
+        /// Which one, and what to do.
+        problem: String,
+    },
     /// The page could not be filled in.
     Page(minijinja::Error),
     /// A document could not be written as JSON.
@@ -112,6 +124,7 @@ impl fmt::Display for RenderError {
             Self::Draw { chart, problem } => {
                 write!(f, "failed to paint the chart '{chart}': {problem}")
             }
+            Self::NoRoom { problem } => f.write_str(problem),
             Self::Page(_) => f.write_str("failed to fill in the report's page"),
             Self::Json(_) => f.write_str("failed to write the summary as JSON"),
             Self::Xml(_) => f.write_str("failed to write the JUnit document"),
@@ -125,7 +138,7 @@ impl std::error::Error for RenderError {
             Self::Page(error) => Some(error),
             Self::Json(error) => Some(error),
             Self::Xml(error) => Some(error),
-            Self::Mismatch | Self::Font | Self::Draw { .. } => None,
+            Self::Mismatch | Self::Font | Self::Draw { .. } | Self::NoRoom { .. } => None,
         }
     }
 }
@@ -154,7 +167,8 @@ pub fn shown_from_close(analysis: &Analysis) -> BTreeSet<TrialId> {
 }
 
 /// Every file of a run's report: `summary.json`, `report.md`, `report.html` (which needs no other file) and
-/// each chart as `charts/NAME.svg` and `charts/NAME.png`. `logs` has the ends of the logs of the trials in [`shown_from_close`].
+/// each chart as `charts/NAME.svg` and `charts/NAME.png`, with its figures in `charts/NAME.csv`. `logs` has the ends of the logs of the
+/// trials in [`shown_from_close`].
 ///
 /// # Errors
 /// If analysis and summary are of different runs, or a library fails.
@@ -185,11 +199,11 @@ pub fn render(
 fn figures(run: &RunView<'_>) -> Result<(Vec<html::PageChart>, Vec<Artifact>), RenderError> {
     draw::text::register()?;
     let (mut figures, mut pictures) = (Vec::new(), Vec::new());
+    let look = look::Look::default();
+    let place = pictures::Placed::of(&look)?;
     for chart in charts::of(run) {
         let wide = (chart.draw)(run, charts::WIDE);
         let narrow = (chart.draw)(run, charts::NARROW);
-        let svg = draw::paint::svg(&wide)?;
-        let png = draw::paint::png(&wide)?;
         let live = (chart.live)(run);
         figures.push(html::PageChart {
             name: chart.name,
@@ -198,11 +212,11 @@ fn figures(run: &RunView<'_>) -> Result<(Vec<html::PageChart>, Vec<Artifact>), R
             caption: (chart.caption)(run),
             live: live.map(|live| page::data(&live)).transpose()?,
         });
-        pictures.push(artifact(
-            &format!("charts/{}.svg", chart.name),
-            svg.into_bytes(),
-        ));
-        pictures.push(artifact(&format!("charts/{}.png", chart.name), png));
+        let files = place.files(run, &chart, &look.formats)?;
+        pictures.extend(files.into_iter().map(|file| Artifact {
+            path: format!("charts/{}", file.path),
+            ..file
+        }));
     }
     Ok((figures, pictures))
 }

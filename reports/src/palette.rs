@@ -3,6 +3,16 @@
 
 use std::fmt::Write;
 
+/// The ground of a drawing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark words on a light ground.
+    #[default]
+    Light,
+    /// Light words on a dark ground.
+    Dark,
+}
+
 /// The meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ink {
@@ -79,9 +89,14 @@ impl Ink {
         }
     }
 
-    /// Red, green and blue on a light ground.
-    pub(crate) const fn rgb(self) -> (u8, u8, u8) {
-        let [_, red, green, blue] = self.values().0.to_be_bytes();
+    /// Red, green and blue on such a ground.
+    pub(crate) const fn rgb(self, theme: Theme) -> (u8, u8, u8) {
+        let (on_light, on_dark) = self.values();
+        let value = match theme {
+            Theme::Light => on_light,
+            Theme::Dark => on_dark,
+        };
+        let [_, red, green, blue] = value.to_be_bytes();
         (red, green, blue)
     }
 

@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use comeback_analysis::measure::{Dot, Ending};
 use comeback_analysis::summary::{
-    CacheSummary, ErrorRate, Summary, WhileDownSummary, windows_over,
+    CacheSummary, ErrorRate, Status, Summary, WhileDownSummary, windows_over,
 };
 use comeback_model::plan::DiskModel;
 use comeback_model::plan::fault::Effect;
 use comeback_model::units::Span;
+use sha2::{Digest, Sha256};
 
 use crate::arms::RunView;
 use crate::draw::{Align, Drawing, Ink, Point, Shape, Style, text};
 use crate::fake::{self, Fake};
 use crate::format::{lost_of, percent};
 use crate::table::Table;
-use crate::{Artifact, Logs, RenderError, charts, comparison, page, render};
+use crate::{Artifact, Logs, RenderError, chart_files, charts, comparison, look, page, render};
 
 type Made = Result<(), RenderError>;
 
@@ -41,6 +42,14 @@ fn text_of<'a>(artifacts: &'a [Artifact], path: &str) -> &'a str {
     std::str::from_utf8(bytes).expect("a text")
 }
 
+fn has_several_outages(fake: &Fake) -> bool {
+    let mut arms = fake.analysis.arms.iter().zip(&fake.summary.arms);
+    arms.any(|(arm, summary)| {
+        let outages = arm.faulted().filter(|trial| trial.outage.is_some());
+        summary.status == Status::Measured && outages.count() > 1
+    })
+}
+
 #[test]
 fn a_report_has_every_file_and_none_is_empty() -> Made {
     for (name, fake) in fakes() {
@@ -57,15 +66,19 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "lost-sessions",
             "lost-writes",
             "error-rate",
+            "errors-over-time",
             "timeline",
             "latency",
         ];
         let charts = charts.into_iter();
         let charts = charts
             .chain(of_replicas.iter().copied())
-            .chain(["recovery-time", "recovery-chain"]);
-        let charts = charts
-            .flat_map(|chart| ["svg", "png"].map(|format| format!("charts/{chart}.{format}")));
+            .chain(["recovery-time"])
+            .chain(has_several_outages(&fake).then_some("recovery-ecdf"))
+            .chain(["recovery-chain"]);
+        let charts = charts.flat_map(|chart| {
+            ["svg", "png", "csv"].map(|format| format!("charts/{chart}.{format}"))
+        });
         let documents = ["summary.json", "report.md", "report.html"].map(str::to_owned);
         assert_eq!(
             paths,
@@ -73,7 +86,13 @@ fn a_report_has_every_file_and_none_is_empty() -> Made {
             "{name}"
         );
         for artifact in &artifacts {
-            assert!(artifact.bytes.len() > 500, "{name}: {}", artifact.path);
+            // Of figures there may be none.
+            let least = if artifact.path.ends_with(".csv") {
+                50
+            } else {
+                500
+            };
+            assert!(artifact.bytes.len() > least, "{name}: {}", artifact.path);
             if artifact.path.ends_with(".png") {
                 assert!(
                     artifact.bytes.starts_with(b"\x89PNG\r\n"),
@@ -214,10 +233,12 @@ fn words_neither_overlap_nor_leave_the_drawing() -> Made {
     for (name, fake) in fakes() {
         let run = RunView::new(&fake.analysis, &fake.summary)?;
         for chart in charts::of(&run) {
-            for width in [charts::WIDE, charts::NARROW] {
-                let drawing = (chart.draw)(&run, width);
+            // The last one is a column of a journal: 85 mm, with words of 8 pt.
+            let column = charts::Sheet::new(376.0);
+            for width in [charts::WIDE, charts::NARROW, column] {
+                let drawing = charts::with_footer((chart.draw)(&run, width), &run);
                 legible(&drawing).unwrap_or_else(|problem| {
-                    panic!("{name}: {} at {width}: {problem}", chart.name)
+                    panic!("{name}: {} at {}: {problem}", chart.name, width.width)
                 });
             }
         }
@@ -557,10 +578,11 @@ fn secrets_of_the_environment_stay_out() -> Made {
 #[test]
 fn a_skipped_arm_and_a_run_without_trials_say_so_everywhere() -> Made {
     let empty = artifacts(&fake::empty())?;
-    for artifact in empty
-        .iter()
-        .filter(|artifact| !artifact.path.ends_with(".png"))
-    {
+    for artifact in empty.iter().filter(|artifact| {
+        ![".png", ".csv"]
+            .iter()
+            .any(|it| artifact.path.ends_with(it))
+    }) {
         let text = String::from_utf8_lossy(&artifact.bytes).replace('\u{a0}', " ");
         if artifact.path != "summary.json" {
             assert!(
@@ -595,6 +617,82 @@ fn the_summary_is_read_back_as_it_was() -> Made {
     let read: Summary = serde_json::from_str(text_of(&artifacts, "summary.json"))?;
     assert_eq!(read.arms.len(), fake.summary.arms.len());
     assert_eq!(read.arms[5].time_to_ready_ms.censored, 3);
+    Ok(())
+}
+
+/// Every chart of invented runs, by its hash, and two of them whole: what changes one of them changes a picture that somebody has
+/// looked at. `ARCHITECTURE.md` says how they are stored anew.
+#[test]
+fn charts_and_their_figures_are_the_stored_ones_byte_for_byte() -> Made {
+    let mut hashes = Vec::new();
+    for (name, fake) in fakes() {
+        for artifact in artifacts(&fake)? {
+            let is_text = artifact.path.ends_with(".svg") || artifact.path.ends_with(".csv");
+            if !is_text {
+                continue;
+            }
+            let hash = Sha256::digest(&artifact.bytes);
+            let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            hashes.push(format!("{} {name}/{}", &hash[..16], artifact.path));
+        }
+    }
+    insta::assert_snapshot!("charts", hashes.join("\n"));
+    let rich = artifacts(&fake::rich())?;
+    for chart in ["recovery-time", "errors-over-time"] {
+        let svg = text_of(&rich, &format!("charts/{chart}.svg"));
+        insta::assert_snapshot!(format!("{chart}.svg"), svg);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_look_gives_a_chart_its_size_its_colours_and_no_title() -> Made {
+    let fake = fake::rich();
+    let look = look::Look {
+        formats: vec![look::Picture::Svg],
+        size: "180mmx240mm".parse().ok(),
+        font_size: Some(7.0),
+        theme: look::Theme::Dark,
+        titled: false,
+    };
+    let files = chart_files(&fake.analysis, &fake.summary, &look)?;
+    let svg = text_of(&files, "recovery-time.svg");
+    assert!(
+        svg.starts_with("<svg width=\"180mm\" height=\"240mm\""),
+        "{svg:.200}"
+    );
+    // The ground of a dark page and not that of a light one.
+    assert!(svg.contains("#17191C") && !svg.contains("#FEFEFE"));
+    assert!(!svg.contains("How long the service was away"));
+    assert!(svg.contains("seed 20240607") && svg.contains("n = 1 to 8 trials per arm"));
+    let flat = look::Look {
+        size: "180mmx30mm".parse().ok(),
+        ..look
+    };
+    let refused = chart_files(&fake.analysis, &fake.summary, &flat);
+    assert!(
+        matches!(refused, Err(RenderError::NoRoom { .. })),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_figures_beside_a_chart_are_those_that_it_tells() -> Made {
+    let fake = fake::rich();
+    let artifacts = artifacts(&fake)?;
+    let csv = text_of(&artifacts, "charts/recovery-time.csv");
+    let arm = &fake.summary.arms[0];
+    let times = &arm.outage_ms;
+    let (Some(median), Some(low), Some(high)) = (times.median, times.low, times.high) else {
+        panic!("{times:?}");
+    };
+    let row = format!("{},median,,,,,{median},{low},{high},ms", arm.name);
+    assert!(csv.lines().any(|line| line == row), "{row}: {csv}");
+    let crashes = csv
+        .lines()
+        .filter(|line| line.starts_with("token,one crash,"));
+    assert_eq!(crashes.count(), arm.trials as usize);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `comeback report`: judges a run and draws its report again, from the journal alone. A live run ends here, too. Several runs
 //! make a trend.
 
+mod look;
 mod trend;
 
 use std::path::{Path, PathBuf};
@@ -26,23 +27,29 @@ const CONTINUED: u16 = 4;
 /// code is the verdict's. With --baseline, the gates compare with that run from now on; otherwise with the same
 /// baseline as before.
 ///
+/// With --charts it draws the charts again in another look, for papers and slides.
+///
 /// With several runs it draws their outages and losses over time into a new folder, from each run's summary.json. Nothing is judged
 /// then; `comeback diff` compares two runs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback report\n  comeback report comeback-runs/compare-20260101-120000 --json\n  \
-comeback report comeback-runs/shop-* --out trend"
+comeback report comeback-runs/shop-* --out trend\n  \
+comeback report --charts pdf --size 85mm --no-title --out figures"
 )]
 pub(super) struct Args {
     /// The run's folder, or those of several
     #[arg(value_name = "RUN", default_value = "comeback-runs/latest")]
     runs: Vec<PathBuf>,
-    /// Of several runs: new folder for the trend [default: comeback-runs/trend-TIME]
+    /// Folder for the charts [default: RUN/charts]. Of several runs: new folder for the trend [default:
+    /// comeback-runs/trend-TIME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Folder of an earlier run, or a copy of it: the baseline of the gates
     #[arg(long, value_name = "RUN")]
     baseline: Option<PathBuf>,
+    #[command(flatten)]
+    looks: look::Looks,
     #[command(flatten)]
     told: Told,
 }
@@ -51,9 +58,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let [run] = args.runs.as_slice() else {
         return trend::run(args);
     };
-    if args.out.is_some() {
+    let look = args.looks.asked();
+    if args.out.is_some() && look.is_none() {
         return Err(CliError::Usage(
-            "--out: the report of a single run goes to the run's own folder: leave --out away, or name several runs"
+            "--out: the report of a single run goes to the run's own folder: leave --out away, name several runs, or draw its charts there with \
+             --charts"
                 .to_owned(),
         ));
     }
@@ -78,12 +87,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         baseline::check_gates(&header.plan, true)?;
         stored.keep(run)?;
     }
-    finish(run, &args.told, None)
+    let judged = finish_run(run, &args.told, None)?;
+    if let Some(look) = &look {
+        look::draw(&judged, look, run, args.out.as_deref())?;
+    }
+    Ok(judged.verdict.outcome)
 }
 
 /// The end of every run: judges the stored run, writes the report and prints the table. Annotations point to `file`, such as
 /// the experiment's file.
 pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<Outcome, CliError> {
+    Ok(finish_run(folder, told, file)?.verdict.outcome)
+}
+
+fn finish_run(folder: &Path, told: &Told, file: Option<&str>) -> Result<Judged, CliError> {
     let analysis = analyze(folder)?;
     if !analysis.header.is_sealed() {
         super::warn(&format!(
@@ -94,7 +111,7 @@ pub(super) fn finish(folder: &Path, told: &Told, file: Option<&str>) -> Result<O
     let judged = judge_and_draw(analysis, folder)?;
     show(&judged, folder, told)?;
     ci::tell(&judged, folder, told, file)?;
-    Ok(judged.verdict.outcome)
+    Ok(judged)
 }
 
 /// Prints the table, or the summary document.

@@ -110,7 +110,7 @@ fn the_report_fits_a_phone_in_light_and_dark_and_loads_nothing() {
         return;
     }
     let expected = Expected {
-        charts: 6,
+        charts: 7,
         live: 2,
         rows: 3,
     };
@@ -579,7 +579,7 @@ fn without_a_script_the_page_is_whole() {
     let seen = page.see(SEEN);
     assert_eq!(
         (&seen["charts"], &seen["live"]),
-        (&json!(7), &json!(0)),
+        (&json!(8), &json!(0)),
         "{seen}"
     );
     assert_eq!(page.see("document.querySelectorAll('.sort').length"), 0);

@@ -133,3 +133,43 @@ fn an_export_of_events_holds_every_event() {
         );
     }
 }
+
+#[test]
+fn charts_for_a_paper_have_their_size_their_font_and_their_figures() {
+    let work = tempfile::tempdir().unwrap();
+    let run = work.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let journal = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/compare");
+    for file in ["journal.jsonl", "operations.csv"] {
+        fs::copy(journal.join(file), run.join(file)).unwrap();
+    }
+    let report = |words: &str| {
+        let words = ["report", "run"].into_iter().chain(words.split(' '));
+        let words: Vec<&str> = words.collect();
+        command(work.path(), &words).output().unwrap()
+    };
+    let told = report("--charts svg,pdf --size 85mm --theme dark --no-title --out figures");
+    assert!(told.status.success(), "{}", support::said(&told));
+    let read = |name: &str| fs::read(work.path().join("figures").join(name)).unwrap();
+    let svg = String::from_utf8(read("timeline.svg")).unwrap();
+    assert!(svg.starts_with("<svg width=\"85mm\""), "{svg:.200}");
+    let pdf = read("timeline.pdf");
+    assert!(pdf.starts_with(b"%PDF-"));
+    let text = String::from_utf8_lossy(&pdf);
+    assert!(text.contains("/FontFile2") && text.contains("/MediaBox"));
+    assert!(read("timeline.csv").starts_with(b"arm,series,trial,"));
+    for (words, problem) in [
+        ("--charts gif", "no format of charts"),
+        ("--charts pdf --size 85", "is no length"),
+        ("--charts pdf --size 85mmx10mm", "cannot be the side"),
+        ("--charts pdf --size 85mm --font-size 40", "take a size of"),
+        ("--charts pdf --size 85mmx20mm", "needs a height of"),
+        ("--size 85mm", "--charts"),
+        ("--out figures", "--charts"),
+    ] {
+        let told = report(words);
+        let said = support::said(&told);
+        assert_eq!(told.status.code(), Some(2), "{words}: {said}");
+        assert!(said.contains(problem), "{words}: {said}");
+    }
+}

@@ -7,17 +7,18 @@ use comeback_analysis::summary::Culprit;
 
 use super::frame::{Key, Page};
 use super::panels::{Columns, Plot, Stretch, band, name_seconds};
+use super::sheet::Sheet;
 use super::timeline::ready_after_fault;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Drawing, Ink, Style};
+use crate::draw::{Datum, Drawing, Ink, Style};
 use crate::format::{count, counted, plain, span};
 
 /// Height of a panel's plot.
 const PLOT: f64 = 96.0;
 
 /// Height of the name and the facts above it.
-const HEAD: f64 = 46.0;
+const HEAD: f64 = 60.0;
 
 /// Height of the axis below it.
 const FOOT: f64 = 30.0;
@@ -134,13 +135,13 @@ struct Frame {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let subtitle = format!(
         "Failed operations per second by the node that failed them; time 0 is {}.",
         run.fault()
     );
     let mut page = Page::new(
-        width,
+        sheet,
         &format!(
             "Which node failed operations around the {}",
             run.fault_noun()
@@ -171,7 +172,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     let is_double = page.is_wide() && panels.len() >= TWO_COLUMNS_FROM;
     let columns = Columns::new(&page, if is_double { 2 } else { 1 });
     let frame = common_frame(&panels, columns.width);
-    let (tops, end) = columns.tops(&vec![HEAD + PLOT + FOOT; panels.len()]);
+    let (tops, end) = columns.tops(&vec![HEAD + page.drawing.tall(PLOT) + FOOT; panels.len()]);
     for (place, (panel, top)) in panels.iter().zip(tops).enumerate() {
         plot(&mut page.drawing, panel, (columns.left(place), top), &frame);
     }
@@ -202,7 +203,7 @@ fn plot(drawing: &mut Drawing, panel: &Panel<'_>, (x, y): (f64, f64), frame: &Fr
         left: x + NUMBERS,
         right: x + frame.width - 6.0,
         top: y + HEAD,
-        bottom: y + HEAD + PLOT,
+        bottom: y + HEAD + drawing.tall(PLOT),
     };
     let name = Style::NAME.cut(&panel.arm.name, frame.width);
     drawing.text((x, y + 10.0), &name, Style::NAME);
@@ -219,6 +220,7 @@ fn plot(drawing: &mut Drawing, panel: &Panel<'_>, (x, y): (f64, f64), frame: &Fr
     let across = Scale::linear((frame.from, frame.to), (plot.left, plot.right));
     let up = Scale::linear((0.0, frame.most), (plot.bottom, plot.top));
     plot.levels(drawing, up, 3, plain);
+    plot.name_levels(drawing, x, "failed operations per second");
     layers(drawing, panel, across, up);
     plot.seconds(drawing, across);
     plot.moment(drawing, across.at(0.0), Ink::Text);
@@ -229,7 +231,7 @@ fn plot(drawing: &mut Drawing, panel: &Panel<'_>, (x, y): (f64, f64), frame: &Fr
 
 fn layers(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale) {
     let mut ground = vec![0.0; panel.windows.len()];
-    for (culprit, ink, _) in STACK {
+    for (culprit, ink, name) in STACK {
         let steps: Vec<Stretch> = panel
             .windows
             .iter()
@@ -245,6 +247,10 @@ fn layers(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale) {
                 }
             })
             .collect();
+        for step in steps.iter().filter(|step| step.high > step.low) {
+            let figure = Datum::new(&panel.arm.name, name, Some(step.high - step.low), "1/s");
+            drawing.record(|| figure.over(step.from, step.to));
+        }
         if let Some(outline) = band(&steps, across, up) {
             drawing.area(outline, ink);
         }

@@ -7,16 +7,17 @@ use comeback_analysis::measure::TrialAnalysis;
 
 use super::frame::{Key, Page, trial};
 use super::panels::{Columns, Plot};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Style};
+use crate::draw::{Align, Datum, Drawing, Ink, Style};
 use crate::format::{percent, plain, printable, rate};
 
 /// Height of a panel's plot.
 const PLOT: f64 = 120.0;
 
 /// Height of the name above it, with room for the figure of a mark at the top.
-const HEAD: f64 = 40.0;
+const HEAD: f64 = 64.0;
 
 /// Height of the axis below it.
 const FOOT: f64 = 30.0;
@@ -31,6 +32,10 @@ const MOST_COLUMNS: (usize, usize) = (4, 2);
 struct Subject {
     title: &'static str,
     subtitle: &'static str,
+    /// Of its axis.
+    quantity: &'static str,
+    /// Of its figures in the file beside the picture.
+    unit: &'static str,
     of_trial: fn(&TrialAnalysis) -> Option<f64>,
     of_arm: fn(&ArmView<'_>) -> Option<f64>,
     shown: fn(f64) -> String,
@@ -43,6 +48,8 @@ struct Subject {
 const CONTINUITY: Subject = Subject {
     title: "Continuity against the number of replicas",
     subtitle: "Requests of a session that are answered as that session, without any crash.",
+    quantity: "requests answered as the session",
+    unit: "",
     of_trial: |trial| trial.continuity.rate(),
     of_arm: |arm| arm.summary.control.continuity.rate,
     shown: percent,
@@ -56,6 +63,8 @@ const CONTINUITY: Subject = Subject {
 const GOODPUT: Subject = Subject {
     title: "Goodput against the number of replicas",
     subtitle: "Correct operations per second, without any crash.",
+    quantity: "correct operations per second",
+    unit: "1/s",
     of_trial: TrialAnalysis::goodput,
     of_arm: |arm| arm.summary.control.goodput_per_s,
     shown: |figure| plain(figure.round()),
@@ -77,13 +86,13 @@ pub(crate) fn goodput_applies(run: &RunView<'_>) -> bool {
 }
 
 /// The chart of continuity.
-pub(crate) fn continuity(run: &RunView<'_>, width: f64) -> Drawing {
-    draw(run, width, &CONTINUITY)
+pub(crate) fn continuity(run: &RunView<'_>, sheet: Sheet) -> Drawing {
+    draw(run, sheet, &CONTINUITY)
 }
 
 /// The chart of goodput.
-pub(crate) fn goodput(run: &RunView<'_>, width: f64) -> Drawing {
-    draw(run, width, &GOODPUT)
+pub(crate) fn goodput(run: &RunView<'_>, sheet: Sheet) -> Drawing {
+    draw(run, sheet, &GOODPUT)
 }
 
 /// How to read the chart of continuity.
@@ -159,8 +168,8 @@ fn applies(run: &RunView<'_>, subject: &Subject) -> bool {
         .any(|family| family.figures(subject).len() > 1)
 }
 
-fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
-    let mut page = Page::new(width, subject.title, subject.subtitle);
+fn draw(run: &RunView<'_>, sheet: Sheet, subject: &Subject) -> Drawing {
+    let mut page = Page::new(sheet, subject.title, subject.subtitle);
     let families = families(run);
     page.legend(&[
         (Key::Mark(Ink::Measure), "all control trials".to_owned()),
@@ -175,7 +184,7 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
     // A single panel across the whole page would be all air.
     let least = if page.is_wide() { 2 } else { 1 };
     let columns = Columns::new(&page, families.len().clamp(least, most));
-    let (tops, end) = columns.tops(&vec![HEAD + PLOT + FOOT; families.len()]);
+    let (tops, end) = columns.tops(&vec![HEAD + page.drawing.tall(PLOT) + FOOT; families.len()]);
     let frame = Frame::around(run, &families, subject);
     for (place, (family, top)) in families.iter().zip(tops).enumerate() {
         let at = (columns.left(place), top);
@@ -229,7 +238,7 @@ impl Panel<'_> {
             left: x + NUMBERS,
             right: x + width - 6.0,
             top: y + HEAD,
-            bottom: y + HEAD + PLOT,
+            bottom: y + HEAD + drawing.tall(PLOT),
         };
         let name = Style::NAME.cut(&self.family.name, width);
         drawing.text((x, y + 8.0), &name, Style::NAME);
@@ -238,6 +247,9 @@ impl Panel<'_> {
         let across = Scale::linear((self.frame.fewest, self.frame.most), inner);
         let up = Scale::linear((0.0, self.frame.end), (plot.bottom, plot.top));
         plot.levels(drawing, up, 4, self.subject.shown);
+        // Above the figures of the highest marks.
+        let quantity = Style::TICK.cut(self.subject.quantity, width);
+        drawing.text((x, y + 26.0), &quantity, Style::TICK);
         plot.ground(drawing);
         let members = self
             .family
@@ -276,6 +288,11 @@ impl Panel<'_> {
         }
     }
 
+    fn datum(&self, series: &str, replicas: u32, figure: f64) -> Datum {
+        Datum::new(&self.family.name, series, Some(figure), self.subject.unit)
+            .at(f64::from(replicas), "replicas")
+    }
+
     fn marks(&self, drawing: &mut Drawing, across: Scale, up: Scale) {
         let figures = self.family.figures(self.subject);
         let places: Vec<(f64, f64)> = figures
@@ -290,12 +307,15 @@ impl Panel<'_> {
                 if let Some(figure) = (self.subject.of_trial)(control) {
                     let at = (across.at(f64::from(*replicas)), up.at(figure));
                     drawing.of_trial(control.id, |drawing| trial(drawing, at));
+                    let datum = self.datum("one control trial", *replicas, figure);
+                    drawing.record(|| datum.of_trial(control.id));
                 }
             }
         }
         let mut free = f64::NEG_INFINITY;
-        for ((_, figure), (x, y)) in figures.iter().zip(places) {
+        for ((replicas, figure), (x, y)) in figures.iter().zip(places) {
             drawing.mark((x, y), 4.5, Ink::Measure);
+            drawing.record(|| self.datum("all control trials", *replicas, *figure));
             let text = (self.subject.shown)(*figure);
             let half = Style::TICK.width(&text) / 2.0;
             if x - half > free {

@@ -6,9 +6,10 @@ use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, jitter, trial, whisker};
 use super::no_figures;
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Point, Style};
+use crate::draw::{Align, Datum, Drawing, Ink, Point, Style};
 use crate::format::{INTERVAL_NEEDS, TOO_FEW, count, counted, percent, plain};
 
 /// Height of a cell's marks.
@@ -25,6 +26,8 @@ const NAMES: f64 = 148.0;
 
 /// A phase of the trials.
 struct Phase {
+    /// Its name among the figures.
+    id: &'static str,
     name: fn(&RunView<'_>) -> &'static str,
     rate: fn(&Windowed<ErrorRate>) -> &ErrorRate,
     tally: fn(&Windowed<ErrorTally>) -> &ErrorTally,
@@ -45,17 +48,20 @@ impl Phase {
 
 const PHASES: [Phase; 3] = [
     Phase {
+        id: "before",
         name: |_| "before",
         rate: |errors| &errors.before,
         tally: |errors| &errors.before,
     },
     Phase {
+        id: "during",
         // Worse conditions need be no outage.
         name: |run| if run.degrades() { "during" } else { "outage" },
         rate: |errors| &errors.during,
         tally: |errors| &errors.during,
     },
     Phase {
+        id: "after",
         name: |_| "after",
         rate: |errors| &errors.after,
         tally: |errors| &errors.after,
@@ -76,10 +82,10 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let noun = run.fault_noun();
     let mut page = Page::new(
-        width,
+        sheet,
         "Share of operations that failed, by phase",
         &format!("Before the {noun}, from the {noun} until the service was back, and after that."),
     );
@@ -261,6 +267,7 @@ impl Grid {
             Some(_) => Ink::Text,
             None => Ink::Muted,
         };
+        record(drawing, arm, phase);
         let mut y = top;
         let lines = [(figure, Style::LABEL.ink(ink)), (of, Style::TICK)];
         for (text, style) in lines.iter().filter(|(text, _)| !text.is_empty()) {
@@ -272,7 +279,8 @@ impl Grid {
             return y;
         }
         let scale = self.scale(left);
-        let (top, bottom) = (y + 1.0, y + 1.0 + STRIP);
+        let height = drawing.tall(STRIP);
+        let (top, bottom) = (y + 1.0, y + 1.0 + height);
         for tick in scale.ticks(4) {
             let x = scale.at(tick);
             drawing.line((x, top), (x, bottom), 1.0, Ink::Grid);
@@ -285,7 +293,7 @@ impl Grid {
         }
         let shares = phase.shares(arm);
         for (index, (id, share)) in shares.enumerate() {
-            let y = middle + jitter(index) * (STRIP - 8.0);
+            let y = middle + jitter(index) * (height - 8.0);
             drawing.of_trial(id, |drawing| trial(drawing, (at(share), y)));
         }
         let ink = if rate.failed == 0 {
@@ -325,6 +333,29 @@ impl Grid {
             Style::TICK,
         );
         page.y += 8.0;
+    }
+}
+
+/// Keeps what a cell shows.
+fn record(drawing: &mut Drawing, arm: &ArmView<'_>, phase: &Phase) {
+    const UNIT: &str = "%";
+    let percent = |share: f64| share * 100.0;
+    let name = phase.id;
+    for (id, share) in phase.shares(arm) {
+        let series = format!("{name}, one trial");
+        drawing.record(|| Datum::new(&arm.name, &series, Some(percent(share)), UNIT).of_trial(id));
+    }
+    let rate = phase.of(arm);
+    if rate.rate.is_some() {
+        drawing.record(|| {
+            let series = format!("{name}, all trials");
+            Datum::new(&arm.name, &series, rate.rate.map(percent), UNIT)
+                .between(rate.low.map(percent), rate.high.map(percent))
+        });
+        if let Some(control) = arm.summary.control.errors.rate {
+            let series = format!("{name}, control");
+            drawing.record(|| Datum::new(&arm.name, &series, Some(percent(control)), UNIT));
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The common parts of all charts: the page with title and legend, and the marks that the legend explains.
 
+use super::sheet::Sheet;
 use crate::draw::{Drawing, Ink, Point, Style};
 
 /// From this width on, names are drawn to the left of their rows; on narrower charts, above them.
 pub(crate) const WIDE: f64 = 700.0;
 
 /// Free room at the edges.
-const MARGIN: f64 = 14.0;
+pub(super) const MARGIN: f64 = 14.0;
 
 /// How a sample in the legend looks.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub(crate) enum Key {
     Area(Ink),
     /// A filled area without a line.
     Fill(Ink),
+    /// A thin level line.
+    Line(Ink),
     /// A dashed level line.
     Dashes(Ink),
     /// A dashed upright line.
@@ -90,12 +93,15 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A page with its title and a line below it.
-    pub(crate) fn new(width: f64, title: &str, subtitle: &str) -> Self {
-        let mut page = Self {
-            drawing: Drawing::new(width, title),
-            y: MARGIN,
-        };
+    /// A page with its title and a line below it, if the sheet is to have them.
+    pub(crate) fn new(sheet: Sheet, title: &str, subtitle: &str) -> Self {
+        let mut drawing = Drawing::new(sheet.width, title);
+        drawing.stretch = sheet.stretch;
+        drawing.data = sheet.recorded.then(Vec::new);
+        let mut page = Self { drawing, y: MARGIN };
+        if !sheet.titled {
+            return page;
+        }
         page.words(title, Style::TITLE, 3);
         page.y += 1.0;
         page.words(subtitle, Style::NOTE, 4);
@@ -185,6 +191,7 @@ impl Page {
                 drawing.line((x, y - 6.0), (end, y - 6.0), 1.0, ink);
             }
             Key::Fill(ink) => drawing.fill((x, y - 5.0), (end, y + 5.0), ink),
+            Key::Line(ink) => drawing.line((x, y), (end, y), 1.5, ink),
             Key::Dashes(ink) => drawing.dashes((x, y), (end, y), 1.5, ink),
             Key::Moment(ink) => drawing.dashes((middle, y - 8.0), (middle, y + 8.0), 1.5, ink),
             Key::Upright(ink) => drawing.line((middle, y - 8.0), (middle, y + 8.0), 2.0, ink),

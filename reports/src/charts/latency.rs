@@ -7,17 +7,18 @@ use comeback_analysis::measure::{Dot, Ending, Time};
 use super::frame::{Key, Page, Sign};
 use super::no_figures;
 use super::panels::{Columns, Plot, name_seconds, silent};
+use super::sheet::Sheet;
 use super::timeline::{moments_of_faults, ready_after_fault};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::Scale;
-use crate::draw::{Align, Drawing, Ink, Point, Style};
+use crate::draw::{Datum, Drawing, Ink, Point, Style};
 use crate::format::{count, counted, ms, plain};
 
 /// Height of a panel's plot.
 const PLOT: f64 = 132.0;
 
 /// Height of the name and the facts above it.
-const HEAD: f64 = 54.0;
+const HEAD: f64 = 60.0;
 
 /// Height of the axis below it.
 const FOOT: f64 = 26.0;
@@ -165,9 +166,9 @@ impl Frame {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let mut page = Page::new(
-        width,
+        sheet,
         &format!("Latency of every operation around the {}", run.fault_noun()),
         &format!(
             "In ms from the moment an operation was due; time 0 is {}.",
@@ -186,7 +187,8 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.legend(&legend(run, &drawn));
     let is_wide = page.is_wide() && drawn.len() >= TWO_COLUMNS_FROM;
     let columns = Columns::new(&page, if is_wide { 2 } else { 1 });
-    let (tops, end) = columns.tops(&vec![HEAD + PLOT + FOOT; drawn.len()]);
+    let height = page.drawing.tall(PLOT);
+    let (tops, end) = columns.tops(&vec![HEAD + height + FOOT; drawn.len()]);
     let plots: Vec<Plot> = tops
         .iter()
         .enumerate()
@@ -194,7 +196,7 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
             left: columns.left(place) + NUMBERS,
             right: columns.left(place) + columns.width - 6.0,
             top: top + HEAD,
-            bottom: top + HEAD + PLOT,
+            bottom: top + HEAD + height,
         })
         .collect();
     let clouds = clouds(&drawn, &plots, frame);
@@ -323,12 +325,16 @@ fn head(drawing: &mut Drawing, panel: &Panel<'_>, plot: &Plot, frame: Frame) {
     }
     let facts = Style::NOTE.cut(&facts, room);
     drawing.text((x, y + 27.0), &facts, Style::NOTE);
-    let style = Style::TICK.align(Align::Right);
-    drawing.text((plot.left - 6.0, plot.top - 9.0), "ms", style);
+    plot.name_levels(drawing, x, "latency, ms");
 }
 
 fn marks(drawing: &mut Drawing, panel: &Panel<'_>, plot: &Plot, frame: Frame, cloud: Cloud) {
     let (across, up) = frame.scales(plot);
+    for dot in panel.dots.iter().filter(|dot| seconds(dot) <= frame.to) {
+        let (_, _, name) = look(dot.ending);
+        let took = Some(f64::from(dot.took_ms));
+        drawing.record(|| Datum::new(&panel.arm.name, name, took, "ms").at(seconds(dot), "s"));
+    }
     plot.levels(drawing, up, 6, plain);
     for (ending, strokes) in cloud {
         let (sign, ink, _) = look(ending);

@@ -7,9 +7,10 @@ use comeback_model::ids::TrialId;
 use super::frame::{Key, Page, bound, jitter, trial, whisker};
 use super::no_figures;
 use super::rows::{Note, Row, Rows};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Drawing, Ink};
+use crate::draw::{Datum, Drawing, Ink};
 use crate::format::{INTERVAL_NEEDS, TOO_FEW, count, counted, percent, plain};
 use crate::table::{sessions_beside, writes_beside};
 
@@ -97,13 +98,13 @@ const fn open_writes(writes: &WriteCounts) -> u64 {
 }
 
 /// The chart of lost sessions.
-pub(crate) fn sessions(run: &RunView<'_>, width: f64) -> Drawing {
-    draw(run, width, &SESSIONS)
+pub(crate) fn sessions(run: &RunView<'_>, sheet: Sheet) -> Drawing {
+    draw(run, sheet, &SESSIONS)
 }
 
 /// The chart of lost writes.
-pub(crate) fn writes(run: &RunView<'_>, width: f64) -> Drawing {
-    draw(run, width, &WRITES)
+pub(crate) fn writes(run: &RunView<'_>, sheet: Sheet) -> Drawing {
+    draw(run, sheet, &WRITES)
 }
 
 /// How to read the chart of lost sessions.
@@ -234,10 +235,10 @@ fn sentence(arm: &ArmView<'_>, figure: &ArmLoss, subject: &Subject) -> String {
     text
 }
 
-fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
+fn draw(run: &RunView<'_>, sheet: Sheet, subject: &Subject) -> Drawing {
     let fault = run.fault();
     let mut page = Page::new(
-        width,
+        sheet,
         subject.title,
         &format!("Of those acknowledged before {fault}; after recovery each was looked up again."),
     );
@@ -282,8 +283,9 @@ fn draw(run: &RunView<'_>, width: f64, subject: &Subject) -> Drawing {
     let scale = Scale::linear((0.0, end), (laid.left, laid.right));
     let name = format!("lost {}, % of those acknowledged", subject.things);
     laid.axis(&mut page, scale, &name, |tick| format!("{} %", plain(tick)));
-    for (strip, figure) in laid.strips.iter().zip(&figures) {
+    for ((strip, figure), arm) in laid.strips.iter().zip(&figures).zip(&run.arms) {
         if let (Some(strip), Some(figure)) = (strip, figure) {
+            record(&mut page.drawing, &arm.name, figure);
             marks(&mut page.drawing, figure, *strip, scale);
         }
     }
@@ -338,6 +340,33 @@ fn row(arm: &ArmView<'_>, figure: Option<&ArmLoss>, subject: &Subject) -> Row {
         name: arm.name.clone(),
         notes: vec![Note::Words(text, Ink::Text)],
         strip: Some(STRIP),
+    }
+}
+
+fn record(drawing: &mut Drawing, arm: &str, figure: &ArmLoss) {
+    const UNIT: &str = "%";
+    let percent = |share: f64| Some(share * 100.0);
+    for (id, share) in &figure.trials {
+        drawing.record(|| Datum::new(arm, "one crash", percent(*share), UNIT).of_trial(*id));
+    }
+    let all = || {
+        let share = figure.pooled.share().and_then(percent);
+        Datum::new(arm, "all crashes", share, UNIT)
+    };
+    match figure.certainty {
+        Certainty::Between(low, high) => {
+            drawing.record(|| all().between(percent(low), percent(high)));
+        }
+        Certainty::AtMost(_) | Certainty::AtLeast(_) | Certainty::Unknown(_) => {
+            drawing.record(all);
+        }
+    }
+    match figure.certainty {
+        Certainty::AtMost(limit) | Certainty::AtLeast(limit) => {
+            drawing
+                .record(|| Datum::new(arm, "share of crashes not excluded", percent(limit), UNIT));
+        }
+        Certainty::Between(..) | Certainty::Unknown(_) => {}
     }
 }
 

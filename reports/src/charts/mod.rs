@@ -1,34 +1,41 @@
 //! The table of charts, each with an explanation of how to read it and what it cannot show.
 //!
-//! A chart is a pure function from a run and a width to a drawing. A page contains each chart twice, for wide and for narrow
+//! A chart is a pure function from a run and a sheet to a drawing. A page contains each chart twice, for wide and for narrow
 //! screens, so that its words keep their size.
 
 mod blame;
 mod by_replicas;
 mod error_rate;
+mod errors_over_time;
+mod footer;
 mod frame;
 mod latency;
 mod live;
 mod lost;
+mod over_time;
 mod panels;
 mod recovery_chain;
+mod recovery_ecdf;
 mod recovery_time;
 mod rows;
+mod sheet;
 mod timeline;
 mod who_served;
 
 use crate::arms::RunView;
 use crate::draw::Drawing;
 
+pub(crate) use footer::with_footer;
 pub(crate) use frame::{Key, Page, arrow_up, whisker_up};
 pub(crate) use live::Live;
 pub(crate) use panels::Plot;
+pub(crate) use sheet::Sheet;
 
-/// Width of a chart in CSS pixels.
-pub(crate) const WIDE: f64 = 960.0;
+/// A chart on a page and in a file.
+pub(crate) const WIDE: Sheet = Sheet::new(960.0);
 
-/// Its width on a small screen.
-pub(crate) const NARROW: f64 = 400.0;
+/// The same on a small screen.
+pub(crate) const NARROW: Sheet = Sheet::new(400.0);
 
 /// A chart.
 #[derive(Clone, Copy)]
@@ -37,8 +44,8 @@ pub(crate) struct Chart {
     pub(crate) name: &'static str,
     /// Whether it says something about this run.
     pub(crate) applies: fn(&RunView<'_>) -> bool,
-    /// Draws it at a width.
-    pub(crate) draw: fn(&RunView<'_>, f64) -> Drawing,
+    /// Draws it on a sheet.
+    pub(crate) draw: fn(&RunView<'_>, Sheet) -> Drawing,
     /// How to read it, and what it cannot show.
     pub(crate) caption: fn(&RunView<'_>) -> String,
     /// Its figures, where the page's script draws it anew.
@@ -50,7 +57,7 @@ pub(crate) fn of(run: &RunView<'_>) -> impl Iterator<Item = Chart> {
     ALL.into_iter().filter(|chart| (chart.applies)(run))
 }
 
-const ALL: [Chart; 11] = [
+const ALL: [Chart; 13] = [
     Chart {
         name: "lost-sessions",
         applies: |_| true,
@@ -70,6 +77,13 @@ const ALL: [Chart; 11] = [
         applies: |_| true,
         draw: error_rate::draw,
         caption: error_rate::caption,
+        live: |_| None,
+    },
+    Chart {
+        name: "errors-over-time",
+        applies: |_| true,
+        draw: errors_over_time::draw,
+        caption: errors_over_time::caption,
         live: |_| None,
     },
     Chart {
@@ -119,6 +133,13 @@ const ALL: [Chart; 11] = [
         applies: |run| !run.degrades(),
         draw: recovery_time::draw,
         caption: recovery_time::caption,
+        live: |_| None,
+    },
+    Chart {
+        name: "recovery-ecdf",
+        applies: recovery_ecdf::applies,
+        draw: recovery_ecdf::draw,
+        caption: recovery_ecdf::caption,
         live: |_| None,
     },
     Chart {

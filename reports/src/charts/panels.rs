@@ -94,6 +94,12 @@ impl Plot {
         }
     }
 
+    /// The quantity of the level lines, above their numbers.
+    pub(crate) fn name_levels(&self, drawing: &mut Drawing, x: f64, name: &str) {
+        let name = Style::TICK.cut(name, self.right - x);
+        drawing.text((x, self.top - 15.0), &name, Style::TICK);
+    }
+
     /// The line below, with numbers of seconds.
     pub(crate) fn seconds(&self, drawing: &mut Drawing, across: Scale) {
         self.ground(drawing);

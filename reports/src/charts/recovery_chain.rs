@@ -4,9 +4,10 @@
 use super::frame::{Page, arrow};
 use super::no_figures;
 use super::rows::{Note, Row, Rows};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Style};
+use crate::draw::{Align, Datum, Drawing, Ink, Style};
 use crate::format::{TimeStyle, beyond, ms, plain};
 
 /// Height of a row's bar.
@@ -118,9 +119,9 @@ impl Moments {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let mut page = Page::new(
-        width,
+        sheet,
         "Parts of the time to recover",
         "Medians over crashes: kill → exit confirmed (T0) → new process executed → first connection \
          accepted → first correct reply.",
@@ -163,8 +164,9 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
             laid.axis(&mut page, scale, name, |tick| format!("{} %", plain(tick)));
         }
     }
-    for (strip, moments) in laid.strips.iter().zip(&moments) {
+    for ((strip, moments), arm) in laid.strips.iter().zip(&moments).zip(&run.arms) {
         if let (Some(strip), Some(moments)) = (strip, moments) {
+            record(&mut page.drawing, arm, moments);
             let own = (moments.killed, moments.reach().max(moments.killed + 0.1));
             let own = Scale::linear(own, (laid.left, laid.right));
             bar(&mut page.drawing, moments, *strip, common.unwrap_or(own));
@@ -210,6 +212,18 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, moments: Option<&Moments>, wide: bo
         notes,
         strip: Some(STRIP),
     }
+}
+
+/// Keeps the parts, in ms after T0, and the time to steady.
+fn record(drawing: &mut Drawing, arm: &ArmView<'_>, moments: &Moments) {
+    for step in &moments.steps {
+        drawing.record(|| {
+            Datum::new(&arm.name, step.name, Some(step.to - step.from), "ms")
+                .between(Some(step.from), Some(step.to))
+        });
+    }
+    let steady = arm.summary.time_to_steady_ms.median_or_infinite();
+    drawing.record(|| Datum::new(&arm.name, "steady", steady, "ms"));
 }
 
 fn bar(drawing: &mut Drawing, moments: &Moments, (top, bottom): (f64, f64), scale: Scale) {

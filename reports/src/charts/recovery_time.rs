@@ -1,14 +1,17 @@
 //! The outage, from the kill to ready: every trial, the median and its interval. Services that never came back are at the right edge.
 
-use comeback_analysis::measure::TrialAnalysis;
+use std::collections::BTreeSet;
+
+use comeback_analysis::measure::{Time, TrialAnalysis};
 use comeback_model::ids::TrialId;
 
 use super::frame::{Key, Page, arrow, jitter, trial, whisker};
 use super::no_figures;
 use super::rows::{Note, Row, Rows};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Style};
+use crate::draw::{Align, Datum, Drawing, Ink, Style};
 use crate::format::{TimeStyle, beyond, counted, ms, plain, span};
 
 /// Height of a row's marks.
@@ -28,29 +31,89 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
         "From the moment {} was sent to the first correct reply of the new process, asked on a fresh \
          connection. Dots are crashes, the upright stroke is their median; its interval needs six \
-         trials and assumes nothing about the distribution. An arrow is a crash after which the service was not back for good within {}. It is kept and counts as longer than all others. What it cannot show: \
+         trials and assumes nothing about the distribution.{} A faint stroke to the left of a dot is the measured error of its time: the \
+         truth lies at most so much earlier. An arrow is a crash after which the service was not back for good within {}. It is kept and counts as longer than all others. What it cannot show: \
          ready is not yet steady, and a time measured on one machine holds for that machine.",
         run.fault(),
+        range_note(run),
         span(run.horizon())
     )
 }
 
+/// Says that an interval is nothing but the range, where it is: of 6 to 8 trials.
+pub(super) fn range_note(run: &RunView<'_>) -> String {
+    let measured = run.arms.iter().filter(|arm| arm.silence.is_none());
+    let numbers = measured.filter_map(|arm| {
+        let figure = &arm.summary.outage_ms;
+        let shortest = arm
+            .crashes()
+            .filter_map(|trial| Some(trial.outage?.or_infinite()));
+        let shortest = shortest.fold(f64::INFINITY, f64::min);
+        let is_range =
+            figure.low == Some(shortest) && (figure.high == figure.max || figure.high.is_none());
+        is_range.then_some(figure.n)
+    });
+    let numbers: BTreeSet<u32> = numbers.collect();
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    match numbers.is_empty() {
+        true => String::new(),
+        false => format!(
+            " With n = {} it is the range, from the shortest to the longest.",
+            numbers.join(" and ")
+        ),
+    }
+}
+
+/// The outage of a crash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    pub(super) trial: TrialId,
+    /// In ms, infinite when it did not end.
+    pub(super) time: f64,
+    /// How much earlier it may have ended, in ms.
+    pub(super) error: f64,
+}
+
+impl Outage {
+    /// Those of an arm that has figures.
+    pub(super) fn all(arm: &ArmView<'_>) -> Vec<Self> {
+        match arm.silence {
+            None => arm.crashes().filter_map(Self::of).collect(),
+            Some(_) => Vec::new(),
+        }
+    }
+
+    fn of(trial: &TrialAnalysis) -> Option<Self> {
+        let outage = trial.outage?;
+        Some(Self {
+            trial: trial.id,
+            time: outage.or_infinite(),
+            error: match outage {
+                Time::At { error_ms, .. } => error_ms,
+                Time::Beyond { .. } => 0.0,
+            },
+        })
+    }
+
+    /// Its figure in the file beside the picture.
+    fn datum(&self, arm: &str) -> Datum {
+        let datum = Datum::new(arm, "one crash", Some(self.time), "ms").of_trial(self.trial);
+        match self.time.is_finite() {
+            true => datum.between(Some(self.time - self.error), Some(self.time)),
+            false => datum,
+        }
+    }
+}
+
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let mut page = Page::new(
-        width,
+        sheet,
         "Outage: from the kill to the first correct reply",
         "How long the service was away; every crash is drawn.",
     );
-    let times: Vec<Vec<(TrialId, f64)>> = run
-        .arms
-        .iter()
-        .map(|arm| match arm.silence {
-            None => arm.crashes().filter_map(outage).collect(),
-            Some(_) => Vec::new(),
-        })
-        .collect();
-    let all: Vec<f64> = times.iter().flatten().map(|(_, time)| *time).collect();
+    let times: Vec<Vec<Outage>> = run.arms.iter().map(Outage::all).collect();
+    let all: Vec<f64> = times.iter().flatten().map(|it| it.time).collect();
     let censored = all.iter().any(|time| !time.is_finite());
     if !all.is_empty() {
         page.legend(&legend(run, censored));
@@ -86,11 +149,6 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.finish()
 }
 
-/// The outage in ms, infinite when it did not end.
-fn outage(trial: &TrialAnalysis) -> Option<(TrialId, f64)> {
-    Some((trial.id, trial.outage?.or_infinite()))
-}
-
 fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
     let mut entries = vec![
         (Key::Trial, "one crash".to_owned()),
@@ -105,7 +163,7 @@ fn legend(run: &RunView<'_>, censored: bool) -> Vec<(Key, String)> {
     entries
 }
 
-fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[(TrialId, f64)]) -> Row {
+fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[Outage]) -> Row {
     if let Some(silence) = &arm.silence {
         return Row::silent(&arm.name, silence);
     }
@@ -130,7 +188,11 @@ fn row(run: &RunView<'_>, arm: &ArmView<'_>, times: &[(TrialId, f64)]) -> Row {
     }
 }
 
-fn scale_for(run: &RunView<'_>, all: &[f64], pixels: (f64, f64)) -> (Scale, &'static str) {
+pub(super) fn scale_for(
+    run: &RunView<'_>,
+    all: &[f64],
+    pixels: (f64, f64),
+) -> (Scale, &'static str) {
     let finite = || all.iter().copied().filter(|time| time.is_finite());
     let longest = finite().fold(f64::NEG_INFINITY, f64::max);
     let shortest = finite().fold(f64::INFINITY, f64::min);
@@ -153,7 +215,7 @@ struct Axis {
 fn marks(
     drawing: &mut Drawing,
     arm: &ArmView<'_>,
-    times: &[(TrialId, f64)],
+    times: &[Outage],
     (top, bottom): (f64, f64),
     axis: &Axis,
 ) {
@@ -165,13 +227,16 @@ fn marks(
             axis.edge
         }
     };
-    for (index, (id, time)) in times.iter().enumerate() {
-        if time.is_finite() {
+    for (index, outage) in times.iter().enumerate() {
+        drawing.record(|| outage.datum(&arm.name));
+        if outage.time.is_finite() {
             let y = middle + jitter(index) * (bottom - top - 8.0);
-            drawing.of_trial(*id, |drawing| trial(drawing, (at(*time), y)));
+            let (x, earliest) = (at(outage.time), at(outage.time - outage.error));
+            drawing.line((earliest, y), (x, y), 1.5, Ink::Text.faint(0.4));
+            drawing.of_trial(outage.trial, |drawing| trial(drawing, (x, y)));
         }
     }
-    let gone = times.iter().filter(|(_, time)| !time.is_finite());
+    let gone = times.iter().filter(|it| !it.time.is_finite());
     let censored = gone.clone().count();
     if censored > ARROWS {
         let style = Style::LABEL.align(Align::Right);
@@ -179,12 +244,16 @@ fn marks(
         drawing.text((axis.edge - 12.0, middle), &number, style);
         arrow(drawing, (axis.edge, middle));
     } else {
-        for (place, (id, _)) in gone.enumerate() {
+        for (place, outage) in gone.enumerate() {
             let y = middle + (place as f64 - (censored as f64 - 1.0) / 2.0) * 11.0;
-            drawing.of_trial(*id, |drawing| arrow(drawing, (axis.edge, y)));
+            drawing.of_trial(outage.trial, |drawing| arrow(drawing, (axis.edge, y)));
         }
     }
     let figure = &arm.summary.outage_ms;
+    drawing.record(|| {
+        let median = figure.median_or_infinite();
+        Datum::new(&arm.name, "median", median, "ms").between(figure.low, figure.high)
+    });
     if figure.n >= crate::format::INTERVAL_NEEDS
         && let Some(low) = figure.low
     {

@@ -106,7 +106,9 @@ impl Rows {
             };
             y = self.note(&mut page.drawing, note, y, right);
         }
-        let strip = row.strip.map(|height| (y + 2.0, y + 2.0 + height));
+        let strip = row
+            .strip
+            .map(|height| (y + 2.0, y + 2.0 + page.drawing.tall(height)));
         self.strips.push(strip);
         page.y = strip.map_or(y, |(_, bottom)| bottom).max(name_end) + PAD;
     }

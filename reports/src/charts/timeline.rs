@@ -1,26 +1,25 @@
 //! Goodput and failures over time around the fault, one panel for each arm on one common scale.
 
-use comeback_analysis::summary::{WindowOverTrials, windows_over};
+use comeback_analysis::summary::{Spread, WindowOverTrials, windows_over};
 
 use super::frame::{Key, Page};
 use super::no_figures;
-use super::panels::{name_seconds, silent};
+use super::over_time::{Axes, Moments, NUMBERS, OverTime};
+use super::panels::{Columns, name_seconds, silent};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Style};
+use crate::draw::{Datum, Drawing, Ink, Style};
 use crate::format::{TimeStyle, counted, plain, span};
 
 /// Height of a panel's plot.
 const PLOT: f64 = 104.0;
 
 /// Height of the name and the facts above it.
-const HEAD: f64 = 46.0;
+const HEAD: f64 = 62.0;
 
 /// Height of the axis below it.
 const FOOT: f64 = 26.0;
-
-/// Room for the numbers at its left.
-const NUMBERS: f64 = 48.0;
 
 /// From this many arms on a wide chart has two columns.
 const TWO_COLUMNS_FROM: usize = 4;
@@ -28,7 +27,7 @@ const TWO_COLUMNS_FROM: usize = 4;
 /// How to read it.
 pub(crate) fn caption(run: &RunView<'_>) -> String {
     format!(
-        "The line is the median over the crashes of correct operations per second, its band is the range. The filled area is the median of failed operations per second, the thin line above it the maximum. Operations count at their intended time, in windows of {}. All panels have the same scales. What it cannot show: what happens within a window. A curve \
+        "The line is the median over the crashes of correct operations per second, its band is the range. The filled area is the median of failed operations per second, the thin line above it the maximum. The thin gray line below is the control: the median of the correct ones in trials without a fault. Where crash and recovery would be one line, a close-up stands to the right of the plot. Operations count at their intended time, in windows of {}. All panels have the same scales. What it cannot show: what happens within a window. A curve \
          ends where the first of its crashes was no longer observed.",
         span(run.analysis.header.plan.windows.window)
     )
@@ -38,15 +37,26 @@ pub(crate) fn caption(run: &RunView<'_>) -> String {
 pub(super) struct Panel<'a> {
     pub(super) arm: &'a ArmView<'a>,
     pub(super) windows: Vec<WindowOverTrials>,
+    /// Those of the trials without a fault.
+    control: Vec<WindowOverTrials>,
+    moments: Moments,
 }
 
 impl<'a> Panel<'a> {
     pub(super) fn of(arm: &'a ArmView<'a>) -> Self {
-        let windows = match arm.silence {
-            None => windows_over(arm.crashes()),
-            Some(_) => Vec::new(),
+        let (windows, control) = match arm.silence {
+            None => (
+                windows_over(arm.crashes()),
+                windows_over(arm.analysis.controls()),
+            ),
+            Some(_) => (Vec::new(), Vec::new()),
         };
-        Self { arm, windows }
+        Self {
+            arm,
+            windows,
+            control,
+            moments: Moments::of(arm),
+        }
     }
 
     fn came_back(&self) -> bool {
@@ -83,7 +93,6 @@ pub(super) struct Frame {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) most: f64,
-    width: f64,
 }
 
 /// What it is.
@@ -97,44 +106,37 @@ pub(super) fn subtitle(run: &RunView<'_>) -> String {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
-    let mut page = Page::new(width, &title(run), &subtitle(run));
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
+    let mut page = Page::new(sheet, &title(run), &subtitle(run));
     let panels: Vec<Panel<'_>> = run.arms.iter().map(Panel::of).collect();
-    let Some(mut frame) = common_frame(&panels) else {
+    let Some(frame) = common_frame(&panels) else {
         for panel in &panels {
             tell_why(&mut page, panel);
         }
         no_figures(&mut page);
         return page.finish();
     };
-    page.legend(&[
-        (
-            Key::Band(Ink::Measure),
-            "correct, median and range".to_owned(),
-        ),
-        (
-            Key::Area(Ink::Loss),
-            "failed, median below the most".to_owned(),
-        ),
-        (Key::Moment(Ink::Text), run.fault_noun().to_owned()),
-        (Key::Moment(Ink::Good), "ready, median".to_owned()),
-    ]);
+    page.legend(&legend(run, &panels));
     let (drawn, empty): (Vec<_>, Vec<_>) =
         panels.iter().partition(|panel| !panel.windows.is_empty());
-    let columns = if page.is_wide() && drawn.len() >= TWO_COLUMNS_FROM {
-        2
-    } else {
-        1
+    let is_double = page.is_wide() && drawn.len() >= TWO_COLUMNS_FROM;
+    let columns = Columns::new(&page, if is_double { 2 } else { 1 });
+    let axes = Axes {
+        from: frame.from,
+        to: frame.to,
+        most: frame.most,
+        window: run.analysis.header.plan.windows.window.as_secs(),
+        width: columns.width,
+        close_up: false,
     };
-    let gap = 22.0;
-    frame.width = (page.right() - page.left() - gap * (columns as f64 - 1.0)) / columns as f64;
-    let top = page.y;
-    for (place, panel) in drawn.iter().enumerate() {
-        let x = page.left() + (place % columns) as f64 * (frame.width + gap);
-        let y = top + (place / columns) as f64 * (HEAD + PLOT + FOOT);
-        plot(&mut page.drawing, run, panel, (x, y), &frame);
+    let axes = axes.with_room(drawn.iter().map(|panel| &panel.moments));
+    let height = HEAD + page.drawing.tall(PLOT) + FOOT;
+    let (tops, end) = columns.tops(&vec![height; drawn.len()]);
+    for (place, (panel, top)) in drawn.iter().zip(tops).enumerate() {
+        let at = (columns.left(place), top);
+        plot(&mut page.drawing, run, panel, at, &frame, axes);
     }
-    page.y = top + drawn.len().div_ceil(columns) as f64 * (HEAD + PLOT + FOOT);
+    page.y = end;
     name_seconds(&mut page, run, NUMBERS);
     for panel in empty {
         tell_why(&mut page, panel);
@@ -142,9 +144,24 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     page.finish()
 }
 
+/// Only what occurs.
+fn legend(run: &RunView<'_>, panels: &[Panel<'_>]) -> Vec<(Key, String)> {
+    let has_control = panels.iter().any(|panel| !panel.control.is_empty());
+    let entries = [
+        (true, Key::Band(Ink::Measure), "correct, median and range"),
+        (true, Key::Area(Ink::Loss), "failed, median below the most"),
+        (has_control, Key::Line(Ink::Axis), "control, correct"),
+        (true, Key::Moment(Ink::Text), run.fault_noun()),
+        (true, Key::Moment(Ink::Good), "ready, median"),
+    ];
+    let occur = entries.into_iter().filter(|(occurs, _, _)| *occurs);
+    occur.map(|(_, key, text)| (key, text.to_owned())).collect()
+}
+
 /// The scales that hold every panel. Arms that mostly never came back are followed no longer than the others.
 pub(super) fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
     let all = || panels.iter().flat_map(|panel| &panel.windows);
+    let control = || panels.iter().flat_map(|panel| &panel.control);
     let from = all()
         .map(|window| window.from)
         .fold(f64::INFINITY, f64::min);
@@ -165,12 +182,12 @@ pub(super) fn common_frame(panels: &[Panel<'_>]) -> Option<Frame> {
     }
     let most = all()
         .map(|window| window.goodput.most.max(window.failures.most))
+        .chain(control().map(|window| window.goodput.median))
         .fold(1.0, f64::max);
     Some(Frame {
         from,
         to: to.max(from + 0.1),
         most: end_for(most, 3),
-        width: 0.0,
     })
 }
 
@@ -190,37 +207,44 @@ fn plot(
     panel: &Panel<'_>,
     (x, y): (f64, f64),
     frame: &Frame,
+    axes: Axes,
 ) {
-    let (left, right) = (x + NUMBERS, x + frame.width - 6.0);
-    let (top, bottom) = (y + HEAD, y + HEAD + PLOT);
-    let across = Scale::linear((frame.from, frame.to), (left, right));
-    let up = Scale::linear((0.0, frame.most), (bottom, top));
-    head(drawing, run, panel, (x, y), frame);
-    for tick in up.ticks(3) {
-        let level = up.at(tick);
-        drawing.line((left, level), (right, level), 1.0, Ink::Grid);
-        let style = Style::TICK.align(Align::Right);
-        drawing.text((left - 6.0, level), &plain(tick), style);
+    head(drawing, run, panel, (x, y), frame, axes.width);
+    let over_time = OverTime {
+        axes,
+        moments: &panel.moments,
+        quantity: "operations per second",
+        tick: plain,
+    };
+    let height = drawing.tall(PLOT);
+    over_time.draw(drawing, (x, y + HEAD), height, &|drawing, range, scales| {
+        curves(drawing, panel, range, scales);
+    });
+    record(drawing, panel, frame);
+}
+
+/// Keeps the curves and moments of a panel.
+fn record(drawing: &mut Drawing, panel: &Panel<'_>, frame: &Frame) {
+    let name = &panel.arm.name;
+    let mut keep = |window: &WindowOverTrials, series: &str, spread: Spread| {
+        drawing.record(|| {
+            Datum::new(name, series, Some(spread.median), "1/s")
+                .between(Some(spread.least), Some(spread.most))
+                .over(window.from, window.to)
+        });
+    };
+    for window in panel.seen(frame) {
+        keep(window, "correct", window.goodput);
+        keep(window, "failed", window.failures);
     }
-    curves(drawing, panel, across, up, frame);
-    drawing.line((left, bottom), (right, bottom), 1.0, Ink::Axis);
-    for tick in across.ticks(((right - left) / 70.0) as usize) {
-        let place = across.at(tick);
-        drawing.line((place, bottom), (place, bottom + 4.0), 1.0, Ink::Axis);
-        let style = Style::TICK.align(Align::Centre);
-        drawing.text((place, bottom + 13.0), &plain(tick), style);
+    for window in panel.control.iter().filter(|it| it.to <= frame.to + 1e-9) {
+        keep(window, "control, correct", window.goodput);
     }
-    for moment in moments_of_faults(panel.arm).filter(|at| (frame.from..=frame.to).contains(at)) {
-        let place = across.at(moment);
-        drawing.dashes((place, top), (place, bottom), 1.5, Ink::Text);
+    for moment in &panel.moments.faults {
+        drawing.record(|| Datum::new(name, "fault, median", Some(*moment), "s"));
     }
-    if let Some(ready) = ready_after_fault(panel.arm).filter(|ready| *ready <= frame.to) {
-        drawing.dashes(
-            (across.at(ready), top),
-            (across.at(ready), bottom),
-            1.5,
-            Ink::Good,
-        );
+    if let Some(ready) = panel.moments.ready {
+        drawing.record(|| Datum::new(name, "ready, median", Some(ready), "s"));
     }
 }
 
@@ -230,10 +254,11 @@ fn head(
     panel: &Panel<'_>,
     (x, y): (f64, f64),
     frame: &Frame,
+    width: f64,
 ) {
-    let name = Style::NAME.cut(&panel.arm.name, frame.width);
+    let name = Style::NAME.cut(&panel.arm.name, width);
     drawing.text((x, y + 10.0), &name, Style::NAME);
-    let facts = Style::NOTE.cut(&about(run, panel, frame), frame.width);
+    let facts = Style::NOTE.cut(&about(run, panel, frame), width);
     drawing.text((x, y + 27.0), &facts, Style::NOTE);
 }
 
@@ -253,8 +278,19 @@ pub(super) fn about(run: &RunView<'_>, panel: &Panel<'_>, frame: &Frame) -> Stri
     facts
 }
 
-fn curves(drawing: &mut Drawing, panel: &Panel<'_>, across: Scale, up: Scale, frame: &Frame) {
-    let seen: Vec<&WindowOverTrials> = panel.seen(frame).collect();
+fn curves(
+    drawing: &mut Drawing,
+    panel: &Panel<'_>,
+    (from, to): (f64, f64),
+    (across, up): (Scale, Scale),
+) {
+    let within = |window: &&WindowOverTrials| window.to > from + 1e-9 && window.from < to - 1e-9;
+    let control: Vec<&WindowOverTrials> = panel.control.iter().filter(within).collect();
+    if !control.is_empty() {
+        let level = steps(&control, across, up, |window| window.goodput.median);
+        drawing.path(level, 1.5, Ink::Axis);
+    }
+    let seen: Vec<&WindowOverTrials> = panel.windows.iter().filter(within).collect();
     let line = |of: fn(&WindowOverTrials) -> f64| steps(&seen, across, up, of);
     let between = |upper: Vec<(f64, f64)>, lower: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
         upper.into_iter().chain(lower.into_iter().rev()).collect()

@@ -5,16 +5,17 @@ use comeback_model::ids::Node;
 
 use super::frame::{Key, Page};
 use super::panels::{Columns, Plot, Stretch, band, name_seconds};
+use super::sheet::Sheet;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
-use crate::draw::{Align, Drawing, Ink, Style};
+use crate::draw::{Align, Datum, Drawing, Ink, Style};
 use crate::format::plain;
 
 /// Height of a lane's plot, and of the gap below it.
 const LANE: (f64, f64) = (30.0, 7.0);
 
 /// Height of the texts above the lanes.
-const HEAD: f64 = 46.0;
+const HEAD: f64 = 64.0;
 
 /// Height of the axis below them.
 const FOOT: f64 = 32.0;
@@ -75,8 +76,9 @@ impl<'a> Panel<'a> {
         })
     }
 
-    fn height(&self) -> f64 {
-        HEAD + FOOT + self.lanes.len() as f64 * (LANE.0 + LANE.1)
+    /// Its height, with lanes of this height.
+    fn height(&self, lane: f64) -> f64 {
+        HEAD + FOOT + self.lanes.len() as f64 * (lane + LANE.1)
     }
 
     /// The most that any lane shows in a window, per second.
@@ -130,13 +132,13 @@ fn per_second(window: &TimelineWindow, count: u64) -> f64 {
 }
 
 /// The chart.
-pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
+pub(crate) fn draw(run: &RunView<'_>, sheet: Sheet) -> Drawing {
     let subtitle = format!(
         "Operations per second of each replica; time 0 is {}.",
         run.fault()
     );
     let mut page = Page::new(
-        width,
+        sheet,
         &format!(
             "Which replica served operations around a {}",
             run.fault_noun()
@@ -156,7 +158,8 @@ pub(crate) fn draw(run: &RunView<'_>, width: f64) -> Drawing {
     ]);
     let is_double = page.is_wide() && panels.len() >= TWO_COLUMNS_FROM;
     let columns = Columns::new(&page, if is_double { 2 } else { 1 });
-    let heights: Vec<f64> = panels.iter().map(Panel::height).collect();
+    let lane = page.drawing.tall(LANE.0);
+    let heights: Vec<f64> = panels.iter().map(|panel| panel.height(lane)).collect();
     let (tops, end) = columns.tops(&heights);
     let most = panels.iter().map(Panel::most).fold(1.0, f64::max);
     let most = end_for(most, 4);
@@ -181,20 +184,22 @@ fn plot(drawing: &mut Drawing, panel: &Panel<'_>, (x, y): (f64, f64), (width, mo
         .map_or(0.0, |window| window.start_ms + window.length_ms);
     let (left, right) = (x + NAMES, x + width - 6.0);
     let across = Scale::linear((from / 1_000.0, to / 1_000.0), (left, right));
+    let height = drawing.tall(LANE.0);
     let mut top = y + HEAD;
     for (place, node) in panel.lanes.iter().enumerate() {
         let lane = Plot {
             left,
             right,
             top,
-            bottom: top + LANE.0,
+            bottom: top + height,
         };
         draw_lane(drawing, panel, *node, lane, (across, most));
         if place == 0 {
             let style = Style::TICK.align(Align::Right);
             drawing.text((left - 6.0, top + 2.0), &plain(most), style);
+            lane.name_levels(drawing, x, "operations per second");
         }
-        top += LANE.0 + LANE.1;
+        top += height + LANE.1;
     }
     let axis = Plot {
         left,
@@ -234,6 +239,21 @@ fn draw_lane(
             })
             .collect::<Vec<Stretch>>()
     };
+    let layers = [
+        ("answered correctly", steps(|_, _| 0, served)),
+        ("failed through it", steps(served, failed)),
+    ];
+    for (name, steps) in &layers {
+        let series = format!("{}, {name}", shown(node));
+        for step in steps {
+            let figure = Some(step.high - step.low);
+            drawing.record(|| {
+                Datum::new(&panel.arm.name, &series, figure, "1/s")
+                    .of_trial(panel.trial.id)
+                    .over(step.from, step.to)
+            });
+        }
+    }
     if let Some(outline) = band(&steps(|_, _| 0, served), across, up) {
         drawing.area(outline, Ink::Measure.faint(0.75));
     }

@@ -1,15 +1,20 @@
-//! Drawings as plain data: a list of shapes in CSS pixels. [`paint`] turns one into SVG and PNG.
+//! Drawings as plain data: a list of shapes in CSS pixels. [`paint`] turns one into SVG and PNG, `pdf` into PDF, and [`data`] its
+//! figures into CSV.
 //!
 //! Charts only ever append shapes, so they know neither file formats nor resolutions, and a test can look
 //! at where things are.
 
 pub(crate) mod axis;
+pub(crate) mod data;
 pub(crate) mod paint;
+#[cfg(feature = "pdf")]
+pub(crate) mod pdf;
 pub(crate) mod text;
 
 use comeback_model::ids::TrialId;
 
 pub(crate) use crate::palette::{Ink, Paint};
+pub(crate) use data::Datum;
 pub(crate) use text::{Align, Style};
 
 /// A place in a drawing: from the left, from the top.
@@ -65,8 +70,12 @@ pub(crate) struct Drawing {
     pub(crate) height: f64,
     /// Its description, for readers who cannot see it.
     pub(crate) label: String,
+    /// By how much plots are higher than usual.
+    pub(crate) stretch: f64,
     /// The shapes, in the order they are drawn.
     pub(crate) shapes: Vec<Shape>,
+    /// The figures that the shapes stand for, where they are kept.
+    pub(crate) data: Option<Vec<Datum>>,
 }
 
 impl Drawing {
@@ -76,7 +85,21 @@ impl Drawing {
             width,
             height: 0.0,
             label: label.to_owned(),
+            stretch: 1.0,
             shapes: Vec::new(),
+            data: None,
+        }
+    }
+
+    /// The height of a plot on this drawing.
+    pub(crate) fn tall(&self, height: f64) -> f64 {
+        height * self.stretch
+    }
+
+    /// Keeps a figure that is drawn, if there is to be a file with figures.
+    pub(crate) fn record(&mut self, datum: impl FnOnce() -> Datum) {
+        if let Some(data) = &mut self.data {
+            data.push(datum());
         }
     }
 

@@ -9,8 +9,8 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use super::Ink;
 use crate::RenderError;
 
-static REGULAR: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
-static BOLD: &[u8] = include_bytes!("../../assets/DejaVuSans-Bold.ttf");
+pub(super) static REGULAR: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
+pub(super) static BOLD: &[u8] = include_bytes!("../../assets/DejaVuSans-Bold.ttf");
 
 /// Line height of the embedded font over its em: what a font size means to the PNG backend.
 pub(crate) const LINE_PER_EM: f64 = 1.164;
@@ -50,6 +50,8 @@ impl Style {
     pub(crate) const NOTE: Self = Self::new(12.5, false, Ink::Muted);
     /// Numbers along an axis.
     pub(crate) const TICK: Self = Self::new(12.0, false, Ink::Muted);
+    /// What is said below a chart about its run.
+    pub(crate) const FOOT: Self = Self::new(10.5, false, Ink::Muted);
 
     const fn new(size: f64, bold: bool, ink: Ink) -> Self {
         Self {

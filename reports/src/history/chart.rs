@@ -5,7 +5,7 @@
 use comeback_analysis::history::{History, PastArm, PastRun, State};
 use comeback_analysis::summary::{LossShare, Status};
 
-use crate::charts::{Key, Page, Plot, arrow_up, whisker_up};
+use crate::charts::{Key, Page, Plot, Sheet, arrow_up, whisker_up};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Align, Drawing, Ink, Style};
 use crate::format::{INTERVAL_NEEDS, ms, plain, printable};
@@ -162,8 +162,8 @@ impl Subject {
     }
 
     /// The chart.
-    pub(super) fn draw(&self, runs: &[&PastRun], width: f64) -> Drawing {
-        let mut page = Page::new(width, self.title, self.subtitle);
+    pub(super) fn draw(&self, runs: &[&PastRun], sheet: Sheet) -> Drawing {
+        let mut page = Page::new(sheet, self.title, self.subtitle);
         let marks: Vec<Mark> = runs
             .iter()
             .flat_map(|run| &run.arms)

@@ -18,8 +18,10 @@ use crate::table::{sessions, writes};
 #[cfg(feature = "charts")]
 use crate::{
     Artifact, RenderError, artifact, charts,
-    draw::{paint, text},
+    draw::paint::{self, Resolution},
+    draw::text,
     html::PageChart,
+    palette::Theme,
 };
 
 pub use changes::changes;
@@ -70,7 +72,10 @@ pub fn trend(history: &History) -> Result<Vec<Artifact>, RenderError> {
         });
         let path = |ending: &str| format!("charts/{}.{ending}", subject.name);
         pictures.push(artifact(&path("svg"), paint::svg(&wide)?.into_bytes()));
-        pictures.push(artifact(&path("png"), paint::png(&wide)?));
+        pictures.push(artifact(
+            &path("png"),
+            paint::png(&wide, Theme::Light, Resolution::USUAL)?,
+        ));
     }
     let page = page::render(history, &figures)?;
     let mut artifacts = vec![

@@ -84,7 +84,7 @@ fn drawn(history: &History, name: &str, width: f64) -> Drawing {
     text::register().unwrap();
     let runs = chart::judged(history);
     let subject = chart::SUBJECTS.iter().find(|one| one.name == name);
-    subject.unwrap().draw(&runs, width)
+    subject.unwrap().draw(&runs, charts::Sheet::new(width))
 }
 
 /// How many points each joining line has.
@@ -193,7 +193,7 @@ fn all_words_stay_on_the_drawing_and_the_newest_run_is_named() {
     for count in [1, 2, 7, 60] {
         let arms = (0..count).map(|_| arm(Some(100.0), 0)).collect();
         let history = history(arms);
-        for width in [charts::WIDE, charts::NARROW] {
+        for width in [charts::WIDE.width, charts::NARROW.width] {
             let drawing = drawn(&history, "outage", width);
             let mut names = Vec::new();
             for shape in &drawing.shapes {

@@ -33,4 +33,4 @@ pub use several::{FaultSummary, SharedLoss};
 pub use storm::{StormLoss, StormSummary};
 pub use traffic::{error_rate, loss_share};
 pub use values::{AvailabilityRate, Distribution, ErrorRate, Latency, LossShare, TimeError};
-pub use windows::{Spread, WindowOverTrials, windows_over};
+pub use windows::{RateOverTrials, Spread, WindowOverTrials, error_rates_over, windows_over};

@@ -48,7 +48,81 @@ pub fn windows_over<'a>(trials: impl Iterator<Item = &'a TrialAnalysis>) -> Vec<
 }
 
 fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<WindowOverTrials> {
-    let mut places: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
+    let per_second =
+        |count: u64, window: &TimelineWindow| count as f64 * 1_000.0 / window.length_ms;
+    in_all(timelines)
+        .into_iter()
+        .filter_map(|seen| {
+            let column = |of: &dyn Fn(&TimelineWindow) -> f64| {
+                let figures: Vec<f64> = seen.windows.iter().map(|window| of(window)).collect();
+                Spread::of(&figures)
+            };
+            Some(WindowOverTrials {
+                from: seen.from,
+                to: seen.to,
+                goodput: column(&TimelineWindow::goodput)?,
+                failures: column(&|window| per_second(window.errors.failures(), window))?,
+            })
+        })
+        .collect()
+}
+
+/// One window over all trials of an arm: which share of its operations failed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateOverTrials {
+    /// Its start, in seconds after the fault.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+    /// Failed / scheduled, of all trials together; nothing if no operation was due.
+    pub share: Option<f64>,
+    /// The smallest share of a trial in which an operation was due.
+    pub least: Option<f64>,
+    /// The largest.
+    pub most: Option<f64>,
+}
+
+/// The share of operations that failed in each window that every trial has, in order.
+pub fn error_rates_over<'a>(
+    trials: impl Iterator<Item = &'a TrialAnalysis>,
+) -> Vec<RateOverTrials> {
+    rates(trials.map(|trial| trial.timeline.as_slice()))
+}
+
+fn rates<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<RateOverTrials> {
+    let rate = |seen: Seen<'_>| {
+        let shares: Vec<f64> = seen
+            .windows
+            .iter()
+            .filter_map(|it| it.errors.rate())
+            .collect();
+        let spread = Spread::of(&shares);
+        let sum =
+            |of: fn(&TimelineWindow) -> u64| seen.windows.iter().map(|it| of(it)).sum::<u64>();
+        let scheduled = sum(|window| window.errors.scheduled);
+        let failed = sum(|window| window.errors.failures());
+        RateOverTrials {
+            from: seen.from,
+            to: seen.to,
+            share: (scheduled > 0).then(|| failed as f64 / scheduled as f64),
+            least: spread.map(|spread| spread.least),
+            most: spread.map(|spread| spread.most),
+        }
+    };
+    in_all(timelines).into_iter().map(rate).collect()
+}
+
+/// A window of every trial.
+struct Seen<'a> {
+    /// In seconds after the fault.
+    from: f64,
+    to: f64,
+    windows: Vec<&'a TimelineWindow>,
+}
+
+/// The windows that every trial has, in order.
+fn in_all<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<Seen<'a>> {
+    let mut places: BTreeMap<i64, Vec<&TimelineWindow>> = BTreeMap::new();
     let (mut count, mut length) = (0, 0.0);
     for timeline in timelines.filter(|timeline| !timeline.is_empty()) {
         count += 1;
@@ -57,25 +131,17 @@ fn summed_up<'a>(timelines: impl Iterator<Item = &'a [TimelineWindow]>) -> Vec<W
                 continue;
             }
             let place = (window.start_ms / window.length_ms).round() as i64;
-            let failures = window.errors.failures() as f64 * 1_000.0 / window.length_ms;
-            places
-                .entry(place)
-                .or_default()
-                .push((window.goodput(), failures));
+            places.entry(place).or_default().push(window);
             length = window.length_ms / 1_000.0;
         }
     }
     places
         .into_iter()
         .filter(|(_, seen)| seen.len() >= count)
-        .filter_map(|(place, seen)| {
-            let column = |of: fn(&(f64, f64)) -> f64| seen.iter().map(of).collect::<Vec<_>>();
-            Some(WindowOverTrials {
-                from: place as f64 * length,
-                to: (place + 1) as f64 * length,
-                goodput: Spread::of(&column(|seen| seen.0))?,
-                failures: Spread::of(&column(|seen| seen.1))?,
-            })
+        .map(|(place, windows)| Seen {
+            from: place as f64 * length,
+            to: (place + 1) as f64 * length,
+            windows,
         })
         .collect()
 }
@@ -120,5 +186,18 @@ mod tests {
             (failures.least, failures.median, failures.most),
             (40.0, 80.0, 120.0)
         );
+    }
+
+    #[test]
+    fn a_share_is_over_all_trials_and_its_range_over_single_ones() {
+        let mut idle = trial(&[0, 0]);
+        idle[1].errors = ErrorTally::default();
+        let timelines = [trial(&[0, 50]), trial(&[0, 0]), idle];
+        let rates = rates(timelines.iter().map(Vec::as_slice));
+        let crash = rates[1];
+        // 50 of 150 operations; nothing was due in the third.
+        assert_eq!(crash.share, Some(50.0 / 150.0));
+        assert_eq!((crash.least, crash.most), (Some(0.0), Some(0.5)));
+        assert_eq!(rates[0].share, Some(0.0));
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     let told = &args.told;
     let of_one = [
         ("--baseline", args.baseline.is_some()),
+        ("--charts", args.looks.asked().is_some()),
         ("--junit", told.junit.is_some()),
         ("--verbose", told.verbose),
     ];
