@@ -3,7 +3,7 @@
 //!
 //! [`render`] makes every file of a report. [`comparison`] is its table as plain strings for terminals, and [`replicas()`] is the
 //! table of several nodes. [`mod@format`] formats figures as in the reports. [`junit()`] and [`github`] are for CI systems. They
-//! also show the [`Notes`].
+//! also show the [`Notes`]. [`live_page`] is the page of a run that goes on.
 //!
 //! The feature `charts` draws pictures. Without it, reports have only words and tables.
 
@@ -29,6 +29,7 @@ mod glossary;
 mod history;
 mod html;
 mod junit;
+mod live;
 mod markdown;
 mod notes;
 mod page;
@@ -63,6 +64,7 @@ pub use history::past_arm;
 #[cfg(feature = "charts")]
 pub use history::trend;
 pub use junit::{junit, junit_unfinished};
+pub use live::{LivePage, live_page};
 pub use notes::{Notes, Tail};
 pub use replicas::replicas;
 pub use storm::storm;
