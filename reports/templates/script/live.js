@@ -56,7 +56,7 @@
   function chart(id, scale, series) {
     const held = at(id);
     const options = {
-      width: held.clientWidth, height: HEIGHT, padding: [8, 8, 0, 0], legend: { show: false }, cursor: { show: false }, hooks: { draw: [mark] },
+      width: held.clientWidth, height: HEIGHT, padding: [8, 20, 0, 0], legend: { show: false }, cursor: { show: false }, hooks: { draw: [mark] },
       scales: { x: { time: false, range: () => MINUTE }, y: scale },
       axes: [
         axis({ grid: { show: false }, size: 28, values: (_, places) => places.map((one) => (one ? `${-one} s ago` : "now")), space: 80 }),
