@@ -3,7 +3,7 @@
 //!
 //! [`render`] makes every file of a report. [`comparison`] is its table as plain strings for terminals, and [`replicas()`] is the
 //! table of several nodes. [`mod@format`] formats figures as in the reports. [`junit()`] and [`github`] are for CI systems. They
-//! also show the [`Notes`].
+//! also show the [`Notes`]. [`live_page`] is the page of a run that goes on.
 //!
 //! The feature `charts` draws pictures. Without it, reports have only words and tables. [`chart_files`] draws the charts alone, in a
 //! [`look`] for papers and slides. The feature `pdf` adds a format to these.
@@ -30,6 +30,7 @@ mod glossary;
 mod history;
 mod html;
 mod junit;
+mod live;
 #[cfg(feature = "charts")]
 pub mod look;
 mod markdown;
@@ -70,6 +71,7 @@ pub use faults::faults;
 pub use history::trend;
 pub use history::{changes, past_arm};
 pub use junit::{junit, junit_unfinished};
+pub use live::{LivePage, live_page};
 pub use notes::{Logs, Notes, Tail};
 #[cfg(feature = "charts")]
 pub use pictures::charts as chart_files;

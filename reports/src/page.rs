@@ -40,10 +40,15 @@ pub(crate) fn script(charts: Charts) -> String {
     let mut script = own.join("\n");
     if charts == Charts::Live {
         let timeline = include_str!("../templates/script/timeline.js");
-        let licence = format!("/*!\n{}\n*/", UPLOT_LICENSE.trim());
-        script = [&licence, UPLOT, &script, timeline].join("\n");
+        script = [&library(), &script, timeline].join("\n");
     }
     script
+}
+
+/// The library that draws the charts one can zoom into, below its licence.
+pub(crate) fn library() -> String {
+    let licence = format!("/*!\n{}\n*/", UPLOT_LICENSE.trim());
+    [&licence, UPLOT].join("\n")
 }
 
 /// The policy of a page: it may apply this style, run this script if it has one, and show pictures that it contains. It loads nothing.

@@ -12,7 +12,7 @@ use super::baseline::{self, BaselineArgs};
 use super::folder::{Claimed, point_latest_at};
 use super::options::Output;
 use super::{CliError, calibration, ci, git, report, setup, try_out};
-use crate::console::{Manner, Progress};
+use crate::console::{Addresses, Progress, Web};
 use comeback_engine::Ended;
 use comeback_engine::campaign::{self, Host};
 use comeback_engine::interrupt::Interrupt;
@@ -35,16 +35,35 @@ pub(super) struct RunOptions<'a> {
     pub(super) file: Option<&'a str>,
     /// Whether servers on other machines may be reached.
     pub(super) remotes: Remotes,
+    /// Where [`run`] shows the run while it goes on.
+    pub(super) addresses: Addresses,
 }
 
 /// Runs a plan, judges it, writes and shows its report.
 pub(super) fn run(plan: Plan, seed: Seed, options: &RunOptions<'_>) -> Result<Outcome, CliError> {
-    let (folder, ended) = measure(plan, seed, options)?;
+    let web = open_web(options.addresses)?;
+    let (folder, ended) = measure_shown(plan, seed, options, web.as_ref())?;
+    if let Some(web) = &web {
+        web.end_trials();
+    }
     let outcome = report::finish(&folder, &options.output.told, options.file)?;
+    if let Some(web) = &web {
+        web.show_report(&folder.join("report.html"));
+    }
     match ended {
         Ended::Complete => Ok(outcome),
         Ended::Interrupted => Err(CliError::Interrupted),
     }
+}
+
+/// Listens for those who want to look on, before anything else begins.
+fn open_web(addresses: Addresses) -> Result<Option<Web>, CliError> {
+    let web = Web::open(addresses).map_err(|error| CliError::Usage(error.to_string()))?;
+    for url in web.iter().flat_map(Web::urls) {
+        // Also with --quiet: who asked for a free port cannot know it otherwise.
+        super::print_aside(url);
+    }
+    Ok(web)
 }
 
 /// Runs a plan: where its results are.
@@ -52,6 +71,16 @@ pub(super) fn measure(
     plan: Plan,
     seed: Seed,
     options: &RunOptions<'_>,
+) -> Result<(PathBuf, Ended), CliError> {
+    measure_shown(plan, seed, options, None)
+}
+
+/// Runs a plan, which `web` shows meanwhile.
+fn measure_shown(
+    plan: Plan,
+    seed: Seed,
+    options: &RunOptions<'_>,
+    web: Option<&Web>,
 ) -> Result<(PathBuf, Ended), CliError> {
     let output = options.output;
     let (mut plan, stored) = baseline::prepare(plan, options.baseline)?;
@@ -90,13 +119,13 @@ pub(super) fn measure(
     if output.out.is_none() {
         point_latest_at(folder.file_name().unwrap_or_default())?;
     }
-    let ended = run_trials(&header, &folder, output.manner())?;
+    let progress = Progress::new(&header.plan, &header.schedule, output.manner(), web);
+    let ended = run_trials(&header, &folder, progress)?;
     Ok((folder, ended))
 }
 
 /// Runs the trials, with progress on stderr.
-fn run_trials(header: &Header, folder: &Path, manner: Manner) -> Result<Ended, CliError> {
-    let progress = Progress::new(&header.plan, &header.schedule, manner);
+fn run_trials(header: &Header, folder: &Path, progress: Progress) -> Result<Ended, CliError> {
     progress.announce(header.seed, folder);
     let hooks = Hooks {
         host: Host::Program,

@@ -91,6 +91,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         preflight: false,
         file: None,
         remotes: Remotes::Refused,
+        addresses: args.options.watch.addresses(),
     };
     campaign::run(plan, seed, &options)
 }

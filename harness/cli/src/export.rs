@@ -1,10 +1,13 @@
 //! `comeback export`: writes the records of a stored run for other programs. One file for each exporter, and a table of them.
 
+mod columns;
 mod csv;
 mod edn;
 mod events;
+mod events_csv;
 mod jsonl;
 mod openmetrics;
+mod parquet;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -24,7 +27,7 @@ use super::baseline;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  comeback export --format jsonl | jq 'select(.error != null)'\n  \
-comeback export comeback-runs/latest --out operations.csv\n  comeback export --format edn --out history.edn\n  \
+comeback export comeback-runs/latest --out operations.csv\n  comeback export --format parquet --out operations.parquet\n  comeback export --format edn --out history.edn\n  \
 comeback export --format openmetrics > comeback.prom"
 )]
 pub(super) struct Args {
@@ -49,14 +52,17 @@ struct Exporter {
     /// Says why a run has no such records, and what to do.
     check: fn(&Recorded) -> Result<(), String>,
     /// Writes it, an entry after the other: a run need not fit into memory.
-    write: fn(&Recorded, &mut dyn Write) -> io::Result<()>,
+    write: fn(&Recorded, &mut (dyn Write + Send)) -> io::Result<()>,
 }
 
 /// All exporters, the default first.
 static TABLE: &[Exporter] = &[
     csv::CSV,
     jsonl::JSONL,
+    parquet::OPERATIONS,
     events::EVENTS,
+    events_csv::EVENTS_CSV,
+    parquet::EVENTS,
     edn::EDN,
     openmetrics::OPENMETRICS,
 ];
@@ -82,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         ))
     })?;
     let written = match &args.out {
-        None => match write(args.format, &run, io::stdout().lock()) {
+        None => match write(args.format, &run, io::stdout()) {
             // A closed pipe (`| head`) is not a failure.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
@@ -101,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
     Ok(Outcome::Pass)
 }
 
-fn write(exporter: &Exporter, run: &Recorded, to: impl Write) -> io::Result<()> {
+fn write(exporter: &Exporter, run: &Recorded, to: impl Write + Send) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     (exporter.write)(run, &mut to)?;
     to.flush()

@@ -34,6 +34,7 @@ mod launch;
 mod list;
 mod merge;
 mod metrics;
+mod openmetrics;
 mod options;
 mod record;
 mod replay;

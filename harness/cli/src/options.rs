@@ -1,6 +1,7 @@
 //! The options of every command with trials, and how they become parts of a plan.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use comeback_model::gate::Gate;
@@ -9,7 +10,7 @@ use comeback_model::ids::Seed;
 use super::CliError;
 use super::color::ColorChoice;
 use super::shard::Asked;
-use crate::console::{Manner, Shown, Volume};
+use crate::console::{Addresses, Manner, Shown, Volume};
 use comeback_engine::campaign;
 use comeback_engine::needs::Remotes;
 use comeback_experiment::Document;
@@ -35,6 +36,8 @@ pub(super) struct Options {
     pub(super) shard: Option<Asked>,
     #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) watch: Watch,
 }
 
 /// The size of a run, and its seed.
@@ -140,6 +143,53 @@ pub(super) struct Output {
     plain: bool,
     #[command(flatten)]
     pub(super) told: Told,
+}
+
+/// Who may look on while a run goes on, beside the terminal.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Results")]
+pub(super) struct Watch {
+    /// Show the run in a browser while it goes on, and the report at its end [default address: a free port]
+    ///
+    /// The page is served on 127.0.0.1, or at another loopback ADDR such as --serve=127.0.0.1:8000, until the run ends.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:0",
+        value_parser = parse_own_address,
+        hide_short_help = true
+    )]
+    serve: Option<SocketAddr>,
+    /// Serve OpenMetrics text at http://ADDR/metrics while the run goes on, such as 127.0.0.1:9464, for Prometheus
+    #[arg(long, value_name = "ADDR", value_parser = parse_own_address, hide_short_help = true)]
+    metrics: Option<SocketAddr>,
+}
+
+impl Watch {
+    /// Where a run is shown.
+    pub(super) const fn addresses(self) -> Addresses {
+        Addresses {
+            page: self.serve,
+            metrics: self.metrics,
+        }
+    }
+}
+
+/// Reads an address of this machine alone: a run is nobody else's business.
+fn parse_own_address(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| {
+        format!("'{text}' is not an address with a port: write such as 127.0.0.1:9464")
+    })?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(format!(
+            "{} is not of this machine alone: write such as 127.0.0.1:{}",
+            address.ip(),
+            address.port()
+        )),
+    }
 }
 
 /// The flags of a command that makes many runs and one document of them.

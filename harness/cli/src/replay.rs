@@ -11,7 +11,7 @@ use comeback_model::shard::Shard;
 use super::baseline::{self, BaselineArgs};
 use super::campaign::RunOptions;
 use super::experiment::parse_variable;
-use super::options::{Consent, Output};
+use super::options::{Consent, Output, Watch};
 use super::{CliError, campaign};
 use comeback_runs::finish::kept;
 
@@ -36,6 +36,8 @@ pub(super) struct Args {
     consent: Consent,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// What a stored plan lacks: no run stores its secrets.
@@ -75,6 +77,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CliError> {
         preflight: false,
         file: None,
         remotes: args.consent.remotes(),
+        addresses: args.watch.addresses(),
     };
     let plan = args.secrets.fill_in(&header.plan)?;
     campaign::run(plan, header.seed, &options)

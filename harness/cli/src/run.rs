@@ -76,6 +76,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         size,
         shard,
         output,
+        watch,
     } = &args.options;
     let (mut document, origin) = args.what.document(size, &args.command)?;
     document.beside_revision = args.against.is_asked();
@@ -125,6 +126,7 @@ pub(super) fn run(args: Args) -> Result<Outcome, CliError> {
         preflight: !args.no_preflight,
         file: file.as_deref(),
         remotes: args.consent.remotes(),
+        addresses: watch.addresses(),
     };
     campaign::run(resolved.plan, seed, &options)
 }

@@ -14,7 +14,9 @@ mod pages;
 mod stored;
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use chromium::{LAPTOP, Page, Screen, has_browser};
 use pages::Eye;
@@ -634,4 +636,65 @@ fn hostile_names_are_text_and_no_foreign_script_runs() {
             "{attempt}: {complaints:?}"
         );
     }
+}
+
+/// Waits in the page until this is so, looking whenever it changes.
+fn until(page: &mut Page, expression: &str) {
+    page.see(&format!(
+        "new Promise(done => {{ const look = () => {{ if ({expression}) {{ watch.disconnect(); done(0); }} }}; \
+         const watch = new MutationObserver(look); \
+         watch.observe(document, {{ subtree: true, childList: true, characterData: true, attributes: true }}); look(); }})"
+    ));
+}
+
+#[test]
+fn a_run_is_seen_in_the_browser_while_it_goes_on_and_its_report_when_it_ends() {
+    if !has_browser() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "compare", "memory", "token", "--quick", "--trials", "2", "--rate", "100", "--out", "out",
+        "--serve", "--quiet",
+    ];
+    let mut run = support::command(folder.path(), &words)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let url = line.strip_prefix("live page: ").expect(&line);
+    let mut page = Page::new(PHONE);
+    page.visit(url);
+    let number = "Number(document.getElementById('trial').textContent.split(' ')[1])";
+    until(&mut page, &format!("{number} >= 2"));
+    let before = page.see(number).as_u64();
+    until(&mut page, "document.querySelector('#landed time')");
+    let seen = page.see(
+        "({ width: document.documentElement.scrollWidth, plots: document.querySelectorAll('.chart canvas').length, \
+           phases: document.querySelectorAll('#phases li').length, now: document.querySelectorAll('[aria-current=step]').length, \
+           title: document.title })",
+    );
+    assert!(
+        seen["width"].as_u64() <= Some(u64::from(PHONE.width)),
+        "{seen}"
+    );
+    assert_eq!(
+        (&seen["plots"], &seen["phases"], &seen["now"]),
+        (&json!(2), &json!(9), &json!(1)),
+        "{seen}"
+    );
+    until(&mut page, &format!("{number} > {}", before.unwrap()));
+    // By itself the page opens the report.
+    page.wait_for("Page.loadEventFired");
+    assert_eq!(page.see("location.pathname"), "/report");
+    assert!(
+        page.see("document.querySelectorAll('.comparison tbody tr').length")
+            .as_u64()
+            >= Some(2)
+    );
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(run.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert_eq!(page.complaints(), [""; 0]);
 }

@@ -8,12 +8,18 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
 
+use bytes::Bytes;
 use comeback_model::operation::{Operation, Outcome, Step};
 use comeback_runs::read::Recorded;
 use edn::Edn;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use serde_json::Value;
 use support::{command, said};
 
@@ -267,35 +273,47 @@ fn a_set_is_added_to_and_read() {
     assert_eq!(*read[4], Edn::read("[\"1/0/0\" #{}]"));
 }
 
+/// The families and the samples of an OpenMetrics text, each sample by its name and labels.
+fn samples<'a>(name: &str, text: &'a str) -> BTreeMap<&'a str, f64> {
+    assert!(text.ends_with("# EOF\n"), "{name}: {text}");
+    let mut families: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut samples: BTreeMap<&str, f64> = BTreeMap::new();
+    for line in text.lines() {
+        match line.strip_prefix("# ") {
+            Some("EOF") => {}
+            Some(about) => {
+                let words: Vec<&str> = about.splitn(3, ' ').collect();
+                if words[0] == "TYPE" {
+                    let before = families.insert(words[1], words[2]);
+                    assert_eq!(before, None, "{name}: {line}");
+                }
+            }
+            None => {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                let family = sample.split('{').next().unwrap();
+                let endings = ["_info", "_total", "_bucket", "_count", "_sum"];
+                let known = endings
+                    .iter()
+                    .filter_map(|ending| family.strip_suffix(ending))
+                    .chain([family])
+                    .find(|family| families.contains_key(family));
+                assert!(known.is_some(), "{name}: {line}");
+                let value = value.replace('+', "").parse().unwrap();
+                assert_eq!(samples.insert(sample, value), None, "{name}: {line}");
+            }
+        }
+    }
+    samples
+}
+
 #[test]
 fn the_figures_in_openmetrics_are_those_of_the_summary() {
     for name in ["compare", "never-back", "several", "void"] {
         let run = stored(name);
         let text = exported(&run, "openmetrics");
-        assert!(text.ends_with("# EOF\n"), "{name}");
+        let samples = samples(name, &text);
         let summary = fs::read_to_string(run.join("summary.json")).unwrap();
         let summary: Value = serde_json::from_str(&summary).unwrap();
-        let mut families = BTreeSet::new();
-        let mut samples: BTreeMap<&str, f64> = BTreeMap::new();
-        for line in text.lines() {
-            match line.strip_prefix("# ") {
-                Some("EOF") => {}
-                Some(about) => {
-                    let words: Vec<&str> = about.splitn(3, ' ').collect();
-                    if words[0] == "TYPE" {
-                        assert!(families.insert(words[1].to_owned()), "{name}: {line}");
-                    }
-                }
-                None => {
-                    let (sample, value) = line.rsplit_once(' ').unwrap();
-                    let family = sample.split('{').next().unwrap();
-                    let family = family.strip_suffix("_info").unwrap_or(family);
-                    assert!(families.contains(family), "{name}: {line}");
-                    let value = value.replace('+', "").parse().unwrap();
-                    assert_eq!(samples.insert(sample, value), None, "{name}: {line}");
-                }
-            }
-        }
         for arm in summary["arms"].as_array().unwrap() {
             let arm_name = arm["name"].as_str().unwrap();
             let sample = |family: &str, label: &str| {
@@ -344,4 +362,262 @@ fn a_run_without_sessions_has_no_history_and_says_so_before_a_file_is_made() {
         said(&output)
     );
     assert!(!work.path().join("history.edn").exists());
+}
+
+/// A running `comeback` with `--metrics` at a free port, and the address that it printed.
+struct Scraped {
+    run: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    address: String,
+}
+
+impl Scraped {
+    fn start(folder: &Path, words: &[&str]) -> Self {
+        let mut run = command(folder, words)
+            .args(["--metrics", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
+        let url = lines.next().unwrap().unwrap();
+        let address = url.strip_prefix("metrics: http://").expect(&url);
+        let address = address.strip_suffix("/metrics").unwrap().to_owned();
+        Self {
+            run,
+            lines,
+            address,
+        }
+    }
+
+    /// The head and the body of the answer; `None` once the run has ended.
+    fn get(&self, host: &str) -> Option<(String, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.to_owned(), body.to_owned()))
+    }
+}
+
+#[test]
+fn a_run_tells_its_metrics_while_it_goes_on_and_they_only_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scraped = Scraped::start(
+        folder.path(),
+        &[
+            "compare", "memory", "--quick", "--trials", "1", "--rate", "200", "--out", "out",
+            "--quiet",
+        ],
+    );
+    let (head, _) = scraped.get("rebound.example").unwrap();
+    assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+    let mut last: BTreeMap<String, f64> = BTreeMap::new();
+    while let Some((head, body)) = scraped.get(&scraped.address) {
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert!(
+            head.contains("application/openmetrics-text; version=1.0.0"),
+            "{head}"
+        );
+        let told = samples("live", &body);
+        for (name, before) in &last {
+            if name.contains("_total") || name.contains("_bucket") {
+                assert!(told.get(name.as_str()) >= Some(before), "{name}: {body}");
+            }
+        }
+        last = told
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        // Far less often than would disturb the run, and far more often than making the report takes.
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    let rest: Vec<String> = scraped.lines.map_while(Result::ok).collect();
+    let status = scraped.run.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{rest:?}");
+    // It was asked again and again until it ended: what it told last is what it measured.
+    let run = folder.path().join("out");
+    let total = |outcome: &str| {
+        let name = |purpose: &str| {
+            format!(
+                "comeback_live_operations_total{{arm=\"memory\",for=\"{purpose}\",outcome=\"{outcome}\"}}"
+            )
+        };
+        ["load", "read_back"]
+            .iter()
+            .map(|purpose| last[&name(purpose)])
+            .sum::<f64>()
+    };
+    let exported = exported(&run, "csv");
+    for outcome in ["acknowledged", "rejected", "indeterminate"] {
+        let rows = exported
+            .lines()
+            .filter(|row| row.split(',').nth(8) == Some(outcome));
+        assert_eq!(total(outcome), rows.count() as f64, "{outcome}");
+    }
+    assert_eq!(last["comeback_live_trials_total{arm=\"memory\"}"], 2.0);
+    assert_eq!(last["comeback_live_faults_total{arm=\"memory\"}"], 1.0);
+    assert_eq!(last["comeback_live_offered_rate"], 200.0);
+}
+
+#[test]
+fn a_run_whose_metrics_have_no_address_does_not_begin() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let work = tempfile::tempdir().unwrap();
+    for flag in [format!("--metrics={address}"), format!("--serve={address}")] {
+        let words = ["compare", "memory", "--quick", "--out", "out", &flag];
+        let output = command(work.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        let said = support::unfolded(&said(&output));
+        assert!(
+            said.contains(&format!(
+                "cannot listen on {address}: Address already in use"
+            )),
+            "{said}"
+        );
+        assert!(!work.path().join("out").exists());
+    }
+    for (address, why) in [
+        ("192.0.2.1:9464", "192.0.2.1 is not of this machine alone"),
+        ("0.0.0.0:9464", "0.0.0.0 is not of this machine alone"),
+        ("9464", "'9464' is not an address with a port"),
+    ] {
+        let words = ["compare", "memory", "--quick", "--metrics", address];
+        let output = command(work.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        let said = support::unfolded(&said(&output));
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+/// The rows of a Parquet file, each cell in the words of CSV.
+fn rows_of_parquet(bytes: Vec<u8>) -> Vec<Vec<String>> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+    let rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    let cell = |field: &Field| match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        Field::Long(whole) => whole.to_string(),
+        Field::Bool(is) => is.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let heads = reader.metadata().file_metadata().schema_descr();
+    let heads = heads.columns().iter().map(|one| one.name().to_owned());
+    [heads.collect()]
+        .into_iter()
+        .chain(rows.map(|row| {
+            row.get_column_iter()
+                .map(|(_, field)| cell(field))
+                .collect()
+        }))
+        .collect()
+}
+
+fn rows_of_csv(text: &str) -> Vec<Vec<String>> {
+    let mut rows = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    rows.records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn parquet_holds_what_csv_holds() {
+    for name in [
+        "compare", "cache", "retry", "several", "topology", "zombies",
+    ] {
+        let run = stored(name);
+        for (csv, parquet) in [("csv", "parquet"), ("events-csv", "events-parquet")] {
+            let output = export(&run, parquet);
+            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            let rows = rows_of_parquet(output.stdout);
+            assert!(rows.len() > 5, "{name}: {} rows", rows.len());
+            assert_eq!(rows, rows_of_csv(&exported(&run, csv)), "{name}: {parquet}");
+        }
+    }
+}
+
+#[test]
+fn events_as_csv_are_those_of_the_journal_with_the_arm_of_each() {
+    let run = stored("compare");
+    let rows = rows_of_csv(&exported(&run, "events-csv"));
+    assert_eq!(rows[0], ["at_us", "trial", "arm", "type", "detail"]);
+    let events = exported(&run, "events");
+    let events: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), events.len() + 1);
+    let mut arms = BTreeSet::new();
+    for (row, event) in rows[1..].iter().zip(&events) {
+        assert_eq!(row[0], event["at_us"].to_string());
+        let mut kind: Value = serde_json::from_str(&row[4]).unwrap();
+        kind["type"] = row[3].as_str().into();
+        assert_eq!(kind, event["kind"]);
+        assert_eq!(row[2].is_empty(), event["trial"].is_null(), "{row:?}");
+        arms.insert(&row[2]);
+    }
+    assert!(arms.len() > 1, "{arms:?}");
+}
+
+/// Installs DuckDB and pandas beside the script, unless they are there: where they are.
+fn python_packages() -> Option<PathBuf> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/python");
+    if !support::has("python3-pip", &["python3", "-m", "pip", "--version"]) {
+        return None;
+    }
+    let installed = Command::new(data.join("install.sh")).output().unwrap();
+    let told = String::from_utf8_lossy(&installed.stderr);
+    let what = format!("what tests/data/python/install.sh has from PyPI ({told})");
+    support::is_there_or_skipped(&what, installed.status.success()).then(|| data.join("packages"))
+}
+
+/// The page's blocks that are marked so, with what it says that they print.
+fn snippets<'a>(page: &'a str, mark: &str) -> Vec<(&'a str, Option<&'a str>)> {
+    let blocks = page.split(mark).skip(1);
+    let told = blocks.map(|block| {
+        let (own, behind) = block.split_once("```").unwrap();
+        let printed = behind.trim_start().strip_prefix("```text\n");
+        (own, printed.map(|text| text.split("```").next().unwrap()))
+    });
+    told.collect()
+}
+
+#[test]
+fn the_page_on_data_opens_the_files_in_duckdb_and_pandas() {
+    let Some(packages) = python_packages() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("comeback-runs");
+    fs::create_dir(&runs).unwrap();
+    std::os::unix::fs::symlink(stored("compare"), runs.join("latest")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/data.md");
+    let page = fs::read_to_string(page).unwrap();
+    let exports = snippets(&page, "```sh\n");
+    let lines = exports.iter().flat_map(|(lines, _)| lines.lines());
+    for line in lines.filter(|line| line.starts_with("comeback export")) {
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        let output = command(folder.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", said(&output));
+    }
+    let scripts = snippets(&page, "```python\n");
+    assert_eq!(scripts.len(), 4);
+    for (script, printed) in scripts {
+        let output = Command::new("python3")
+            .args(["-c", script])
+            .env("PYTHONPATH", &packages)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = said(&output);
+        assert!(output.status.success(), "{script}\n{said}");
+        let printed = printed.expect("it says what is printed");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text.trim_end(), printed.trim_end(), "{script}\n{said}");
+    }
 }

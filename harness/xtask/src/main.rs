@@ -59,8 +59,13 @@ const PYTHON: &str = "/usr/bin/python3";
 const POSTGRESQL: &str = "postgresql";
 
 /// What the tests need, and the Debian packages that bring it.
-const NEEDED: [(Sign, &str); 33] = [
+const NEEDED: [(Sign, &str); 34] = [
     (Sign::Command(&[PYTHON, "--version"]), "python3"),
+    // What it gets from its registry is in `harness/cli/tests/data/python/install.sh`.
+    (
+        Sign::Command(&[PYTHON, "-m", "pip", "--version"]),
+        "python3-pip",
+    ),
     (Sign::Program("chromium"), "chromium"),
     (Sign::Program("xmllint"), "libxml2-utils"),
     (Sign::Program("redis-server"), "redis-server"),

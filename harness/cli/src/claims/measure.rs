@@ -11,6 +11,7 @@ use comeback_model::ids::Seed;
 
 use crate::baseline::BaselineArgs;
 use crate::campaign::RunOptions;
+use crate::console::Addresses;
 use crate::experiment::usage;
 use crate::options::Output;
 use crate::{CliError, campaign, compare, folder, print_aside, setup, targets};
@@ -127,6 +128,7 @@ impl Job<'_> {
             preflight: false,
             file: None,
             remotes: Remotes::Refused,
+            addresses: Addresses::default(),
         };
         match campaign::measure(plan, Seed(self.seed), &options)?.1 {
             Ended::Complete => Ok(()),

@@ -1,17 +1,21 @@
 //! Progress on stderr: a consumer of what the journal has written, nothing more.
 //!
 //! On a terminal, a view shows the state of the run ([`live`]). Elsewhere, each trial prints a line. With `--verbose`, each
-//! event prints a line ([`narrate`]).
+//! event prints a line ([`narrate`]). A browser and Prometheus may look on, too ([`web`]).
 
+mod board;
 mod live;
 mod narrate;
 mod storm;
+mod web;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use board::{Board, Watched};
 use comeback_engine::record::Follow;
 use comeback_model::event::{Event, EventKind};
 use comeback_model::ids::Seed;
@@ -19,9 +23,10 @@ use comeback_model::operation::Operation;
 use comeback_model::plan::Plan;
 use comeback_model::said::Line;
 use comeback_model::schedule::Schedule;
-use live::{Board, View};
+use live::View;
 pub(crate) use live::{restore, say_above};
 use narrate::Narrator;
+pub(crate) use web::{Addresses, Web};
 
 use crate::table::{To, folded};
 use storm::Storm;
@@ -78,6 +83,8 @@ pub(crate) struct Manner {
 #[derive(Debug)]
 pub(crate) struct Progress {
     view: Option<View>,
+    /// The state of the run, where somebody looks at it.
+    board: Option<Arc<Watched>>,
     arms: Vec<String>,
     total: usize,
     ended: usize,
@@ -95,8 +102,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Follows a run of this schedule.
-    pub(crate) fn new(plan: &Plan, schedule: &Schedule, manner: Manner) -> Self {
+    /// Follows a run of this schedule, which `web` shows, too.
+    pub(crate) fn new(plan: &Plan, schedule: &Schedule, manner: Manner, web: Option<&Web>) -> Self {
         let total = schedule.trials.len();
         let Manner {
             volume,
@@ -104,9 +111,16 @@ impl Progress {
             color,
         } = manner;
         let is_shown = volume != Volume::Quiet && shown != Shown::Lines;
-        let show = || View::show(Board::new(plan, schedule), shown == Shown::Bar, color);
+        let board =
+            (is_shown || web.is_some()).then(|| Arc::new(Watched::new(Board::new(plan, schedule))));
+        if let (Some(web), Some(board)) = (web, &board) {
+            web.begin(board);
+        }
+        let viewed = board.as_ref().filter(|_| is_shown);
         Self {
-            view: is_shown.then(show).flatten(),
+            view: viewed
+                .and_then(|board| View::show(Arc::clone(board), shown == Shown::Bar, color)),
+            board,
             arms: plan.arms.iter().map(|arm| arm.name.clone()).collect(),
             total,
             ended: 0,
@@ -123,12 +137,10 @@ impl Progress {
 
     /// Prints the seed and the folder at the start, so that even an unfinished run can be repeated.
     pub(crate) fn announce(&self, seed: Seed, folder: &Path) {
-        if self.volume != Volume::Quiet {
-            let (trials, folder) = (self.total, folder.display());
-            self.say(&format!(
-                "seed {seed}, {trials} trials, results in {folder}"
-            ));
-        }
+        let (trials, folder) = (self.total, folder.display());
+        self.say(&format!(
+            "seed {seed}, {trials} trials, results in {folder}"
+        ));
     }
 
     /// Takes notice of an event.
@@ -137,8 +149,8 @@ impl Progress {
         if let Some(told) = words.as_ref().filter(|_| self.volume == Volume::Verbose) {
             self.say(&told.to_string());
         }
-        if let Some(view) = &self.view {
-            view.note(event, words.as_ref().map(|told| told.what.as_str()));
+        if let Some(board) = &self.board {
+            board.note(event, words.as_ref().map(|told| told.what.as_str()));
         }
         self.notes.extend(narrate::note(&event.kind));
         match &event.kind {
@@ -200,8 +212,8 @@ impl Progress {
     }
 
     fn call_trial(&self) {
-        if let Some(view) = &self.view {
-            view.call_trial(&self.trial);
+        if let Some(board) = &self.board {
+            board.call_trial(&self.trial);
         }
     }
 
@@ -266,6 +278,9 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
+        if self.volume == Volume::Quiet {
+            return;
+        }
         let line = comeback_supervise::output::printable(line);
         let line = folded(&line, To::Stderr);
         if !say_above(&line) {
@@ -277,14 +292,14 @@ impl Progress {
 
 impl Follow for Progress {
     fn event(&mut self, event: &Event) {
-        if self.volume != Volume::Quiet {
+        if self.volume != Volume::Quiet || self.board.is_some() {
             self.follow(event);
         }
     }
 
     fn operations(&mut self, operations: &[Operation]) {
-        if let Some(view) = &self.view {
-            view.note_operations(operations);
+        if let Some(board) = &self.board {
+            board.note_operations(operations);
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) const CSV: Exporter = Exporter {
     write,
 };
 
-fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
+fn write(run: &Recorded, to: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut operations = run.operations()?;
     let mut is_first = true;
     loop {

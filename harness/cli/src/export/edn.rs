@@ -54,7 +54,7 @@ fn check(run: &Recorded) -> Result<(), String> {
     kind_of(run).map(drop)
 }
 
-fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
+fn write(run: &Recorded, to: &mut (dyn Write + Send)) -> io::Result<()> {
     let writes = kind_of(run).map_err(io::Error::other)?;
     let header = run.header();
     let schedule = &header.schedule;
@@ -114,7 +114,7 @@ impl Trial {
         &self,
         operations: &[Operation],
         numbers: &mut Numbers,
-        to: &mut dyn Write,
+        to: &mut (dyn Write + Send),
     ) -> io::Result<()> {
         let mut told: Vec<(&Operation, Told)> = operations
             .iter()

@@ -14,7 +14,7 @@ pub(super) const EVENTS: Exporter = Exporter {
     write,
 };
 
-fn write(run: &Recorded, mut to: &mut dyn Write) -> io::Result<()> {
+fn write(run: &Recorded, mut to: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut events = run.events()?;
     events.try_for_each(|event| journal::write_line(&mut to, &event?))
 }

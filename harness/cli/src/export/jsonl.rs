@@ -14,7 +14,7 @@ pub(super) const JSONL: Exporter = Exporter {
     write,
 };
 
-fn write(run: &Recorded, mut to: &mut dyn Write) -> io::Result<()> {
+fn write(run: &Recorded, mut to: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut operations = run.operations()?;
     operations.try_for_each(|operation| journal::write_line(&mut to, &operation?))
 }

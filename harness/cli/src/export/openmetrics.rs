@@ -1,6 +1,5 @@
 //! The figures of a run as OpenMetrics text: a gauge for each, with a sample for each arm. What was not measured has no sample.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comeback_analysis::summary::{ArmSummary, Distribution, Status, Summary, summarize};
@@ -10,6 +9,7 @@ use comeback_runs::finish::judge;
 use comeback_runs::read::{Recorded, analyze};
 
 use super::Exporter;
+use crate::openmetrics::Text;
 
 pub(super) const OPENMETRICS: Exporter = Exporter {
     name: "openmetrics",
@@ -18,7 +18,7 @@ pub(super) const OPENMETRICS: Exporter = Exporter {
     write,
 };
 
-fn write(run: &Recorded, to: &mut dyn Write) -> io::Result<()> {
+fn write(run: &Recorded, to: &mut (dyn Write + Send)) -> io::Result<()> {
     let analysis = analyze(run.folder())?;
     let verdict = judge(&analysis, run.folder())?;
     to.write_all(text_of(&summarize(&analysis, &verdict)).as_bytes())
@@ -212,8 +212,8 @@ static FAMILIES: &[Family] = &[
 
 /// The document.
 fn text_of(summary: &Summary) -> String {
-    let mut out = String::new();
-    head(&mut out, "comeback_run", "info", None, "The run.");
+    let mut out = Text::default();
+    out.family("comeback_run", "info", None, "The run.");
     let seed = summary.seed.to_string();
     let mut labels = vec![
         ("name", summary.name.as_str()),
@@ -227,9 +227,8 @@ fn text_of(summary: &Summary) -> String {
         let dirty = if revision.dirty { "true" } else { "false" };
         labels.extend([("commit", revision.commit.as_str()), ("dirty", dirty)]);
     }
-    sample(&mut out, "comeback_run_info", &labels, 1.0);
-    head(
-        &mut out,
+    out.sample("comeback_run_info", &labels, 1.0);
+    out.family(
         "comeback_verdict",
         "stateset",
         None,
@@ -243,54 +242,26 @@ fn text_of(summary: &Summary) -> String {
     ] {
         let is = f64::from(u8::from(summary.verdict == outcome));
         let labels = [("comeback_verdict", outcome.name())];
-        sample(&mut out, "comeback_verdict", &labels, is);
+        out.sample("comeback_verdict", &labels, is);
     }
     let about = "Whether the arm was measured. One that was not has no other sample.";
-    head(&mut out, "comeback_arm_measured", "gauge", None, about);
+    out.family("comeback_arm_measured", "gauge", None, about);
     for arm in &summary.arms {
         let is = f64::from(u8::from(arm.status == Status::Measured));
-        sample(&mut out, "comeback_arm_measured", &[("arm", &arm.name)], is);
+        out.sample("comeback_arm_measured", &[("arm", &arm.name)], is);
     }
     for family in FAMILIES {
-        head(&mut out, family.name, "gauge", family.unit, family.help);
+        out.family(family.name, "gauge", family.unit, family.help);
         let measured = summary.arms.iter();
         for arm in measured.filter(|arm| arm.status == Status::Measured) {
             for one in (family.of)(arm) {
                 let mut labels = vec![("arm", arm.name.as_str())];
                 labels.extend(one.labels);
-                sample(&mut out, family.name, &labels, one.value);
+                out.sample(family.name, &labels, one.value);
             }
         }
     }
-    out.push_str("# EOF\n");
-    out
-}
-
-/// What stands before the samples of a family. Writing to a string cannot fail.
-fn head(out: &mut String, name: &str, kind: &str, unit: Option<&str>, help: &str) {
-    let _ = writeln!(out, "# TYPE {name} {kind}");
-    if let Some(unit) = unit {
-        let _ = writeln!(out, "# UNIT {name} {unit}");
-    }
-    let _ = writeln!(out, "# HELP {name} {help}");
-}
-
-fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-        .collect();
-    let value = match value.is_infinite() {
-        true => "+Inf".to_owned(),
-        false => value.to_string(),
-    };
-    let _ = writeln!(out, "{name}{{{}}} {value}", labels.join(","));
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('\n', "\\n")
-        .replace('"', "\\\"")
+    out.end()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::table::Bug;
 use super::verdict::{Sighting, Tally, first_sight, is_open};
 use crate::baseline::BaselineArgs;
 use crate::campaign::RunOptions;
+use crate::console::Addresses;
 use crate::options::Output;
 use crate::{CliError, campaign, print_aside};
 
@@ -101,6 +102,7 @@ impl Job<'_> {
             preflight: false,
             file: None,
             remotes: Remotes::Refused,
+            addresses: Addresses::default(),
         };
         match campaign::measure(bug.plan(server)?, Seed(seed), &options)? {
             (_, Ended::Interrupted) => Err(CliError::Interrupted),

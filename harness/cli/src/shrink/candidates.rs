@@ -18,6 +18,7 @@ use comeback_runs::read::analyze;
 use super::reduce::{Failure, Runs, Shown, Try};
 use crate::baseline::BaselineArgs;
 use crate::campaign::RunOptions;
+use crate::console::Addresses;
 use crate::options::Output;
 use crate::{CliError, campaign, print_aside};
 
@@ -124,6 +125,7 @@ impl Runs for Candidates<'_> {
             preflight: false,
             file: None,
             remotes: self.remotes,
+            addresses: Addresses::default(),
         };
         let (folder, ended) = campaign::measure(plan.clone(), seed, &options)?;
         let shown = match ended {

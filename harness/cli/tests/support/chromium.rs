@@ -151,7 +151,11 @@ impl Page {
 
     /// Opens a file, at this place in it.
     pub(crate) fn open(&mut self, file: &Path, fragment: &str) {
-        let url = format!("file://{}{fragment}", file.display());
+        self.visit(&format!("file://{}{fragment}", file.display()));
+    }
+
+    /// Opens an address.
+    pub(crate) fn visit(&mut self, url: &str) {
         let answer = self.call("Page.navigate", json!({ "url": url }));
         assert!(answer["errorText"].is_null(), "{answer}");
         self.wait_for("Page.loadEventFired");
@@ -181,7 +185,8 @@ impl Page {
         message.expect("the browser says something")
     }
 
-    fn wait_for(&mut self, method: &str) {
+    /// Waits until the browser tells this of the page.
+    pub(crate) fn wait_for(&mut self, method: &str) {
         loop {
             if let Some(place) = self.told.iter().position(|one| one["method"] == method) {
                 self.told.remove(place);

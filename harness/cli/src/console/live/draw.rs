@@ -4,9 +4,8 @@ use comeback_model::event::Phase;
 use comeback_model::units::{Elapsed, Span};
 use comeback_reports::format::{NOTHING, count, counted, ms, percent, printable, rate};
 
-use super::board::{Board, Now};
+use super::super::board::{Board, Cell, Now};
 use super::text::{Ink, Line};
-use super::window::Cell;
 
 /// The column behind the labels.
 const LABEL: usize = 9;
@@ -19,6 +18,8 @@ const LEAST: Room = Room {
     columns: 24,
     rows: 4,
 };
+/// So many lines about faults have room: those of a kill and of the recovery after it.
+const LANDED: usize = 4;
 const SO_FAR: &str = " sessions so far";
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -90,7 +91,7 @@ pub(super) fn bar(board: &Board, now: Elapsed, room: Room) -> Line {
     if let Some((phase, _)) = board.now.as_ref().and_then(|now| now.phase) {
         line.push(Ink::Plain, format!(": {}", phase.name()));
     }
-    let left = left(board, now);
+    let left = board.left_in_words(now);
     line.cut(room.columns.saturating_sub(left.chars().count() + 1))
         .padded(room.columns.saturating_sub(left.chars().count()))
         .with(Ink::Plain, left)
@@ -119,7 +120,7 @@ fn trial(board: &Board, now: Elapsed, room: Room) -> Line {
     if !board.trial.is_empty() {
         line.push(Ink::Plain, format!("  {}", words(board)));
     }
-    let left = left(board, now);
+    let left = board.left_in_words(now);
     if room.is_wide() {
         line = line.cut(SPARK - 2).padded(SPARK);
         let length = room
@@ -137,18 +138,6 @@ fn push_bar(line: &mut Line, board: &Board, length: usize) {
     let done = length * board.ended.min(board.total) / board.total.max(1);
     line.push(Ink::Good, "━".repeat(done));
     line.push(Ink::Dim, "─".repeat(length - done));
-}
-
-fn left(board: &Board, now: Elapsed) -> String {
-    let left = board.left(now).as_secs().ceil() as u64;
-    // What the first trial takes beside its windows is not known yet.
-    let about = if board.ended == 0 { "> " } else { "" };
-    match left {
-        0 => "soon over".to_owned(),
-        1..100 => format!("{about}{left} s left"),
-        100..6_000 => format!("{about}{} min left", left.div_ceil(60)),
-        _ => format!("{about}{:.1} h left", left as f64 / 3_600.0),
-    }
 }
 
 fn phases((present, since): (Phase, Elapsed), now: Elapsed, room: Room) -> Line {
@@ -181,8 +170,7 @@ fn traffic(board: &Board, now: Elapsed, room: Room) -> Vec<(Weight, Line)> {
         return vec![(Weight::Load, line)];
     };
     let shown_until = end.map_or(now, |end| now.min(end));
-    let last = board.window.last_second(begun, shown_until);
-    let last = last.filter(|_| end.is_none());
+    let last = board.last_second(now);
     let mut load = label("load", room);
     let mut latency = label(if room.is_wide() { "latency" } else { "lat." }, room);
     let mut errors = label("errors", room);
@@ -286,10 +274,12 @@ fn landed(now: Option<&Now>, room: Room) -> Vec<(Weight, Line)> {
             label("fault", room).with(Ink::Dim, "none yet"),
         )];
     };
-    let last = now.landed.len() - 1;
+    let shown = now.landed.len().min(LANDED);
+    let last = shown - 1;
     let lines = now
         .landed
         .iter()
+        .skip(now.landed.len() - shown)
         .enumerate()
         .map(|(place, (since, words))| {
             let line = label(if place == 0 { "fault" } else { "" }, room)

@@ -6,25 +6,18 @@
 //! ```
 //! It is told what the journal has written. So neither the engine nor the load waits for it, or counts anything for it.
 
-mod board;
 mod draw;
-mod ledger;
 mod screen;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod text;
-mod window;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use comeback_model::event::Event;
-use comeback_model::operation::Operation;
-use comeback_model::units::{Elapsed, Span};
-
-pub(super) use board::Board;
+use super::board::Watched;
 use draw::Room;
 use screen::Screen;
 
@@ -39,20 +32,12 @@ static SHOWN: Mutex<Option<Arc<Shared>>> = Mutex::new(None);
 /// What the view has.
 #[derive(Debug)]
 struct Shared {
-    board: Mutex<Timed>,
+    board: Arc<Watched>,
     said: Mutex<Said>,
     news: Condvar,
     screen: Mutex<Screen>,
     /// In one line.
     is_bar: bool,
-}
-
-/// A board, and the run's clock as its records tell it.
-#[derive(Debug)]
-struct Timed {
-    board: Board,
-    /// When the run began, by the clock of this process: no later than any record came.
-    origin: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -76,14 +61,11 @@ pub(super) struct View {
 
 impl View {
     /// Shows a board. `None` if there is no thread for it: then lines are printed.
-    pub(super) fn show(board: Board, is_bar: bool, color: bool) -> Option<Self> {
+    pub(super) fn show(board: Arc<Watched>, is_bar: bool, color: bool) -> Option<Self> {
         restore_at_panics();
         stop::restore_at_stops();
         let shared = Arc::new(Shared {
-            board: Mutex::new(Timed {
-                board,
-                origin: Instant::now(),
-            }),
+            board,
             said: Mutex::default(),
             news: Condvar::new(),
             screen: Mutex::new(Screen::new(color)),
@@ -105,27 +87,6 @@ impl View {
             }
         }
     }
-
-    /// Notes an event, for which there may be a line of words.
-    pub(super) fn note(&self, event: &Event, words: Option<&str>) {
-        let mut timed = held(&self.shared.board);
-        timed.note_time(event.at);
-        timed.board.note(event, words);
-    }
-
-    /// The words for the present trial.
-    pub(super) fn call_trial(&self, words: &str) {
-        held(&self.shared.board).board.call_trial(words);
-    }
-
-    /// Notes finished operations.
-    pub(super) fn note_operations(&self, operations: &[Operation]) {
-        let mut timed = held(&self.shared.board);
-        if let Some(last) = operations.iter().map(|operation| operation.finished).max() {
-            timed.note_time(last);
-        }
-        timed.board.note_operations(operations);
-    }
 }
 
 impl Drop for View {
@@ -137,19 +98,6 @@ impl Drop for View {
             let _ = thread.join();
         }
         self.shared.end();
-    }
-}
-
-impl Timed {
-    fn note_time(&mut self, at: Elapsed) {
-        let begun = Instant::now().checked_sub(Span::from_us(at.as_us()).into());
-        if let Some(begun) = begun {
-            self.origin = self.origin.min(begun);
-        }
-    }
-
-    fn now(&self) -> Elapsed {
-        Elapsed::from_us(self.origin.elapsed().as_micros() as u64)
     }
 }
 
@@ -175,14 +123,10 @@ impl Shared {
             columns: terminal.columns.saturating_sub(1),
             ..terminal
         };
-        let lines = {
-            let timed = held(&self.board);
-            let now = timed.now();
-            match self.is_bar {
-                true => vec![draw::bar(&timed.board, now, room)],
-                false => draw::view(&timed.board, now, room),
-            }
-        };
+        let lines = self.board.look(|board, now| match self.is_bar {
+            true => vec![draw::bar(board, now, room)],
+            false => draw::view(board, now, room),
+        });
         let mut screen = held(&self.screen);
         // Whoever ended it has given the terminal back.
         match is_shown(self) {

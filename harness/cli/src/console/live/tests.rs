@@ -2,12 +2,14 @@
 
 use comeback_model::event::{Evidence, Exit, ExitCause, Phase};
 use comeback_model::ids::{ArmId, ClientId, FaultId, Incarnation, Node, Seed, TrialId};
-use comeback_model::operation::{ErrorClass, Outcome, Step, test_operation};
+use comeback_model::operation::{ErrorClass, Operation, Outcome, Step, test_operation};
 use comeback_model::plan::{Plan, Request, Workload, test_plan};
 use comeback_model::schedule;
 
+use super::super::board::Board;
 use super::*;
-use comeback_model::event::EventKind;
+use comeback_model::event::{Event, EventKind};
+use comeback_model::units::{Elapsed, Span};
 
 const LARGE: Room = Room {
     columns: 79,

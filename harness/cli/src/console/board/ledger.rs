@@ -9,13 +9,13 @@ use comeback_model::units::Elapsed;
 
 /// The ledger so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger {
+pub(in crate::console) struct Ledger {
     /// Acknowledged logins.
-    pub(super) logins: u64,
+    pub(in crate::console) logins: u64,
     /// Acknowledged writes.
-    pub(super) writes: u64,
+    pub(in crate::console) writes: u64,
     /// Correct replies of the load.
-    pub(super) answers: u64,
+    pub(in crate::console) answers: u64,
     /// The sessions of the present trial that began before its first fault.
     sessions: HashMap<SessionId, Standing>,
 }
@@ -31,16 +31,16 @@ struct Standing {
 
 /// Sessions that were looked at after a fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::console) struct Found {
     /// So many.
-    pub(super) looked_at: u64,
+    pub(in crate::console) looked_at: u64,
     /// Of those: not known any more, or another user's.
-    pub(super) gone: u64,
+    pub(in crate::console) gone: u64,
 }
 
 impl Ledger {
     /// Notes an operation of a trial whose first fault was begun at `fault`, if it was.
-    pub(super) fn note(&mut self, operation: &Operation, fault: Option<Elapsed>) {
+    pub(in crate::console) fn note(&mut self, operation: &Operation, fault: Option<Elapsed>) {
         let is_before = fault.is_none_or(|fault| operation.finished < fault);
         let is_acknowledged = operation.outcome == Outcome::Acknowledged;
         self.answers += u64::from(operation.step != Step::ReadBack && operation.is_correct());
@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     /// The trial ended: what was found of its sessions.
-    pub(super) fn end_trial(&mut self) -> Found {
+    pub(in crate::console) fn end_trial(&mut self) -> Found {
         let sessions = std::mem::take(&mut self.sessions);
         let told = sessions
             .into_values()

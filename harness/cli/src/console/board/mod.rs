@@ -1,4 +1,9 @@
-//! What the view shows: the state of a run as events and operations tell it. Pure: it knows no clock but theirs, and no terminal.
+//! What the views show: the state of a run as events and operations tell it. Pure: it knows no clock but theirs, and no terminal.
+
+mod counts;
+mod ledger;
+mod watched;
+mod window;
 
 use std::collections::VecDeque;
 
@@ -9,15 +14,21 @@ use comeback_model::plan::{Plan, Workload};
 use comeback_model::schedule::Schedule;
 use comeback_model::units::{Elapsed, Span};
 
-use super::ledger::{Found, Ledger};
-use super::window::Window;
+use counts::Counts;
+use ledger::{Found, Ledger};
+pub(super) use watched::Watched;
+use window::Window;
+pub(super) use window::{CELL, Cell, LastSecond};
 
-/// So many lines about faults are kept: those of a kill and of the recovery after it.
-const LANDED: usize = 4;
+/// So many lines about faults are kept: those of some kills and of the recoveries after them.
+const LANDED: usize = 12;
+
+/// So much of the past is shown of the load and the faults, whatever the trial.
+const PAST: Span = Span::from_secs(60);
 
 /// The state of a run.
 #[derive(Clone, Debug)]
-pub(in crate::console) struct Board {
+pub(super) struct Board {
     pub(super) name: String,
     pub(super) arms: Vec<OfArm>,
     /// Operations per second, as planned.
@@ -38,6 +49,9 @@ pub(in crate::console) struct Board {
     pub(super) window: Window,
     /// When the load began that the window shows, and when it ended.
     pub(super) load: Option<(Elapsed, Option<Elapsed>)>,
+    /// The loads and the faults of the last minute.
+    loads: VecDeque<(Elapsed, Option<Elapsed>)>,
+    faults: VecDeque<Elapsed>,
     pub(super) ledger: Ledger,
 }
 
@@ -47,6 +61,8 @@ pub(super) struct OfArm {
     pub(super) name: String,
     /// In its trials with a fault.
     pub(super) found: Found,
+    /// In all of its trials.
+    pub(super) counts: Counts,
 }
 
 /// The present trial.
@@ -63,7 +79,7 @@ pub(super) struct Now {
 }
 
 impl Board {
-    pub(in crate::console) fn new(plan: &Plan, schedule: &Schedule) -> Self {
+    pub(super) fn new(plan: &Plan, schedule: &Schedule) -> Self {
         let total = schedule.trials.len();
         let least = schedule.least_length(plan);
         Self {
@@ -71,6 +87,7 @@ impl Board {
             arms: (plan.arms.iter().map(|arm| OfArm {
                 name: arm.name.clone(),
                 found: Found::default(),
+                counts: Counts::default(),
             }))
             .collect(),
             offered: plan.load.rate,
@@ -85,17 +102,19 @@ impl Board {
             now: None,
             window: Window::default(),
             load: None,
+            loads: VecDeque::new(),
+            faults: VecDeque::new(),
             ledger: Ledger::default(),
         }
     }
 
     /// The words for the present trial.
-    pub(in crate::console) fn call_trial(&mut self, words: &str) {
+    pub(super) fn call_trial(&mut self, words: &str) {
         words.clone_into(&mut self.trial);
     }
 
     /// Notes an event, for which there may be a line of words.
-    pub(in crate::console) fn note(&mut self, event: &Event, words: Option<&str>) {
+    pub(super) fn note(&mut self, event: &Event, words: Option<&str>) {
         match &event.kind {
             EventKind::TrialStarted { arm, control } => self.begin_trial(event, *arm, *control),
             EventKind::TrialEnded => self.end_trial(event.at),
@@ -104,6 +123,7 @@ impl Board {
                 if let Some((_, end)) = &mut self.load {
                     *end = Some(event.at);
                 }
+                self.end_load(event.at);
             }
             _ => {}
         }
@@ -115,9 +135,16 @@ impl Board {
                 now.phase = Some((*phase, event.at));
                 if *phase == Phase::WarmUp && !(self.is_storm && self.load.is_some()) {
                     self.load = Some((event.at, None));
+                    self.loads.push_back((event.at, None));
                 }
             }
-            EventKind::FaultRequested { .. } => now.fault = now.fault.or(Some(event.at)),
+            EventKind::FaultRequested { .. } => {
+                now.fault = now.fault.or(Some(event.at));
+                self.faults.push_back(event.at);
+                if let Some(arm) = self.arms.get_mut(now.arm) {
+                    arm.counts.faults += 1;
+                }
+            }
             EventKind::TrialAborted { .. } => now.was_aborted = true,
             _ => {}
         }
@@ -134,7 +161,9 @@ impl Board {
         self.begun.get_or_insert(event.at);
         if !self.is_storm {
             self.load = None;
+            self.end_load(event.at);
         }
+        self.forget(event.at);
         self.now = Some(Now {
             arm: arm.0 as usize,
             is_control,
@@ -146,6 +175,21 @@ impl Board {
         });
     }
 
+    /// The latest load ended, if it goes on still.
+    fn end_load(&mut self, at: Elapsed) {
+        if let Some((_, end)) = self.loads.back_mut() {
+            end.get_or_insert(at);
+        }
+    }
+
+    /// Forgets what is past.
+    fn forget(&mut self, now: Elapsed) {
+        let is_past = |at: &Elapsed| now.since(*at) > PAST;
+        self.faults.retain(|at| !is_past(at));
+        self.loads
+            .retain(|(_, end)| !end.as_ref().is_some_and(is_past));
+    }
+
     fn end_trial(&mut self, at: Elapsed) {
         self.ended += 1;
         self.latest_end = at;
@@ -153,18 +197,26 @@ impl Board {
         let Some(now) = &self.now else {
             return;
         };
-        let counts = !now.is_control && !now.was_aborted;
-        if let Some(arm) = self.arms.get_mut(now.arm).filter(|_| counts) {
+        let Some(arm) = self.arms.get_mut(now.arm) else {
+            return;
+        };
+        arm.counts.trials += 1;
+        if !now.is_control && !now.was_aborted {
             arm.found.looked_at += found.looked_at;
             arm.found.gone += found.gone;
         }
     }
 
     /// Notes finished operations.
-    pub(in crate::console) fn note_operations(&mut self, operations: &[Operation]) {
+    pub(super) fn note_operations(&mut self, operations: &[Operation]) {
         let fault = self.now.as_ref().and_then(|now| now.fault);
+        let arm = self.now.as_ref().map(|now| now.arm);
+        let mut arm = arm.and_then(|arm| self.arms.get_mut(arm));
         for operation in operations {
             self.ledger.note(operation, fault);
+            if let Some(arm) = &mut arm {
+                arm.counts.note(operation);
+            }
             let is_of_load = self
                 .load
                 .is_some_and(|(begun, _)| operation.intended >= begun);
@@ -194,6 +246,51 @@ impl Board {
         };
         let rest = each.as_us() * self.total.saturating_sub(self.ended) as u64;
         Span::from_us(rest.saturating_sub(now.since(since).as_us()))
+    }
+
+    /// The same in words.
+    pub(super) fn left_in_words(&self, now: Elapsed) -> String {
+        let left = self.left(now).as_secs().ceil() as u64;
+        // What the first trial takes beside its windows is not known yet.
+        let about = if self.ended == 0 { "> " } else { "" };
+        match left {
+            0 => "soon over".to_owned(),
+            1..100 => format!("{about}{left} s left"),
+            100..6_000 => format!("{about}{} min left", left.div_ceil(60)),
+            _ => format!("{about}{:.1} h left", left as f64 / 3_600.0),
+        }
+    }
+
+    /// The last minute in cells, the oldest first, each with its begin. `None` where there was no load.
+    pub(super) fn minute(&self, now: Elapsed) -> Vec<(Elapsed, Option<Cell>)> {
+        let Some(begun) = self.begun else {
+            return Vec::new();
+        };
+        let count = (PAST.as_us() / CELL.as_us()) as usize;
+        let cells = self.window.timed_cells(begun, now, count);
+        let of_load = cells.map(|(at, cell)| {
+            // Of a cell at an end of a load only a part is load.
+            let is_loaded = self
+                .loads
+                .iter()
+                .any(|(begun, end)| *begun <= at && end.is_none_or(|end| at + CELL <= end));
+            (at, is_loaded.then_some(cell))
+        });
+        of_load.collect()
+    }
+
+    /// When faults were begun in the last minute.
+    pub(super) fn faults(&self, now: Elapsed) -> impl Iterator<Item = Elapsed> {
+        let faults = self.faults.iter().copied();
+        faults.filter(move |at| now.since(*at) <= PAST)
+    }
+
+    /// The last second of the load. `None` while there is none.
+    pub(super) fn last_second(&self, now: Elapsed) -> Option<LastSecond> {
+        match self.load {
+            Some((begun, None)) => self.window.last_second(begun, now),
+            _ => None,
+        }
     }
 }
 

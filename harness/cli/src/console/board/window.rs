@@ -11,6 +11,8 @@ const SLOT: Span = Span::from_ms(250);
 const KEPT: usize = 240;
 /// So many slots make a cell of a sparkline, half a second.
 const IN_CELL: u64 = 2;
+/// The length of a cell.
+pub(in crate::console) const CELL: Span = Span::from_us(IN_CELL * SLOT.as_us());
 /// So many slots make the last second.
 const IN_SECOND: u64 = 4;
 /// Finished operations are handed on every 10 ms, and written before they are seen here. A slot is taken for complete after this.
@@ -28,7 +30,7 @@ struct Slot {
 
 /// The operations of the last minute.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Window {
+pub(in crate::console) struct Window {
     /// The number of the first slot, counted from the run's start.
     first: u64,
     slots: VecDeque<Slot>,
@@ -36,30 +38,30 @@ pub(super) struct Window {
 
 /// The operations of the last second.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct LastSecond {
+pub(in crate::console) struct LastSecond {
     /// Correct ones per second.
-    pub(super) correct_per_s: f64,
+    pub(in crate::console) correct_per_s: f64,
     /// The share that failed, if any finished.
-    pub(super) failed: Option<f64>,
+    pub(in crate::console) failed: Option<f64>,
     /// The median latency of the correct ones, from their due time on.
-    pub(super) median: Option<Span>,
+    pub(in crate::console) median: Option<Span>,
     /// The highest of these.
-    pub(super) slowest: Option<Span>,
+    pub(in crate::console) slowest: Option<Span>,
 }
 
 /// One column of a sparkline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(in crate::console) struct Cell {
     /// Correct operations.
-    pub(super) correct: u32,
+    pub(in crate::console) correct: u32,
     /// Failed ones.
-    pub(super) failed: u32,
+    pub(in crate::console) failed: u32,
     /// The highest latency of the correct ones.
-    pub(super) slowest: Option<Span>,
+    pub(in crate::console) slowest: Option<Span>,
 }
 
 impl Window {
-    pub(super) fn add(&mut self, operation: &Operation) {
+    pub(in crate::console) fn add(&mut self, operation: &Operation) {
         let Some(slot) = self.slot(number_of(operation.finished)) else {
             return;
         };
@@ -103,7 +105,11 @@ impl Window {
     }
 
     /// The last second before `now`, or less, if the load has lasted less. `None` before a slot of it is complete.
-    pub(super) fn last_second(&self, begun: Elapsed, now: Elapsed) -> Option<LastSecond> {
+    pub(in crate::console) fn last_second(
+        &self,
+        begun: Elapsed,
+        now: Elapsed,
+    ) -> Option<LastSecond> {
         let end = complete_until(now);
         // The slot in which the load began is not whole.
         let first = (number_of(begun) + 1).max(end.saturating_sub(IN_SECOND));
@@ -128,10 +134,26 @@ impl Window {
     }
 
     /// The last complete cells before `now`, the oldest first; none from before the load began.
-    pub(super) fn cells(&self, begun: Elapsed, now: Elapsed, count: usize) -> Vec<Cell> {
+    pub(in crate::console) fn cells(
+        &self,
+        begun: Elapsed,
+        now: Elapsed,
+        count: usize,
+    ) -> Vec<Cell> {
+        let timed = self.timed_cells(begun, now, count);
+        timed.map(|(_, cell)| cell).collect()
+    }
+
+    /// The same, each with its begin.
+    pub(in crate::console) fn timed_cells(
+        &self,
+        begun: Elapsed,
+        now: Elapsed,
+        count: usize,
+    ) -> impl Iterator<Item = (Elapsed, Cell)> {
         let end = complete_until(now) / IN_CELL;
         let first = (number_of(begun) / IN_CELL).max(end.saturating_sub(count as u64));
-        (first..end).map(|cell| self.cell(cell)).collect()
+        (first..end).map(|cell| (Elapsed::from_us(cell * CELL.as_us()), self.cell(cell)))
     }
 
     fn cell(&self, cell: u64) -> Cell {
