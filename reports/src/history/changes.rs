@@ -21,13 +21,7 @@ pub fn changes(history: &History) -> Vec<String> {
     };
     let calm = asked(|found| matches!(found, Found::Same | Found::Unseen { .. }));
     if !calm.is_empty() {
-        sentences.push(format!(
-            "no change is seen in {}",
-            calm.iter()
-                .map(|row| of_arm(row))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
+        sentences.push(format!("no change is seen in {}", figures_of(&calm)));
     }
     let short = asked(|found| matches!(found, Found::TooFew { .. }));
     let most = short.iter().map(|row| row.runs.len()).max();
@@ -36,7 +30,7 @@ pub fn changes(history: &History) -> Vec<String> {
     {
         sentences.push(format!(
             "not enough runs to look for a change in {}: {} in a row may be compared, and it takes {needed}",
-            short.iter().map(|row| of_arm(row)).collect::<Vec<_>>().join(", "),
+            figures_of(&short),
             match most {
                 most if short.iter().all(|row| row.runs.len() == most) => counted(most as u64, "run"),
                 most => format!("at most {}", counted(most as u64, "run")),
@@ -47,6 +41,17 @@ pub fn changes(history: &History) -> Vec<String> {
         sentences.push("no two runs may be compared, so no change is looked for".to_owned());
     }
     sentences
+}
+
+/// `the outage of memory`, `6 figures of memory, token`.
+fn figures_of(rows: &[&Row]) -> String {
+    if let [row] = rows {
+        return of_arm(row);
+    }
+    let mut arms: Vec<String> = rows.iter().map(|row| printable(&row.arm)).collect();
+    arms.dedup();
+    let figures = counted(rows.len() as u64, "figure");
+    format!("{figures} of {}", arms.join(", "))
 }
 
 /// Of a row: `the outage of memory`.

@@ -74,7 +74,7 @@ pub(super) fn render(history: &History, figures: &[PageChart]) -> Result<String,
         runs => Serde(runs),
         figures => Serde(figures),
         changes => changes(history),
-        has_changed => history.rows.iter().any(|row| matches!(row.result, Found::Changed(_))),
+        changed => history.rows.iter().filter(|row| matches!(row.result, Found::Changed(_))).count(),
         policy => page::policy(&style, None),
         style => style,
     })?;
