@@ -6,9 +6,9 @@ use comeback_analysis::measure::{TimelineWindow, TrialAnalysis};
 use comeback_analysis::summary::Culprit;
 
 use super::frame::{Key, Page};
+use super::over_time::ready_after_fault;
 use super::panels::{Columns, Plot, Stretch, band, name_seconds};
 use super::sheet::Sheet;
-use super::timeline::ready_after_fault;
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::{Scale, end_for};
 use crate::draw::{Datum, Drawing, Ink, Style};

@@ -6,9 +6,9 @@ use comeback_analysis::measure::{Dot, Ending, Time};
 
 use super::frame::{Key, Page, Sign};
 use super::no_figures;
+use super::over_time::{moments_of_faults, ready_after_fault};
 use super::panels::{Columns, Plot, name_seconds, silent};
 use super::sheet::Sheet;
-use super::timeline::{moments_of_faults, ready_after_fault};
 use crate::arms::{ArmView, RunView};
 use crate::draw::axis::Scale;
 use crate::draw::{Datum, Drawing, Ink, Point, Style};

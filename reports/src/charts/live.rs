@@ -3,6 +3,7 @@
 use comeback_analysis::summary::{Spread, WindowOverTrials};
 use serde::Serialize;
 
+use super::over_time;
 use super::timeline::{self, Frame, Panel};
 use crate::arms::RunView;
 
@@ -67,8 +68,8 @@ fn live(run: &RunView<'_>, panel: &Panel<'_>, frame: &Frame) -> LivePanel {
         name: panel.arm.name.clone(),
         about: timeline::about(run, panel, frame),
         windows: panel.seen(frame).map(figures).collect(),
-        faults: timeline::moments_of_faults(panel.arm).map(short).collect(),
-        ready: timeline::ready_after_fault(panel.arm).map(short),
+        faults: over_time::moments_of_faults(panel.arm).map(short).collect(),
+        ready: over_time::ready_after_fault(panel.arm).map(short),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A plot over the time around a fault: axes, the moments of fault and recovery, and a close-up where these two are nearly one.
 
 use super::panels::Plot;
-use super::timeline::{moments_of_faults, ready_after_fault};
 use crate::arms::ArmView;
 use crate::draw::axis::Scale;
 use crate::draw::{Drawing, Ink, Point, Style};
@@ -18,6 +17,18 @@ const CLOSE_UP: (f64, f64, f64) = (0.27, 84.0, 190.0);
 
 /// Room for the numbers at the left of a plot.
 pub(super) const NUMBERS: f64 = 48.0;
+
+/// The median moment of the first correct reply, in seconds after the fault was sent.
+pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
+    Some(arm.summary.outage_ms.median? / 1_000.0)
+}
+
+/// When the faults of a trial were sent, in seconds after the first: the medians. A plan with one fault has that moment alone.
+pub(super) fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item = f64> + 'a {
+    let later = arm.summary.faults.iter().skip(1);
+    let moments = later.filter_map(|fault| Some(fault.sent_ms.median? / 1_000.0));
+    std::iter::once(0.0).chain(moments)
+}
 
 /// The moments of an arm, in seconds after its first fault.
 #[derive(Clone, Debug, PartialEq)]

@@ -76,18 +76,6 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// The median moment of the first correct reply, in seconds after the fault was sent.
-pub(super) fn ready_after_fault(arm: &ArmView<'_>) -> Option<f64> {
-    Some(arm.summary.outage_ms.median? / 1_000.0)
-}
-
-/// When the faults of a trial were sent, in seconds after the first: the medians. A plan with one fault has that moment alone.
-pub(super) fn moments_of_faults<'a>(arm: &'a ArmView<'_>) -> impl Iterator<Item = f64> + 'a {
-    let later = arm.summary.faults.iter().skip(1);
-    let moments = later.filter_map(|fault| Some(fault.sent_ms.median? / 1_000.0));
-    std::iter::once(0.0).chain(moments)
-}
-
 /// Common to all panels.
 pub(super) struct Frame {
     pub(super) from: f64,
