@@ -281,7 +281,7 @@ impl Ledger {
                 let is_definite = looks.are_definite(session.kind());
                 let tells = was_looked_at && is_definite && !facts.anonymous_known;
                 self.sessions.logged_out += u64::from(tells);
-                let is_unseen = !(was_looked_at && is_definite) && !facts.anonymous_known;
+                let is_unseen = !tells && !facts.anonymous_known;
                 self.sessions.logged_out_unseen += u64::from(is_unseen);
                 let is_zombie = tells && is_zombie;
                 self.sessions.zombie += u64::from(is_zombie);

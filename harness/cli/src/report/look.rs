@@ -54,7 +54,7 @@ impl Looks {
                 formats.push(*format);
             }
         }
-        (!formats.is_empty()).then(|| Look {
+        (!formats.is_empty()).then_some(Look {
             formats,
             size: self.size,
             font_size: self.font_size,

@@ -432,7 +432,7 @@ fn an_arm_is_not_called_worse_than_a_baseline_whose_faults_met_no_write() {
 #[test]
 fn an_arm_is_called_worse_for_what_it_lost_where_its_faults_met_no_write_either() {
     let lost = faulted().with(&[Fate::Lost, Fate::Finds(1), Fate::Finds(1)]);
-    let mut new = run("now", &[const { () }; 6].map(|()| lost.clone()));
+    let mut new = run("now", &vec![lost.clone(); 6]);
     let mut base = run("then", &[faulted(), faulted(), faulted()]);
     let idle = |run: &mut Journal, trials: std::ops::RangeInclusive<u32>| {
         let acts = run.operations.iter_mut();
