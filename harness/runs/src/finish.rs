@@ -54,7 +54,7 @@ pub fn judge(analysis: &Analysis, folder: &Path) -> Result<Verdict, ReadError> {
 pub fn judge_and_draw(analysis: Analysis, folder: &Path) -> Result<Judged, FinishError> {
     let verdict = judge(&analysis, folder).map_err(FinishError::Baseline)?;
     let summary = summarize(&analysis, &verdict);
-    let logs = logs::for_report(folder, &shown_from_close(&analysis));
+    let logs = logs::for_report(folder, &analysis.header.plan, &shown_from_close(&analysis));
     let artifacts = comeback_reports::render(&analysis, &verdict, &summary, &logs)
         .map_err(|cause| FinishError::Draw(Box::new(cause)))?;
     for artifact in artifacts {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use comeback_host::inside;
 use comeback_model::ids::TrialId;
+use comeback_model::plan::Plan;
 use comeback_reports::{Logs, Tail};
 
 /// Where they are, within the run's folder.
@@ -74,8 +75,12 @@ fn read_end(mut file: File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The end of each log of these trials, as a report shows it. One that cannot be read, or is empty, is left out.
-pub(crate) fn for_report(run: &Path, trials: &BTreeSet<TrialId>) -> Logs {
+/// The end of each log of these trials, as a report shows it. One that cannot be read, or is empty, is left out. So are all of a run whose
+/// stored plan had secrets: its servers may have written them.
+pub(crate) fn for_report(run: &Path, plan: &Plan, trials: &BTreeSet<TrialId>) -> Logs {
+    if plan.has_masked() {
+        return Logs::new();
+    }
     let listed = listed(run)
         .into_iter()
         .filter(|(trial, _)| trials.contains(trial));
@@ -102,6 +107,8 @@ fn shortened(line: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use comeback_model::plan::test_plan;
+
     use super::*;
 
     fn run_with(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -123,7 +130,11 @@ mod tests {
             ("trial-004-a-b-0.log", ""),
             ("notes.txt", "no log"),
         ]);
-        let logs = for_report(run.path(), &BTreeSet::from([TrialId(3), TrialId(4)]));
+        let logs = for_report(
+            run.path(),
+            &test_plan(),
+            &BTreeSet::from([TrialId(3), TrialId(4)]),
+        );
         let of_three = &logs[&TrialId(3)];
         assert_eq!(of_three[0].lines, ["before"]);
         assert_eq!(of_three[1].whose, "trial-003-a-b-1.log");
@@ -141,9 +152,20 @@ mod tests {
         let lines = end_of(run.path(), log, LINES).expect("lines");
         assert_eq!(lines.last().map(String::as_str), Some("last \u{1b}[0m"));
         assert!(lines.iter().all(|line| line.len() <= BYTES as usize));
-        let shown = for_report(run.path(), &BTreeSet::from([TrialId(0)]));
+        let shown = for_report(run.path(), &test_plan(), &BTreeSet::from([TrialId(0)]));
         let first = &shown[&TrialId(0)][0].lines[0];
         assert_eq!(first.chars().count(), MOST_OF_A_LINE + 1);
+    }
+
+    #[test]
+    fn a_report_shows_no_log_of_a_run_whose_plan_has_secrets() {
+        let run = run_with(&[("trial-000-a-0.log", "key: sentinel")]);
+        let mut plan = test_plan();
+        let environment = &mut plan.arms[0].target.environment;
+        environment.insert("KEY".to_owned(), "sentinel".to_owned());
+        let trials = BTreeSet::from([TrialId(0)]);
+        let shown = |plan: &Plan| for_report(run.path(), plan, &trials).len();
+        assert_eq!((shown(&test_plan()), shown(&plan.masked())), (1, 0));
     }
 
     #[test]

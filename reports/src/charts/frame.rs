@@ -214,9 +214,12 @@ impl Page {
     }
 }
 
+/// The radius of the dot that is a trial.
+pub(crate) const RADIUS: f64 = 4.0;
+
 /// One trial's figure.
 pub(crate) fn trial(drawing: &mut Drawing, at: Point) {
-    drawing.dot(at, 4.0, Ink::Text.faint(0.32));
+    drawing.dot(at, RADIUS, Ink::Text.faint(0.32));
 }
 
 /// An interval with an end at each side.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use comeback_analysis::measure::{Time, TrialAnalysis};
 use comeback_model::ids::TrialId;
 
-use super::frame::{Key, Page, arrow, jitter, trial, whisker};
+use super::frame::{Key, Page, RADIUS, arrow, jitter, trial, whisker};
 use super::no_figures;
 use super::rows::{Note, Row, Rows};
 use super::sheet::Sheet;
@@ -232,7 +232,10 @@ fn marks(
         if outage.time.is_finite() {
             let y = middle + jitter(index) * (bottom - top - 8.0);
             let (x, earliest) = (at(outage.time), at(outage.time - outage.error));
-            drawing.line((earliest, y), (x, y), 1.5, Ink::Text.faint(0.4));
+            // A shorter one lies below its dot.
+            if x - earliest > RADIUS {
+                drawing.line((earliest, y), (x, y), 1.5, Ink::Text.faint(0.4));
+            }
             drawing.of_trial(outage.trial, |drawing| trial(drawing, (x, y)));
         }
     }

@@ -99,7 +99,9 @@ fn svg_for(
     Ok(text
         .replacen(&from, &to, 1)
         .replace(" font-family=\"sans-serif\"", "")
-        .replace(" opacity=\"1\"", ""))
+        .replace(" opacity=\"1\"", "")
+        // What is filled has no stroke unless one is named.
+        .replace(" stroke=\"none\" stroke-width=\"1\"", ""))
 }
 
 /// The placeholder in the SVG backend's output for elements that it has no shape for.

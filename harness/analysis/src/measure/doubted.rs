@@ -4,13 +4,28 @@
 use comeback_model::operation::{ErrorClass, Operation, Outcome, Step};
 use comeback_model::plan::Plan;
 
+use super::Return;
 use super::facts::Facts;
+use super::load::Load;
 use super::served::{self, Usual};
 use super::trial::{TrialAnalysis, understand};
-use super::{Return, load::Load};
+
+/// Understands a trial, and how it would be at best.
+pub(super) fn analyze(
+    plan: &Plan,
+    facts: &Facts,
+    operations: Vec<Operation>,
+    usual: Usual,
+) -> TrialAnalysis {
+    let at_best = at_best(plan, facts, &operations, usual);
+    TrialAnalysis {
+        at_best,
+        ..understand(plan, facts, operations, usual)
+    }
+}
 
 /// The trial with its pages in doubt taken for correct; nothing where it has none.
-pub(super) fn at_best(
+fn at_best(
     plan: &Plan,
     facts: &Facts,
     operations: &[Operation],

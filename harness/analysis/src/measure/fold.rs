@@ -12,7 +12,7 @@ use comeback_model::plan::Plan;
 use super::cut::CutOff;
 use super::facts::{Facts, Gatherer, RunFacts};
 use super::served::Usual;
-use super::{Analysis, ArmAnalysis, TrialAnalysis, incomplete, replaced, trial};
+use super::{Analysis, ArmAnalysis, TrialAnalysis, doubted, incomplete, replaced};
 
 /// What the events of a run say, taken up one by one in the order they were recorded.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl PendingTrial<'_> {
     pub fn analyze(&self, operations: Vec<Operation>) -> TrialAnalysis {
         TrialAnalysis {
             shard: self.shard,
-            ..trial::analyze(self.plan, self.facts, operations, self.usual)
+            ..doubted::analyze(self.plan, self.facts, operations, self.usual)
         }
     }
 }

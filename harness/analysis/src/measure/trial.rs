@@ -24,8 +24,8 @@ use super::{
     Sight, Spoils, Tally, Time, TimelineWindow, Void, Windowed, WriteCounts, WritesBeside,
 };
 use super::{
-    blind, busy, caching, causes, cut, doubted, faults, findings, journeys, ledger, oracle,
-    recovery, served, sight,
+    blind, busy, caching, causes, cut, faults, findings, journeys, ledger, oracle, recovery,
+    served, sight,
 };
 use super::{injection, void};
 
@@ -320,22 +320,8 @@ impl TrialAnalysis {
     }
 }
 
-/// Understands a trial.
+/// Understands a trial by these operations.
 /// `usual` is how the arm does without a fault, as far as its control trials say.
-pub(super) fn analyze(
-    plan: &Plan,
-    facts: &Facts,
-    operations: Vec<Operation>,
-    usual: Usual,
-) -> TrialAnalysis {
-    let at_best = doubted::at_best(plan, facts, &operations, usual);
-    TrialAnalysis {
-        at_best,
-        ..understand(plan, facts, operations, usual)
-    }
-}
-
-/// Understands a trial by these operations alone.
 pub(super) fn understand(
     plan: &Plan,
     facts: &Facts,

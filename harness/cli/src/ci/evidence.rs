@@ -20,9 +20,12 @@ pub(super) fn tails(run: &Path, analysis: &Analysis) -> Result<BTreeMap<String, 
     let worst = arms.filter_map(|arm| Some((worst_trial(arm)?.id, arm.name.clone())));
     let worst: BTreeMap<TrialId, String> = worst.collect();
     let mut quoted = quoted(run, &worst)?;
+    // The journal's quotes are masked, and the logs may hold secrets.
+    let may_be_shown = !analysis.header.plan.has_masked();
+    let logged = |trial| may_be_shown.then(|| logged(run, trial)).flatten();
     let tails = worst.into_iter().filter_map(|(trial, arm)| {
         let tail = quoted.remove(&trial);
-        Some((arm, tail.or_else(|| logged(run, trial))?))
+        Some((arm, tail.or_else(|| logged(trial))?))
     });
     Ok(tails.collect())
 }

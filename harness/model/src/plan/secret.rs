@@ -152,6 +152,14 @@ impl Plan {
         plan
     }
 
+    /// Whether it is a stored plan that had secrets. Nobody knows them any more, so nothing can be masked by it.
+    pub fn has_masked(&self) -> bool {
+        let mut has_masked = false;
+        self.clone()
+            .each_text(&mut |_, _, text| has_masked |= text.contains(MASK));
+        has_masked
+    }
+
     /// Every text that must be masked in quotes.
     pub fn secrets(&self) -> Secrets {
         let mut found: Vec<String> = self.known_secrets();
