@@ -73,6 +73,7 @@ pub use history::{changes, past_arm};
 pub use junit::{junit, junit_unfinished};
 pub use live::{LivePage, live_page};
 pub use notes::{Logs, Notes, Tail};
+pub use palette::Theme;
 #[cfg(feature = "charts")]
 pub use pictures::charts as chart_files;
 pub use replicas::replicas;

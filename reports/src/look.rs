@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-pub use crate::palette::Theme;
+use crate::palette::Theme;
 
 /// How charts are to look in files of their own.
 #[derive(Clone, Debug, PartialEq)]

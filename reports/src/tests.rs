@@ -652,7 +652,7 @@ fn a_look_gives_a_chart_its_size_its_colours_and_no_title() -> Made {
         formats: vec![look::Picture::Svg],
         size: "180mmx240mm".parse().ok(),
         font_size: Some(7.0),
-        theme: look::Theme::Dark,
+        theme: crate::Theme::Dark,
         titled: false,
     };
     let files = chart_files(&fake.analysis, &fake.summary, &look)?;

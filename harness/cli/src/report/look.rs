@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use comeback_reports::look::{Look, Picture, Size, Theme, parse_font_size};
+use comeback_reports::Theme;
+use comeback_reports::look::{Look, Picture, Size, parse_font_size};
 use comeback_reports::{RenderError, chart_files};
 use comeback_runs::finish::{Judged, write_artifact};
 
