@@ -80,8 +80,8 @@ fn assert_measured(arm: &ArmSummary, run: &Run) {
     let said = format!("{}: {}", arm.name, run.printed());
     assert_eq!(arm.trials, 1, "{said}");
     assert!(arm.faults_landed >= 1, "{said}");
-    // One of the 20 users may be between two sessions at the fault.
-    assert!((15..=20).contains(&arm.sessions.acknowledged), "{said}");
+    // Some of the 20 users may be between two sessions at the fault, and others log in while it is waited for.
+    assert!(arm.sessions.acknowledged >= 15, "{said}");
     assert!(arm.writes.acknowledged > 0, "{said}");
     let control = &arm.control;
     assert_eq!(control.trials, 1, "{said}");

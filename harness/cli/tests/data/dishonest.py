@@ -475,7 +475,7 @@ class SlowStart(Honest):
 
 
 class StoresLater(Honest):
-    """A login is acknowledged at once, and stored 250 ms later, or with the first visit."""
+    """A login is acknowledged at once, and stored 250 ms later, with the first visit, or when it is told to stop."""
 
     stores_sessions = False
 
@@ -497,6 +497,15 @@ class StoresLater(Honest):
     def store(self, sid):
         if user := self.unstored.pop(sid, None):
             self.write(f"L {sid} {user}")
+
+    def stop(self, *_):
+        for sid in list(self.unstored):
+            self.store(sid)
+        os._exit(0)
+
+    def run(self):
+        signal.signal(signal.SIGTERM, self.stop)
+        super().run()
 
 
 class Echoes(Forgetful):
