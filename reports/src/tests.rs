@@ -502,6 +502,21 @@ fn a_page_has_nothing_inline_that_its_policy_does_not_name() -> Made {
 }
 
 #[test]
+fn a_control_whose_users_wrote_and_logged_out_is_clean() {
+    let mut fake = fake::single();
+    for arm in &mut fake.summary.arms {
+        arm.control.writes.unverified = 7;
+    }
+    let table = comparison(&fake.summary);
+    let shown = table
+        .rows
+        .iter()
+        .flatten()
+        .any(|cell| cell.contains("unverified"));
+    assert!(!shown, "{:?}", table.rows);
+}
+
+#[test]
 fn a_page_of_a_thousand_trials_is_small_and_each_dot_leads_to_its_trial() -> Made {
     let artifacts = artifacts(&fake::thousand())?;
     let page = text_of(&artifacts, "report.html");
